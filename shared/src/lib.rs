@@ -1,1 +1,7 @@
 //! What the functions share.
+
+pub mod deadline;
+#[cfg(feature = "http-client")]
+pub mod http_client;
+#[cfg(feature = "http-client")]
+pub mod upstream_url;
