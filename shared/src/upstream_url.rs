@@ -95,39 +95,49 @@ fn encode(text: &str) -> Result<String, InvalidPath> {
     Ok(utf8_percent_encode(text, RESERVED).to_string())
 }
 
+/// The whole URL of a call, as an upstream's own document gives it: https, or http on a loopback
+/// host only, without credentials or a fragment.
+pub fn endpoint(text: &str) -> Result<Url, InvalidUpstreamUrl> {
+    let altered = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
+    if text.contains(altered) {
+        return Err(InvalidUpstreamUrl::NotAUrl);
+    }
+    let (_, rest) = text.split_once("://").ok_or(InvalidUpstreamUrl::NotAUrl)?;
+    let url = Url::parse(text).map_err(|_| InvalidUpstreamUrl::NotAUrl)?;
+    match url.scheme() {
+        "https" => {}
+        "http" if url.host().as_ref().is_some_and(is_loopback) => {}
+        _ => return Err(InvalidUpstreamUrl::Scheme),
+    }
+    if url.fragment().is_some() {
+        return Err(InvalidUpstreamUrl::QueryOrFragment);
+    }
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err(InvalidUpstreamUrl::Credentials);
+    }
+    Ok(url)
+}
+
 impl FromStr for UpstreamUrl {
     type Err = InvalidUpstreamUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidUpstreamUrl> {
-        let altered = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
-        if text.contains(altered) {
-            return Err(InvalidUpstreamUrl::NotAUrl);
-        }
-        let (_, rest) = text.split_once("://").ok_or(InvalidUpstreamUrl::NotAUrl)?;
-        let mut url = Url::parse(text).map_err(|_| InvalidUpstreamUrl::NotAUrl)?;
-        match url.scheme() {
-            "https" => {}
-            "http" if url.host().is_some_and(is_loopback) => {}
-            _ => return Err(InvalidUpstreamUrl::Scheme),
-        }
-        if url.query().is_some() || url.fragment().is_some() {
+        let url = endpoint(text)?;
+        if url.query().is_some() {
             return Err(InvalidUpstreamUrl::QueryOrFragment);
         }
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        if authority.contains('@') {
-            return Err(InvalidUpstreamUrl::Credentials);
-        }
+        let (_, rest) = text.split_once("://").ok_or(InvalidUpstreamUrl::NotAUrl)?;
+        let (_, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let base_path = path.trim_end_matches('/');
         let plain = base_path.split('/').skip(1).all(is_plain_segment);
         if !plain || url.path().trim_end_matches('/') != base_path {
             return Err(InvalidUpstreamUrl::Path);
         }
         let base_path = base_path.to_owned();
-        url.set_path("");
-        Ok(Self {
-            origin: url,
-            base_path,
-        })
+        let mut origin = url;
+        origin.set_path("");
+        Ok(Self { origin, base_path })
     }
 }
 
@@ -138,9 +148,9 @@ fn is_plain_segment(segment: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
 }
 
-fn is_loopback(host: Host<&str>) -> bool {
+fn is_loopback(host: &Host<&str>) -> bool {
     match host {
-        Host::Domain(name) => name == "localhost",
+        Host::Domain(name) => *name == "localhost",
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
     }
