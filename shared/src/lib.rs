@@ -7,7 +7,10 @@
 pub mod cache;
 #[cfg(feature = "caller")]
 pub mod caller;
+pub mod clock;
 pub mod config;
+#[cfg(feature = "conflicts")]
+pub mod conflicts;
 pub mod deadline;
 pub mod email;
 pub mod external_id;
