@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The most that a `Retry-After` is taken for.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// The HTTP client: rustls, HTTP/1.1, no redirects, no proxy, no retries of its own. Clones share
 /// its connections.

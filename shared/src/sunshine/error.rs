@@ -34,6 +34,8 @@ pub enum Error {
     Upstream {
         /// The status.
         status: u16,
+        /// How long the upstream asks to wait.
+        retry_after: Option<Duration>,
     },
     /// No answer; for a changing call, because no connection was made.
     #[error(transparent)]
@@ -66,9 +68,17 @@ impl Error {
     pub(super) fn is_failure(&self) -> bool {
         match self {
             Self::Transport(_) => true,
-            Self::Upstream { status } => *status >= 500,
+            Self::Upstream { status, .. } => *status >= 500,
             Self::Unknown(cause) => cause.is_failure(),
             _ => false,
+        }
+    }
+
+    /// How long the upstream asks to wait.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } | Self::Upstream { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 
@@ -87,7 +97,7 @@ impl Error {
                 !matches!(cause, TransportError::Connect | TransportError::Request)
             }
             // 408 too: a proxy in between says it of an upstream that goes on.
-            Self::Upstream { status } => *status >= 500 || *status == 408,
+            Self::Upstream { status, .. } => *status >= 500 || *status == 408,
             _ => false,
         }
     }

@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn minutes(minutes: u64) -> Deadline {
-        Deadline::after(Duration::from_secs(60 * minutes))
+        Deadline::after(Duration::from_mins(minutes))
     }
 
     /// When each of `count` requests left, made by 30 tasks that each take `latency`.
@@ -202,7 +202,7 @@ mod tests {
         let began = Instant::now();
         let times = sent(&pacer, 5, Duration::ZERO).await;
         assert!(times[4] - began < Duration::from_secs(1));
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let times = sent(&pacer, 20, Duration::ZERO).await;
         assert!(most_in_any_second(&times) <= 5);
     }
@@ -252,7 +252,7 @@ mod tests {
     async fn what_cannot_have_its_turn_in_time_is_told_at_once() {
         let pacer = pacer(1);
         let grant = pacer.acquire(minutes(1)).await.unwrap();
-        pacer.throttled(&grant, Some(Duration::from_secs(3600)));
+        pacer.throttled(&grant, Some(Duration::from_hours(1)));
         let began = Instant::now();
         assert_eq!(pacer.acquire(minutes(1)).await.unwrap_err(), OutOfTime);
         assert_eq!(Instant::now(), began);

@@ -1,7 +1,6 @@
 //! How a call is sent: in its turn, again where that is safe, and never after the run stopped.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use http::{Method, StatusCode};
@@ -42,11 +41,7 @@ impl SunshineClient {
             })
             .when(|error| call.may_be_repeated(error))
             .adjust(|error, backoff| {
-                let asked = match error {
-                    Error::RateLimited { retry_after } => retry_after.unwrap_or_default(),
-                    _ => Duration::ZERO,
-                };
-                let wait = backoff?.max(asked);
+                let wait = backoff?.max(error.retry_after().unwrap_or_default());
                 (wait < deadline.remaining()).then_some(wait)
             })
             .await
@@ -150,6 +145,7 @@ fn success(answer: Answer) -> Result<Vec<u8>, Error> {
         }),
         status => Err(Error::Upstream {
             status: status.as_u16(),
+            retry_after: answer.retry_after,
         }),
     }
 }

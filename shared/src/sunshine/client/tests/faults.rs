@@ -1,6 +1,7 @@
 //! Connections that are refused, hang, break, or lose the answer.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -167,7 +168,12 @@ async fn a_body_beyond_the_limit_is_not_read_again() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig {
+        cases: 64,
+        rng_seed: RngSeed::Fixed(42),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// The request line as it arrives, for any external id that there can be.
     #[test]

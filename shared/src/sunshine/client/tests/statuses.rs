@@ -17,6 +17,13 @@ async fn first(first: ResponseTemplate, times: u64) -> (MockServer, SunshineClie
     (server, client)
 }
 
+fn upstream(status: u16) -> Error {
+    Error::Upstream {
+        status,
+        retry_after: None,
+    }
+}
+
 async fn always(status: u16) -> (MockServer, SunshineClient) {
     first(ResponseTemplate::new(status), 1000).await
 }
@@ -44,7 +51,7 @@ async fn status_404_is_not_found_and_no_failure() {
 async fn status_404_of_the_app_says_nothing_of_the_user() {
     let body = json!({"errors": [{"code": "app_not_found", "title": "App not found"}]});
     let (_server, client) = first(ResponseTemplate::new(404).set_body_json(body), 9).await;
-    let error = Error::Upstream { status: 404 };
+    let error = upstream(404);
     assert_eq!(change(&client).await.unwrap_err(), error);
 }
 
@@ -63,6 +70,29 @@ async fn status_401_fetches_a_fresh_key_once() {
     assert_eq!(client.breaker().stopped(), None);
     change(&client).await.unwrap();
     assert_eq!(client.requests(), 3);
+}
+
+#[tokio::test]
+async fn status_401_of_many_calls_at_once_fetches_one_fresh_key() {
+    let (server, mut client) = server().await;
+    let fetched = Arc::default();
+    client.account.credentials = credentials(&fetched);
+    let fresh = Mock::given(header("authorization", "Basic aW50XzE6c2VjcmV0MQ=="));
+    fresh
+        .respond_with(ResponseTemplate::new(200))
+        .mount(&server)
+        .await;
+    let stale = Mock::given(any()).respond_with(ResponseTemplate::new(401));
+    stale.with_priority(9).mount(&server).await;
+    let client = Arc::new(client);
+    let calls = (0..20).map(|_| {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move { change(&client).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(fetched.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
@@ -102,7 +132,7 @@ async fn status_429_is_repeated_also_for_changes() {
 async fn status_429_is_not_waited_for_past_the_deadline() {
     let answer = ResponseTemplate::new(429).insert_header("retry-after", "3600");
     let (_server, client) = first(answer, 9).await;
-    let retry_after = Some(Duration::from_secs(3600));
+    let retry_after = Some(Duration::from_hours(1));
     let limited = Error::RateLimited { retry_after };
     assert_eq!(change(&client).await.unwrap_err(), limited);
     // Everybody else has no time either, and is told so without a request.
@@ -124,6 +154,15 @@ async fn status_429_with_retry_after_is_waited_for() {
 }
 
 #[tokio::test]
+async fn status_503_with_retry_after_is_not_waited_for_past_the_deadline() {
+    let answer = ResponseTemplate::new(503).insert_header("retry-after", "3600");
+    let (_server, client) = first(answer, 1).await;
+    let error = read(&client).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_hours(1)));
+    assert_eq!(client.requests(), 1);
+}
+
+#[tokio::test]
 async fn status_5xx_is_repeated_for_reads() {
     for status in [500, 502, 503, 504, 408] {
         let (_server, client) = first(ResponseTemplate::new(status), 3).await;
@@ -136,7 +175,7 @@ async fn status_5xx_is_repeated_for_reads() {
 async fn status_5xx_leaves_a_change_unknown() {
     for status in [500, 502, 503, 504, 408] {
         let (server, client) = always(status).await;
-        let unknown = Error::Unknown(Box::new(Error::Upstream { status }));
+        let unknown = Error::Unknown(Box::new(upstream(status)));
         assert_eq!(change(&client).await.unwrap_err(), unknown);
         assert_eq!(lines(&server).await.len(), 1);
     }
@@ -154,11 +193,8 @@ async fn status_5xx_five_times_stops_the_run() {
 async fn any_other_status_is_told_as_it_is() {
     for status in [302, 400, 409, 413, 418] {
         let (_server, client) = always(status).await;
-        assert_eq!(read(&client).await.unwrap_err(), Error::Upstream { status });
-        assert_eq!(
-            change(&client).await.unwrap_err(),
-            Error::Upstream { status }
-        );
+        assert_eq!(read(&client).await.unwrap_err(), upstream(status));
+        assert_eq!(change(&client).await.unwrap_err(), upstream(status));
         assert_eq!(client.requests(), 2);
     }
 }
