@@ -23,6 +23,8 @@ pub mod oidc;
 pub mod problem;
 #[cfg(feature = "secrets")]
 pub mod secrets;
+#[cfg(feature = "sunshine")]
+pub mod sunshine;
 pub mod telemetry;
 #[cfg(feature = "http-client")]
 pub mod upstream_url;
