@@ -12,6 +12,6 @@ mod table;
 
 pub use config::ConflictsConfig;
 pub use id::{ConflictId, Scope};
-pub use lineage::{Lineage, Source};
-pub use record::{Conflict, Reason, Remedy, State};
-pub use table::{RunLease, Table, TableError};
+pub use lineage::{Lineage, Source, Target};
+pub use record::{Conflict, MAX_ATTEMPTS, Reason, Remedy, State};
+pub use table::{Position, RunLease, Table, TableError};

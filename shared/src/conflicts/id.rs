@@ -32,11 +32,6 @@ impl Scope {
         self.hash(&format!("user:{user_id}"))
     }
 
-    /// The key under which the lineage of an external id is kept.
-    pub(super) fn external_id_key(&self, external_id: &str) -> ConflictId {
-        self.hash(&format!("external-id:{external_id}"))
-    }
-
     fn hash(&self, subject: &str) -> ConflictId {
         let brand = self.brand_id.as_deref().unwrap_or_default();
         let hashed = [FORMAT_VERSION, &self.app_id, brand, subject].join("\0");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// How long a lineage counts.
-pub const VALID_FOR: Duration = Duration::from_hours(90 * 24);
+const VALID_FOR: Duration = Duration::from_hours(90 * 24);
 
 /// Who said it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

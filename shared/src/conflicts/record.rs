@@ -154,9 +154,15 @@ pub struct Conflict {
     /// When a changing call may have been sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<u64>,
-    /// The remedy that an operator named.
+    /// Whether that call was answered.
+    #[serde(default)]
+    pub answered: bool,
+    /// How often it was looked what came of it.
+    #[serde(default)]
+    pub looks: u32,
+    /// The user that an operator approved a remedy for, and no other.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub named_remedy: Option<Remedy>,
+    pub approved_user_id: Option<String>,
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<u64>,
@@ -197,7 +203,9 @@ impl Conflict {
             archive: None,
             archive_progress: None,
             sent_at: None,
-            named_remedy: None,
+            answered: false,
+            looks: 0,
+            approved_user_id: None,
             ended_at: None,
             expires_at: None,
         }
