@@ -154,7 +154,10 @@ mod tests {
             json!({"action": "approve", "conflictId": "0123456789abcdef0123456789abcdef", "remedy": "delete"}),
         ] {
             let error = Action::try_from(event.clone()).err();
-            assert!(error.is_some_and(|error| error.to_string().contains("\"drain\"")), "{event}");
+            assert!(
+                error.is_some_and(|error| error.to_string().contains("\"drain\"")),
+                "{event}"
+            );
         }
     }
 }

@@ -31,9 +31,10 @@ pub fn credentials(secret: &Arc<CachedSecret<ApiKeySecret>>) -> Credentials {
             let unavailable = |_| KeyUnavailable;
             let held = secret.get(deadline).await.map_err(unavailable)?;
             let held = match refused {
-                Some(refused) if refused.is(&held.value.0) => {
-                    secret.get_again(&held, deadline).await.map_err(unavailable)?
-                }
+                Some(refused) if refused.is(&held.value.0) => secret
+                    .get_again(&held, deadline)
+                    .await
+                    .map_err(unavailable)?,
                 _ => held,
             };
             Ok(held.value.0.clone())

@@ -43,7 +43,11 @@ pub fn holder<'a>(
         [user] => user,
         _ => return Err(Verdict::NeedsReview(Reason::SeveralUsers)),
     };
-    if user.external_id.as_ref().is_some_and(|id| claimants.contains(id)) {
+    if user
+        .external_id
+        .as_ref()
+        .is_some_and(|id| claimants.contains(id))
+    {
         return Err(Verdict::NotAConflict);
     }
     // The upstream's filter is not trusted with what may be deleted.
@@ -86,7 +90,10 @@ pub fn decide(
     if own.is_some_and(|own| own.id == user.id) {
         return review(Reason::OwnUser);
     }
-    if rules.brand.is_some_and(|brand| user.brand_id.as_ref() != Some(brand)) {
+    if rules
+        .brand
+        .is_some_and(|brand| user.brand_id.as_ref() != Some(brand))
+    {
         return review(Reason::OtherBrand);
     }
     let approved = conflict.approved_user_id.as_deref();

@@ -114,12 +114,7 @@ impl CleanConflicts {
     }
 
     /// Runs `work` under the run lease, and reports.
-    async fn run<W>(
-        &self,
-        deadline: u64,
-        named: Option<Remedy>,
-        work: W,
-    ) -> Result<Report, Error>
+    async fn run<W>(&self, deadline: u64, named: Option<Remedy>, work: W) -> Result<Report, Error>
     where
         W: AsyncFnOnce(&Run<'_>) -> Result<(), Error>,
     {
@@ -189,7 +184,10 @@ fn record(report: &Report) {
             Metric::count("NeedsReview", report.needs_review),
             Metric::count("Deferred", report.deferred),
             Metric::count("Failed", report.failed),
-            Metric::count("Requests", u32::try_from(report.requests).unwrap_or(u32::MAX)),
+            Metric::count(
+                "Requests",
+                u32::try_from(report.requests).unwrap_or(u32::MAX),
+            ),
         ],
         &[("stoppedBecause", report.stopped_because.into())],
     );

@@ -26,7 +26,10 @@ pub async fn list(table: &Table, list: &List) -> Result<Report, TableError> {
 /// Clears what holds the email of the user that had the previous external id.
 pub async fn resolve(run: &Run<'_>, scope: &Scope, resolve: &Resolve) -> Result<(), Error> {
     let previous = &resolve.previous_external_id;
-    let read = run.sunshine.user_by_external_id(previous, run.deadline).await;
+    let read = run
+        .sunshine
+        .user_by_external_id(previous, run.deadline)
+        .await;
     let user = match worker::found(run, read) {
         // The path takes user ids too, so who is found need not be who was meant.
         Ok(user) => user.filter(|user| user.external_id.as_deref() == Some(previous.as_str())),
@@ -117,9 +120,12 @@ async fn open(table: &Table, asked: Conflict) -> Result<Conflict, TableError> {
         }
         State::NeedsReview | State::Failed | State::Planned => {
             let lineages: BTreeSet<_> = conflict.lineages.iter().map(|it| it.time).collect();
-            conflict
-                .lineages
-                .extend(asked.lineages.into_iter().filter(|it| !lineages.contains(&it.time)));
+            conflict.lineages.extend(
+                asked
+                    .lineages
+                    .into_iter()
+                    .filter(|it| !lineages.contains(&it.time)),
+            );
             conflict.reopen(now);
         }
         State::Pending | State::InProgress | State::Confirming => return Ok(conflict),

@@ -37,7 +37,11 @@ pub async fn restore(run: &Run<'_>, archive: &Archive, manifest: &str, now: &Use
     if patch == UserPatch::default() {
         return Ok(());
     }
-    match run.sunshine.update_user(&now.id, &patch, run.deadline).await {
+    match run
+        .sunshine
+        .update_user(&now.id, &patch, run.deadline)
+        .await
+    {
         Ok(()) | Err(Error::NotFound) => Ok(()),
         Err(error) => Err(unread(run, &error)),
     }

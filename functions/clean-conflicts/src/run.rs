@@ -46,7 +46,13 @@ pub struct Run<'a> {
 impl Run<'_> {
     /// Works on what is due, and on what was planned and is allowed now.
     pub async fn drain(&self, at_once: usize) -> Result<(), TableError> {
-        self.work_on(Listing::Due { until: now_millis() }, at_once).await?;
+        self.work_on(
+            Listing::Due {
+                until: now_millis(),
+            },
+            at_once,
+        )
+        .await?;
         if self.rules.allowed > Remedy::Plan {
             self.work_on(Listing::Planned, at_once).await?;
         }

@@ -139,7 +139,11 @@ async fn save(
         conflict.claimants = now.claimants;
         let is_disputed = conflict.claimants.len() > before.claimants.len();
         if is_disputed && conflict.sent_at.is_none() && matches!(step, Step::End(..)) {
-            conflict.end(State::NeedsReview, Some(Reason::SeveralCallers), now_millis());
+            conflict.end(
+                State::NeedsReview,
+                Some(Reason::SeveralCallers),
+                now_millis(),
+            );
         }
     }
 }
@@ -204,14 +208,7 @@ pub async fn evidence(run: &Run<'_>, conflict: &Conflict) -> Work<Found> {
             .user_by_external_id(&caller_lookup, run.deadline)
             .await,
     )?;
-    let verdict = decision::decide(
-        conflict,
-        &user,
-        caller,
-        own.as_ref(),
-        now_millis(),
-        rules,
-    );
+    let verdict = decision::decide(conflict, &user, caller, own.as_ref(), now_millis(), rules);
     let is_known_by_id = conflict.email.is_none();
     Ok(match verdict {
         Verdict::Act(remedy) if is_known_by_id && remedy != Remedy::Delete => {
@@ -319,7 +316,9 @@ async fn send(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: Remed
 
 /// A changing call may have been sent by an earlier worker: look what came of it.
 async fn confirm(run: &Run<'_>, conflict: &mut Conflict) -> Work<Step> {
-    let remedy = conflict.remedy.ok_or(Step::review(Reason::OutcomeUnknown))?;
+    let remedy = conflict
+        .remedy
+        .ok_or(Step::review(Reason::OutcomeUnknown))?;
     confirm_remedy(run, conflict, remedy).await
 }
 
@@ -428,7 +427,9 @@ async fn caller_is_whole(run: &Run<'_>, conflict: &Conflict) -> Work<bool> {
         .map_err(|_| Step::review(Reason::OtherUserChanged))?;
     let own = found(
         run,
-        run.sunshine.user_by_external_id(&lookup, run.deadline).await,
+        run.sunshine
+            .user_by_external_id(&lookup, run.deadline)
+            .await,
     )?;
     Ok(own.is_some_and(|own| own.external_id.as_ref() == Some(caller)))
 }

@@ -248,7 +248,8 @@ impl Table {
             .set_item(Some(item.clone()))
             .item("writeId", mark.clone())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = condition(put).send().await else {
+        // Boxed, because the SDK's futures are large, and so deep that the compiler gives up on them.
+        let Err(error) = Box::pin(condition(put).send()).await else {
             return Ok(Put::Written);
         };
         let Some(PutItemError::ConditionalCheckFailedException(refused)) = error.as_service_error()

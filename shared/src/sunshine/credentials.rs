@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::deadline::Deadline;
+
 /// An API key of Sunshine Conversations: an integration key (`int_…`) does.
 #[derive(Clone)]
 pub struct ApiKey {
@@ -27,7 +29,8 @@ pub struct KeyUnavailable;
 #[derive(Clone)]
 pub struct Credentials(Arc<Source>);
 
-type Source = dyn Fn(Option<ApiKey>) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
+type Source =
+    dyn Fn(Option<ApiKey>, Deadline) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
 type Answer = Result<ApiKey, KeyUnavailable>;
 
 impl ApiKey {
@@ -57,17 +60,19 @@ impl Credentials {
     /// Credentials from `source`, which is called before each request.
     ///
     /// It answers from its cache. Where it is given a key, the upstream refused that one: it
-    /// drops it, if it still holds it, and answers with a fresh one.
+    /// drops it, if it still holds it, and answers with a fresh one. By the deadline it is cut off.
     pub fn new<F, Fut>(source: F) -> Self
     where
-        F: Fn(Option<ApiKey>) -> Fut + Send + Sync + 'static,
+        F: Fn(Option<ApiKey>, Deadline) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<ApiKey, KeyUnavailable>> + Send + 'static,
     {
-        Self(Arc::new(move |refused| Box::pin(source(refused))))
+        Self(Arc::new(move |refused, deadline| {
+            Box::pin(source(refused, deadline))
+        }))
     }
 
-    pub(super) async fn key(&self, refused: Option<ApiKey>) -> Answer {
-        (self.0)(refused).await
+    pub(super) async fn key(&self, refused: Option<ApiKey>, deadline: Deadline) -> Answer {
+        (self.0)(refused, deadline).await
     }
 }
 

@@ -109,7 +109,8 @@ impl Copy {
         loop {
             match &self.next {
                 Next::User => {
-                    self.write(tools, "user", [user.raw.as_str()].into_iter()).await?;
+                    self.write(tools, "user", [user.raw.as_str()].into_iter())
+                        .await?;
                     self.next = Next::Clients(None);
                 }
                 Next::Clients(after) => {
@@ -153,9 +154,9 @@ impl Copy {
                         .messages(&conversation.id, before.as_ref(), tools.deadline)
                         .await?;
                     let lines = page.items.iter().map(|message| message.raw.as_str());
-                    self.write(tools, &format!("messages-{number:04}"), lines).await?;
-                    if is_newest
-                        && let Some(conversation) = self.conversations.get_mut(number) {
+                    self.write(tools, &format!("messages-{number:04}"), lines)
+                        .await?;
+                    if is_newest && let Some(conversation) = self.conversations.get_mut(number) {
                         conversation.newest = ids(&page);
                     }
                     self.next = match page.next {
@@ -191,10 +192,11 @@ impl Copy {
                 let lines = new.iter().map(|it| it.raw.as_str());
                 self.write(tools, "conversations", lines).await?;
             }
-            self.conversations.extend(new.into_iter().map(|it| Conversation {
-                id: it.id.clone(),
-                newest: Vec::new(),
-            }));
+            self.conversations
+                .extend(new.into_iter().map(|it| Conversation {
+                    id: it.id.clone(),
+                    newest: Vec::new(),
+                }));
             after = page.next;
             if after.is_none() {
                 break;
@@ -258,7 +260,8 @@ impl Copy {
         lines: impl ExactSizeIterator<Item = &'a str>,
     ) -> Result<(), CopyError> {
         let key = format!("{}/{name}-{:05}.jsonl", self.prefix, self.objects.len());
-        self.objects.push(tools.archive.write_page(key, lines).await?);
+        self.objects
+            .push(tools.archive.write_page(key, lines).await?);
         Ok(())
     }
 
@@ -281,5 +284,8 @@ impl Copy {
 }
 
 fn ids(page: &Page<Message>) -> Vec<String> {
-    page.items.iter().map(|message| message.id.clone()).collect()
+    page.items
+        .iter()
+        .map(|message| message.id.clone())
+        .collect()
 }

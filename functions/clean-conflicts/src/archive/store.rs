@@ -155,7 +155,10 @@ impl Archive {
             .send()
             .await
             .map_err(|error| ArchiveError::Unavailable(code(&error).to_owned()))?;
-        if get.content_length().is_some_and(|length| length > MAX_OBJECT_BYTES as i64) {
+        if get
+            .content_length()
+            .is_some_and(|length| length > MAX_OBJECT_BYTES as i64)
+        {
             return Err(ArchiveError::Differs);
         }
         let body = get
@@ -169,7 +172,10 @@ impl Archive {
 
 fn hex_sha256(bytes: &[u8]) -> String {
     let sum = digest(&SHA256, bytes);
-    sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    sum.as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> &str {

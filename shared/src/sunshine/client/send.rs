@@ -75,7 +75,11 @@ impl SunshineClient {
     }
 
     async fn key(&self, refused: Option<ApiKey>, deadline: Deadline) -> Result<ApiKey, Error> {
-        let key = timeout_at(deadline.instant(), self.account.credentials.key(refused)).await;
+        let key = timeout_at(
+            deadline.instant(),
+            self.account.credentials.key(refused, deadline),
+        )
+        .await;
         Ok(key.map_err(|_| OutOfTime)??)
     }
 

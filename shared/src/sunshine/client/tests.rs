@@ -26,7 +26,7 @@ fn soon() -> Deadline {
 fn credentials(fetched: &Arc<AtomicUsize>) -> Credentials {
     let held = Arc::new(Mutex::new(key(0)));
     let fetched = Arc::clone(fetched);
-    Credentials::new(move |refused| {
+    Credentials::new(move |refused, _| {
         let mut held = held.lock().unwrap();
         if refused.is_some_and(|refused| refused.is(&held)) {
             *held = key(fetched.fetch_add(1, Ordering::Relaxed) + 1);

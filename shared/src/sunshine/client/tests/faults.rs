@@ -68,9 +68,14 @@ async fn request_line(stream: &mut TcpStream) -> String {
     head.lines().next().unwrap().to_owned()
 }
 
-fn impatient() -> Options {
+/// A timeout that only a server that hangs reaches.
+fn impatient(fault: Fault) -> Options {
+    let attempt_timeout = match fault {
+        Fault::Hang => Duration::from_millis(300),
+        _ => fast().attempt_timeout,
+    };
     Options {
-        attempt_timeout: Duration::from_millis(100),
+        attempt_timeout,
         ..fast()
     }
 }
@@ -97,18 +102,41 @@ const LOST: [(Fault, TransportError); 6] = [
 async fn a_change_whose_answer_was_lost_is_unknown_and_never_repeated() {
     for (fault, cause) in LOST {
         let (base, lines) = failing(Box::leak(Box::new([fault]))).await;
-        let client = client_of(&base, impatient());
+        let client = client_of(&base, impatient(fault));
         let error = client.delete_user(&user_id(), soon()).await.unwrap_err();
         assert_eq!(error, Error::Unknown(Box::new(Error::Transport(cause))));
         assert_eq!(lines.lock().unwrap().len(), 1);
     }
 }
 
+/// HTTP clients like to repeat what failed on a connection that they had kept.
+#[tokio::test]
+async fn a_change_that_was_lost_on_a_kept_connection_is_not_repeated_either() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let client = client_of(&base, fast());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        request_line(&mut stream).await;
+        let kept = OK.replace("connection: close\r\n", "");
+        stream.write_all(kept.as_bytes()).await.unwrap();
+        assert!(request_line(&mut stream).await.starts_with("DELETE "));
+        drop(stream);
+        listener
+    });
+    client.user(&user_id(), soon()).await.unwrap();
+    let error = client.delete_user(&user_id(), soon()).await.unwrap_err();
+    assert!(matches!(error, Error::Unknown(_)), "{error:?}");
+    let listener = server.await.unwrap();
+    let nobody = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
+    assert!(nobody.is_err(), "it came again");
+}
+
 #[tokio::test]
 async fn a_read_whose_answer_was_lost_is_repeated() {
     for (fault, _) in LOST {
         let (base, lines) = failing(Box::leak(Box::new([fault, Fault::Say(OK)]))).await;
-        let client = client_of(&base, impatient());
+        let client = client_of(&base, impatient(fault));
         client.user(&user_id(), soon()).await.unwrap();
         assert_eq!(lines.lock().unwrap().len(), 2);
     }
@@ -145,7 +173,7 @@ async fn a_refused_connection_is_repeated_also_for_changes_and_then_not_unknown(
 #[tokio::test]
 async fn all_attempts_end_by_the_deadline() {
     let (base, _lines) = failing(&[Fault::Hang]).await;
-    let client = client_of(&base, impatient());
+    let client = client_of(&base, impatient(Fault::Hang));
     let began = tokio::time::Instant::now();
     let deadline = Deadline::after(Duration::from_millis(250));
     client.user(&user_id(), deadline).await.unwrap_err();
