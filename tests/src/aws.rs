@@ -303,11 +303,7 @@ fn identify(request: &Request) -> Recorded {
     let (service, operation, path) = match target.split_once('.') {
         Some(("secretsmanager", operation)) => (Service::SecretsManager, operation, ""),
         Some((_, operation)) => (Service::DynamoDb, operation, ""),
-        None => (
-            Service::S3,
-            request.method().as_str(),
-            request.uri().path(),
-        ),
+        None => (Service::S3, request.method().as_str(), request.uri().path()),
     };
     Recorded {
         service,

@@ -293,10 +293,7 @@ async fn jwks(State(shared): State<Shared>) -> Response {
 }
 
 /// `POST /token`, form or JSON. Every field but `ttl_seconds` is a claim.
-async fn token(
-    State(shared): State<Shared>,
-    request: Request,
-) -> Result<Json<Tokens>, Response> {
+async fn token(State(shared): State<Shared>, request: Request) -> Result<Json<Tokens>, Response> {
     let is_form = request
         .headers()
         .get(header::CONTENT_TYPE)

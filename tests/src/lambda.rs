@@ -6,6 +6,7 @@ mod event;
 mod process;
 mod runtime_api;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use binary::{build, workspace_root};
-pub(crate) use binary::{cargo, without_cargo_variables};
+pub(crate) use binary::{build_command, without_cargo_variables};
 pub use event::{HttpAnswer, HttpEvent};
 pub use process::Output;
 
@@ -49,6 +50,7 @@ pub enum LambdaError {
 /// A function under Lambda.
 pub struct Function {
     name: String,
+    program: PathBuf,
     environment: Vec<(String, String)>,
     api: Arc<RuntimeApi>,
     server: Server,
@@ -67,22 +69,42 @@ impl Function {
         K: Into<String>,
         V: Into<String>,
     {
+        let program = {
+            let name = name.to_owned();
+            tokio::task::spawn_blocking(move || build(&name))
+                .await
+                .expect("the function builds")
+        };
+        Self::start_program(name, program, environment).await
+    }
+
+    /// The same with a program that is built already.
+    pub async fn start_program<K, V>(
+        name: &str,
+        program: PathBuf,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, LambdaError>
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
         let api = Arc::new(RuntimeApi::new(name));
         let server = Server::start(runtime_api::router(api.clone()), None)
             .await
             .expect("a port on loopback");
-        let environment = environment
+        let environment: Vec<(String, String)> = environment
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
         let output = Output::default();
-        let process = launch(name, &environment, &server, &output).await;
+        let command = command(name, &program, &environment, &server);
         let function = Self {
             name: name.to_owned(),
+            program,
             environment,
             api,
             server,
-            process,
+            process: Process::spawn(command, output.clone()),
             output,
         };
         function.ready().await?;
@@ -99,7 +121,8 @@ impl Function {
     pub async fn restart(&mut self) -> Result<(), LambdaError> {
         self.kill().await;
         self.api.reset();
-        self.process = launch(&self.name, &self.environment, &self.server, &self.output).await;
+        let command = command(&self.name, &self.program, &self.environment, &self.server);
+        self.process = Process::spawn(command, self.output.clone());
         self.ready().await
     }
 
@@ -168,18 +191,13 @@ impl Function {
     }
 }
 
-async fn launch(
+/// The process as Lambda starts it: with its own variables, and nothing of our environment.
+fn command(
     name: &str,
-    environment: &Vec<(String, String)>,
+    program: &Path,
+    environment: &[(String, String)],
     server: &Server,
-    output: &Output,
-) -> Process {
-    let program = {
-        let name = name.to_owned();
-        tokio::task::spawn_blocking(move || build(&name))
-            .await
-            .expect("the function is built")
-    };
+) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(program);
     command
         .env_clear()
@@ -191,5 +209,5 @@ async fn launch(
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}"))
         .env("AWS_LAMBDA_LOG_STREAM_NAME", "local")
         .envs(environment.iter().map(|(name, value)| (name, value)));
-    Process::spawn(command, output.clone())
+    command
 }

@@ -87,7 +87,9 @@ async fn connection(stream: TcpStream, router: Router) {
     let service = service_fn(move |request: http::Request<Incoming>| {
         let answer = app.call(request);
         async move {
-            let response: Response = answer.await.unwrap_or_else(|never: Infallible| match never {});
+            let response: Response = answer
+                .await
+                .unwrap_or_else(|never: Infallible| match never {});
             if response.extensions().get::<Unanswered>().is_some() {
                 return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
             }

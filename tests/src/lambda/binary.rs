@@ -14,12 +14,23 @@ pub fn workspace_root() -> &'static Path {
         .expect("the workspace")
 }
 
-/// `cargo`, the same that runs us, in the workspace.
-pub(crate) fn cargo() -> Command {
+/// `cargo build` for these binaries, by the cargo that runs us and in the profile that this crate
+/// was built in.
+///
+/// It is `--bin` and not `-p`, because that is what `cargo lambda watch` runs: with `-p` cargo
+/// would choose other features for the dependencies, and build them all a second time.
+pub(crate) fn build_command(names: &[&str]) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(workspace_root());
+    command.current_dir(workspace_root()).arg("build");
+    for name in names {
+        command.args(["--bin", name]);
+    }
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
     without_cargo_variables(&mut command);
+    command.stdin(Stdio::null());
     command
 }
 
@@ -28,9 +39,14 @@ pub(crate) fn cargo() -> Command {
 pub(crate) fn without_cargo_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let about_us = name.to_str().is_some_and(|name| {
-            ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
+            [
+                "CARGO_PKG_",
+                "CARGO_MANIFEST_",
+                "CARGO_BIN_",
+                "CARGO_CRATE_",
+            ]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
         });
         if about_us {
             command.env_remove(name);
@@ -38,11 +54,7 @@ pub(crate) fn without_cargo_variables(command: &mut Command) {
     }
 }
 
-/// Builds the binary `name` in the profile that this crate was built in, once a process, and
-/// says where it is.
-///
-/// It is `--bin` and not `-p`, because that is what `cargo lambda watch` runs: with `-p` cargo
-/// would choose other features for the dependencies, and build them all a second time.
+/// Builds the binary `name`, once a process, and says where it is.
 ///
 /// # Panics
 /// Where it does not build, with cargo's own words.
@@ -53,13 +65,8 @@ pub fn build(name: &str) -> PathBuf {
     if let Some(binary) = built.get(name) {
         return binary.clone();
     }
-    let mut command = cargo();
-    command.args(["build", "--bin", name, "--message-format=json"]);
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
-    }
-    let output = command
-        .stdin(Stdio::null())
+    let output = build_command(&[name])
+        .arg("--message-format=json")
         .output()
         .expect("cargo can be started");
     let binary = String::from_utf8_lossy(&output.stdout)
@@ -99,6 +106,11 @@ struct Diagnostic {
 fn rendered(stdout: &[u8]) -> String {
     String::from_utf8_lossy(stdout)
         .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.message?.rendered)
+        .filter_map(|line| {
+            serde_json::from_str::<Message>(line)
+                .ok()?
+                .message?
+                .rendered
+        })
         .collect()
 }

@@ -86,9 +86,9 @@ impl RuntimeApi {
     fn finish(&self, id: &str, outcome: Outcome) -> StatusCode {
         match self.queue().answers.remove(id) {
             // A test that no longer waits is as good as one that does.
-            Some(answer) => answer.send(outcome).map_or(StatusCode::ACCEPTED, |()| {
-                StatusCode::ACCEPTED
-            }),
+            Some(answer) => answer
+                .send(outcome)
+                .map_or(StatusCode::ACCEPTED, |()| StatusCode::ACCEPTED),
             None => StatusCode::BAD_REQUEST,
         }
     }
