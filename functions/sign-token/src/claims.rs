@@ -1,0 +1,99 @@
+//! The messaging JWT: what it claims, and for whom.
+//!
+//! Source: "Authenticating users", Sunshine Conversations documentation; "Authenticating end users
+//! for messaging", Zendesk help.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{Algorithm, Header};
+use serde::Serialize;
+use shared::caller::Caller;
+use shared::email::VerifiedEmail;
+
+use crate::keys::SigningKey;
+
+/// The form of the claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// `scope: user` and `external_id`: Zendesk messaging and Sunshine Conversations v2.
+    SunshineV2,
+    /// `scope: appUser` and `userId`: the legacy SDKs.
+    SmoochV1,
+}
+
+/// The claims of a messaging JWT. Everything in it is the caller's own or a constant.
+#[derive(Serialize)]
+pub struct Claims<'a> {
+    /// Always an end user's: a token with scope `app` could do everything.
+    scope: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<&'a str>,
+    #[serde(rename = "userId", skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    email: Option<EmailClaims<'a>>,
+    iat: u64,
+    exp: u64,
+}
+
+/// An email and that it is verified: the one without the other makes no identity at Zendesk.
+#[derive(Serialize)]
+struct EmailClaims<'a> {
+    email: &'a str,
+    email_verified: bool,
+}
+
+impl<'a> Claims<'a> {
+    /// The claims for `caller`, valid from `now` for `ttl`; with the email only where
+    /// `include_email` says so and the caller has a verified one.
+    pub fn new(
+        caller: &'a Caller,
+        dialect: Dialect,
+        include_email: bool,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> Self {
+        let iat = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let id = Some(caller.external_id.as_str());
+        let (scope, external_id, user_id) = match dialect {
+            Dialect::SunshineV2 => ("user", id, None),
+            Dialect::SmoochV1 => ("appUser", None, id),
+        };
+        Self {
+            scope,
+            external_id,
+            user_id,
+            name: caller.name.as_deref(),
+            email: caller
+                .email
+                .as_ref()
+                .filter(|_| include_email)
+                .map(VerifiedEmail::as_str)
+                .map(|email| EmailClaims {
+                    email,
+                    email_verified: true,
+                }),
+            iat,
+            exp: iat + ttl.as_secs(),
+        }
+    }
+
+    /// When the token expires, in seconds since 1970.
+    pub fn expires_at(&self) -> u64 {
+        self.exp
+    }
+
+    /// Whether the token carries an email.
+    pub fn has_email(&self) -> bool {
+        self.email.is_some()
+    }
+
+    /// The token: HS256, with exactly `alg`, `typ` and `kid` in its header.
+    pub fn sign(&self, key: &SigningKey) -> Result<String, jsonwebtoken::errors::Error> {
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some(key.kid.clone());
+        jsonwebtoken::encode(&header, self, &key.key)
+    }
+}

@@ -1,0 +1,61 @@
+//! What `sign-token` is told by its environment.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use shared::caller::Callers;
+use shared::config::{ConfigError, Variables};
+use shared::secrets;
+
+use crate::claims::Dialect;
+
+/// The configuration of `sign-token`.
+pub struct Config {
+    /// Who is calling.
+    pub callers: Callers,
+    /// Name or ARN of the secret with the signing keys.
+    pub signing_key_secret_id: String,
+    /// How long the secret is fresh.
+    pub secret_ttl: Duration,
+    /// How long a token is valid.
+    pub token_ttl: Duration,
+    /// The form of the claims.
+    pub dialect: Dialect,
+}
+
+impl Config {
+    /// Reads the variables that the README lists for `sign-token`.
+    pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
+        Ok(Self {
+            callers: Callers::from_variables(variables)?,
+            signing_key_secret_id: variables.required(
+                "SIGNING_KEY_SECRET_ID",
+                "the name or ARN of the secret with the signing keys",
+            )?,
+            secret_ttl: secrets::ttl(variables)?,
+            token_ttl: Duration::from_secs(variables.number_or(
+                "TOKEN_TTL_SECONDS",
+                900,
+                60..=86_400,
+                "a whole number of seconds from 60 to 86400",
+            )?),
+            dialect: variables.or(
+                "TOKEN_DIALECT",
+                Dialect::SunshineV2,
+                "sunshine-v2 or smooch-v1",
+            )?,
+        })
+    }
+}
+
+impl FromStr for Dialect {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "sunshine-v2" => Ok(Self::SunshineV2),
+            "smooch-v1" => Ok(Self::SmoochV1),
+            _ => Err(()),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The messaging signing keys.
+
+use jsonwebtoken::EncodingKey;
+use serde_json::{Map, Value};
+use shared::secrets::{Secret, WrongShape, string_field};
+
+/// Below this HMAC-SHA256's own strength is not reached (RFC 7518, 3.2). Zendesk hands out
+/// secrets of 24 characters, so it is worth a warning and no more.
+const RECOMMENDED_BYTES: usize = 32;
+
+/// The key that signs, out of the secret
+/// `{"activeKid":"app_…","keys":{"app_…":"secret", …}}`.
+pub struct SigningKey {
+    /// The key's id.
+    pub kid: String,
+    /// The secret's own bytes: it is not base64, though it may look like it.
+    pub key: EncodingKey,
+}
+
+impl Secret for SigningKey {
+    fn from_json(object: &Map<String, Value>) -> Result<Self, WrongShape> {
+        let kid = string_field(object, "activeKid")?;
+        let wrong = |field: String, expected| WrongShape { field, expected };
+        let keys = object
+            .get("keys")
+            .and_then(Value::as_object)
+            .ok_or_else(|| wrong("keys".to_owned(), "an object from key id to secret"))?;
+        // Each of them may be the active one tomorrow.
+        for other in keys.keys() {
+            string_field(keys, other)
+                .map_err(|shape| wrong(format!("keys.{other}"), shape.expected))?;
+        }
+        if !keys.contains_key(kid) {
+            return Err(wrong("activeKid".to_owned(), "the id of one of the keys"));
+        }
+        let secret = string_field(keys, kid)?;
+        if secret.len() < RECOMMENDED_BYTES {
+            tracing::warn!(
+                bytes = secret.len(),
+                "the active signing secret is shorter than {RECOMMENDED_BYTES} bytes"
+            );
+        }
+        Ok(Self {
+            kid: kid.to_owned(),
+            key: EncodingKey::from_secret(secret.as_bytes()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(secret: &Value) -> Result<String, String> {
+        SigningKey::from_json(secret.as_object().unwrap())
+            .map(|key| key.kid)
+            .map_err(|shape| shape.to_string())
+    }
+
+    #[test]
+    fn the_active_key_signs() {
+        let secret = json!({"activeKid": "app_b", "keys": {"app_a": "one", "app_b": "two"}});
+        assert_eq!(read(&secret).as_deref(), Ok("app_b"));
+    }
+
+    #[test]
+    fn a_wrong_shape_names_the_field_and_no_value() {
+        for (secret, field) in [
+            (json!({"keys": {"app_a": "CANARY"}}), "activeKid"),
+            (
+                json!({"activeKid": 1, "keys": {"app_a": "CANARY"}}),
+                "activeKid",
+            ),
+            (json!({"activeKid": "app_a"}), "keys"),
+            (json!({"activeKid": "app_a", "keys": "CANARY"}), "keys"),
+            (
+                json!({"activeKid": "app_a", "keys": {"app_a": ""}}),
+                "keys.app_a",
+            ),
+            (
+                json!({"activeKid": "app_a", "keys": {"app_a": "x", "app_b": ["CANARY"]}}),
+                "keys.app_b",
+            ),
+            (
+                json!({"activeKid": "app_b", "keys": {"app_a": "CANARY"}}),
+                "activeKid",
+            ),
+        ] {
+            let error = read(&secret).unwrap_err();
+            assert!(error.contains(&format!("{field:?}")), "{error}");
+            assert!(!error.contains("CANARY"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `POST /zendesk/token`: the messaging JWT for the user who is logged in, and for nobody else.
+
+mod claims;
+mod config;
+mod keys;
+
+use std::time::{Duration, SystemTime};
+
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use shared::caller::Callers;
+use shared::gateway::{Answer, Request};
+use shared::metrics::{Metric, Unit};
+use shared::problem::{Code, Problem};
+use shared::secrets::{self, CachedSecret};
+
+pub use claims::{Claims, Dialect};
+pub use config::Config;
+pub use keys::SigningKey;
+
+/// The function, ready for requests.
+pub struct SignToken {
+    callers: Callers,
+    key: CachedSecret<SigningKey>,
+    dialect: Dialect,
+    ttl: Duration,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct TokenRequest {
+    include_email: bool,
+}
+
+impl Default for TokenRequest {
+    fn default() -> Self {
+        Self {
+            include_email: true,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenAnswer<'a> {
+    token: &'a str,
+    external_id: &'a str,
+    expires_at: u64,
+    email_included: bool,
+}
+
+impl SignToken {
+    /// Gets everything ready that does not need a request: the signing key, and the issuer's keys.
+    pub async fn start(config: Config) -> Self {
+        let function = Self {
+            callers: config.callers,
+            key: CachedSecret::new(
+                secrets::client().await,
+                config.signing_key_secret_id,
+                config.secret_ttl,
+            ),
+            dialect: config.dialect,
+            ttl: config.token_ttl,
+        };
+        tokio::join!(function.key.warm_up(), function.callers.warm_up());
+        function
+    }
+
+    /// Answers `{"token","externalId","expiresAt","emailIncluded"}` for the caller.
+    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+        request.check_route(&Method::POST, "/zendesk/token")?;
+        let caller = self.callers.identify(request).await?;
+        let body: TokenRequest =
+            request.json("empty, or a JSON object with nothing but `includeEmail` (a boolean)")?;
+        let key = self.key.get(request.deadline).await?;
+
+        let claims = Claims::new(
+            &caller,
+            self.dialect,
+            body.include_email,
+            SystemTime::now(),
+            self.ttl,
+        );
+        let token = claims.sign(&key.value).map_err(|error| {
+            Problem::new(Code::KeysUnavailable, "the token could not be signed").because(error)
+        })?;
+        let answer = TokenAnswer {
+            token: &token,
+            external_id: caller.external_id.as_str(),
+            expires_at: claims.expires_at(),
+            email_included: claims.has_email(),
+        };
+        Ok(Answer::json(StatusCode::OK, &answer)?
+            .metric(Metric::once("Signed"))
+            .metric(Metric {
+                name: "KeyAge",
+                unit: Unit::Seconds,
+                value: key.age().as_secs_f64(),
+            }))
+    }
+}

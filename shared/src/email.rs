@@ -1,0 +1,57 @@
+//! Emails, and how they are compared.
+
+/// An email that the caller's identity provider has verified. Has no printing `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifiedEmail(String);
+
+impl VerifiedEmail {
+    /// Only [`crate::caller`] says what is verified. `None` where nothing is left after trimming.
+    #[cfg_attr(not(feature = "caller"), expect(dead_code))]
+    pub(crate) fn new(email: &str) -> Option<Self> {
+        let email = email.trim();
+        (!email.is_empty()).then(|| Self(email.to_owned()))
+    }
+
+    /// The email as the identity provider spells it, trimmed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The email as it is compared and keyed.
+    pub fn key(&self) -> EmailKey {
+        EmailKey::from(self.0.as_str())
+    }
+}
+
+/// An email as it is compared and keyed: trimmed and ASCII-lowercased. Has no printing `Debug`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct EmailKey(String);
+
+impl EmailKey {
+    /// The normalized email.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for EmailKey {
+    fn from(email: &str) -> Self {
+        Self(email.trim().to_ascii_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emails_are_compared_trimmed_and_ascii_lowercased() {
+        assert!(EmailKey::from(" Anna@Example.COM\n") == EmailKey::from("anna@example.com"));
+        assert!(EmailKey::from("\u{c4}nna@example.com") != EmailKey::from("\u{e4}nna@example.com"));
+    }
+
+    #[test]
+    fn blank_is_no_email() {
+        assert!(VerifiedEmail::new(" \t").is_none());
+    }
+}

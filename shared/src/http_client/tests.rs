@@ -1,0 +1,150 @@
+//! Against raw sockets, because only they can fail in the ways that matter.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+const SOON: Duration = Duration::from_secs(5);
+const LIMIT: usize = 1000;
+
+/// Reads a request's head, and gives it back.
+async fn head(stream: &mut TcpStream) -> String {
+    let mut read = Vec::new();
+    while !read.ends_with(b"\r\n\r\n") {
+        read.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(read).unwrap()
+}
+
+/// Sends one request to a server that answers with `bytes` and closes.
+async fn answered(bytes: &'static str) -> Result<Answer, TransportError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        head(&mut stream).await;
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+    });
+    let client = HttpClient::new().unwrap();
+    let request = client.request(Method::GET, url.parse().unwrap());
+    let answer = client.send(request, Deadline::after(SOON), LIMIT).await;
+    server.await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn any_status_is_an_answer() {
+    let answer = answered("HTTP/1.1 503 No\r\nretry-after: 7\r\ncontent-length: 2\r\n\r\nhi")
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.retry_after, Some(Duration::from_secs(7)));
+    assert_eq!(answer.body, b"hi");
+    assert!(
+        !format!("{answer:?}").contains("104"),
+        "Debug hides the body"
+    );
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let answer = answered("HTTP/1.1 302 F\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n").await;
+    assert_eq!(answer.unwrap().status, 302);
+}
+
+#[tokio::test]
+async fn what_ends_early_is_told_apart() {
+    let end = answered("").await.unwrap_err();
+    assert_eq!(end, TransportError::ClosedBeforeAnswer);
+    let garbage = answered("SSH-2.0-x\r\n\r\n").await.unwrap_err();
+    assert_eq!(garbage, TransportError::ClosedBeforeAnswer);
+    let cut = answered("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhi").await;
+    assert_eq!(cut.unwrap_err(), TransportError::Interrupted);
+    let chunk = answered("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhi").await;
+    assert_eq!(chunk.unwrap_err(), TransportError::Interrupted);
+}
+
+#[tokio::test]
+async fn a_body_has_a_limit() {
+    let body = "x".repeat(LIMIT + 1);
+    let endless: &'static str = format!("HTTP/1.1 200 OK\r\n\r\n{body}").leak();
+    assert_eq!(
+        answered(endless).await.unwrap_err(),
+        TransportError::BodyTooLarge
+    );
+    let whole: &'static str = format!("HTTP/1.1 200 OK\r\n\r\n{}", &body[1..]).leak();
+    assert_eq!(answered(whole).await.unwrap().body.len(), LIMIT);
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_known_as_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/?secret=canary", listener.local_addr().unwrap());
+    drop(listener);
+    let client = HttpClient::new().unwrap();
+    let request = client.request(Method::POST, url.parse().unwrap());
+    let refused = client.send(request, Deadline::after(SOON), LIMIT).await;
+    assert_eq!(refused.unwrap_err(), TransportError::Connect);
+}
+
+#[tokio::test]
+async fn the_deadline_holds_for_head_and_body() {
+    for bytes in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhi"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let client = HttpClient::new().unwrap();
+        let request = client.request(Method::GET, url.parse().unwrap());
+        let soon = Deadline::after(Duration::from_millis(50));
+        let (answer, _open) = tokio::join!(client.send(request, soon, LIMIT), async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            head(&mut stream).await;
+            stream.write_all(bytes.as_bytes()).await.unwrap();
+            stream
+        });
+        assert_eq!(answer.unwrap_err(), TransportError::Timeout);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url: Url = format!("http://{}/", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for _ in 0..2 {
+            assert!(head(&mut stream).await.starts_with("GET / HTTP/1.1\r\n"));
+            let ok = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(ok).await.unwrap();
+        }
+    });
+    let client = HttpClient::new().unwrap();
+    for _ in 0..2 {
+        let request = client.request(Method::GET, url.clone());
+        client
+            .send(request, Deadline::after(SOON), LIMIT)
+            .await
+            .unwrap();
+    }
+    server.await.unwrap();
+}
+
+#[test]
+fn retry_after_is_seconds_or_a_date() {
+    let wait = |value: String| {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, value.parse().unwrap());
+        retry_after(&headers)
+    };
+    assert_eq!(wait("0".into()), Some(Duration::ZERO));
+    assert_eq!(wait("18446744073709551615".into()), Some(MAX_RETRY_AFTER));
+    assert_eq!(wait("-1".into()), None);
+    assert_eq!(wait("soon".into()), None);
+    let then = SystemTime::now() + Duration::from_mins(1);
+    let until = wait(httpdate::fmt_http_date(then)).unwrap();
+    assert!(until > Duration::from_secs(50) && until <= Duration::from_mins(1));
+    let past = wait("Sun, 06 Nov 1994 08:49:37 GMT".into());
+    assert_eq!(past, Some(Duration::ZERO));
+}

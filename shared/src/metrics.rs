@@ -1,0 +1,138 @@
+//! Metrics in CloudWatch's embedded metric format: a line of JSON on standard output, so that no
+//! request waits for a network.
+//!
+//! Source: "Specification: Embedded metric format", Amazon CloudWatch user guide.
+
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+
+use crate::telemetry;
+
+/// The namespace of every metric.
+pub const NAMESPACE: &str = "chat-identity";
+
+/// A measured value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metric {
+    /// Its name, in the singular.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: Unit,
+    /// Its value.
+    pub value: f64,
+}
+
+/// The units used, as CloudWatch names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "CloudWatch's own names")]
+pub enum Unit {
+    Count,
+    Seconds,
+    Milliseconds,
+}
+
+impl Unit {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Seconds => "Seconds",
+            Self::Milliseconds => "Milliseconds",
+        }
+    }
+}
+
+impl Metric {
+    /// That something happened once.
+    pub fn once(name: &'static str) -> Self {
+        Self::count(name, 1)
+    }
+
+    /// That something happened `times` times.
+    pub fn count(name: &'static str, times: u32) -> Self {
+        Self {
+            name,
+            unit: Unit::Count,
+            value: f64::from(times),
+        }
+    }
+}
+
+/// Writes a line with `metrics` under the dimension `function`, and with `fields`, which can be
+/// searched for but are no dimensions. Fields must hold no personal data.
+pub fn emit(metrics: &[Metric], fields: &[(&'static str, Value)]) {
+    let line = line(telemetry::function(), now_millis(), metrics, fields);
+    // Where nobody reads standard output there is nobody to tell.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+fn line(
+    function: &str,
+    timestamp: u64,
+    metrics: &[Metric],
+    fields: &[(&'static str, Value)],
+) -> Value {
+    let definitions: Vec<_> = metrics
+        .iter()
+        .map(|metric| json!({"Name": metric.name, "Unit": metric.unit.as_str()}))
+        .collect();
+    let mut line = Map::new();
+    line.insert(
+        "_aws".to_owned(),
+        json!({
+            "Timestamp": timestamp,
+            "CloudWatchMetrics": [{
+                "Namespace": NAMESPACE,
+                "Dimensions": [["function"]],
+                "Metrics": definitions,
+            }],
+        }),
+    );
+    line.insert("function".to_owned(), function.into());
+    for (name, value) in fields {
+        line.insert((*name).to_owned(), value.clone());
+    }
+    for metric in metrics {
+        line.insert(metric.name.to_owned(), metric.value.into());
+    }
+    Value::Object(line)
+}
+
+fn now_millis() -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_embedded_metric_format() {
+        let line = line(
+            "sign-token",
+            1_700_000_000_000,
+            &[Metric::once("Signed")],
+            &[("status", 200.into())],
+        );
+        assert_eq!(
+            line,
+            json!({
+                "_aws": {
+                    "Timestamp": 1_700_000_000_000_u64,
+                    "CloudWatchMetrics": [{
+                        "Namespace": "chat-identity",
+                        "Dimensions": [["function"]],
+                        "Metrics": [{"Name": "Signed", "Unit": "Count"}],
+                    }],
+                },
+                "function": "sign-token",
+                "status": 200,
+                "Signed": 1.0,
+            })
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! Errors as the caller sees them: RFC 9457 problem details with a stable code.
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use http::StatusCode;
+use serde::Serialize;
+
+/// The stable code of a problem, and with it its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the names are the codes; the README explains them"
+)]
+pub enum Code {
+    InvalidRequest,
+    Unauthenticated,
+    InvalidSignature,
+    TokenSubjectMismatch,
+    IdentityRejected,
+    NotFound,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    InvalidExternalId,
+    EmailNotVerified,
+    UpstreamError,
+    KeysUnavailable,
+    UpstreamBusy,
+    UpstreamTimeout,
+}
+
+impl Code {
+    /// The code as it is sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::Unauthenticated => "unauthenticated",
+            Self::InvalidSignature => "invalid_signature",
+            Self::TokenSubjectMismatch => "token_subject_mismatch",
+            Self::IdentityRejected => "identity_rejected",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::InvalidExternalId => "invalid_external_id",
+            Self::EmailNotVerified => "email_not_verified",
+            Self::UpstreamError => "upstream_error",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::UpstreamBusy => "upstream_busy",
+            Self::UpstreamTimeout => "upstream_timeout",
+        }
+    }
+
+    /// The HTTP status that goes with the code.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated | Self::InvalidSignature => StatusCode::UNAUTHORIZED,
+            Self::TokenSubjectMismatch | Self::IdentityRejected => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::InvalidExternalId | Self::EmailNotVerified => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::UpstreamError => StatusCode::BAD_GATEWAY,
+            Self::KeysUnavailable | Self::UpstreamBusy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+}
+
+/// What a handler answers where it cannot do what it was asked.
+///
+/// `detail` goes out and says what to do; `cause` stays inside and goes to the log. Neither may
+/// hold an upstream's body, a token or an email.
+#[derive(Debug)]
+pub struct Problem {
+    /// The code, and with it the status.
+    pub code: Code,
+    /// What the caller can do about it.
+    pub detail: Cow<'static, str>,
+    /// Seconds after which trying again makes sense.
+    pub retry_after: Option<u64>,
+    /// The methods that the path takes, for [`Code::MethodNotAllowed`].
+    pub allow: Option<&'static str>,
+    /// What happened, for the log.
+    pub cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Problem {
+    /// A problem without a cause. The codes of status 503 tell the caller when to try again.
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        let busy = code.status() == StatusCode::SERVICE_UNAVAILABLE;
+        Self {
+            code,
+            detail: detail.into(),
+            retry_after: busy.then_some(5),
+            allow: None,
+            cause: None,
+        }
+    }
+
+    /// The same with what happened, for the log.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// The same with the seconds after which trying again makes sense.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The body as it is sent.
+    pub fn body<'a>(&'a self, request_id: &'a str) -> ProblemBody<'a> {
+        let status = self.code.status();
+        ProblemBody {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: &self.detail,
+            code: self.code.as_str(),
+            request_id,
+        }
+    }
+}
+
+/// Problem details as they are sent (RFC 9457, with the members `code` and `requestId`).
+#[derive(Serialize)]
+pub struct ProblemBody<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    #[serde(rename = "requestId")]
+    request_id: &'a str,
+}

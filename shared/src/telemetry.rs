@@ -1,0 +1,108 @@
+//! Logs: where they go, at which level, and what never gets into them.
+
+use std::sync::OnceLock;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{Targets, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+static FUNCTION: OnceLock<&'static str> = OnceLock::new();
+
+/// The crates whose targets are our own.
+const OWN_TARGETS: [&str; 6] = [
+    "shared",
+    "sign_token",
+    "report_conflict",
+    "clean_conflicts",
+    "exchange_identity",
+    "receive_webhook",
+];
+
+/// The name of this function, as [`init`] was told.
+pub fn function() -> &'static str {
+    FUNCTION.get().copied().unwrap_or("unknown")
+}
+
+/// Sets up the logs of `function`. To be called once, first of all.
+///
+/// Level and format come from the variables that `lambda_runtime` documents:
+/// `AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`, else INFO; JSON where `AWS_LAMBDA_LOG_FORMAT` says so.
+/// They hold for our own targets only: every other one is capped at INFO, because below that the
+/// runtime prints raw events and the HTTP stack headers, tokens included.
+pub fn init(function: &'static str) {
+    let _ = FUNCTION.set(function);
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL")
+        .or_else(|_| std::env::var("RUST_LOG"))
+        .ok();
+    let json = std::env::var("AWS_LAMBDA_LOG_FORMAT")
+        .is_ok_and(|format| format.eq_ignore_ascii_case("json"));
+
+    let output = tracing_subscriber::fmt::layer().without_time();
+    let output = if json {
+        output.json().flatten_event(true).boxed()
+    } else {
+        output.with_ansi(false).boxed()
+    };
+    let cap =
+        filter_fn(|metadata| is_own(metadata.target()) || *metadata.level() <= LevelFilter::INFO);
+    // A second call finds a subscriber in place, which is what it wants.
+    let _ = tracing_subscriber::registry()
+        .with(levels(level.as_deref()))
+        .with(cap)
+        .with(output)
+        .try_init();
+
+    // What a panic says may hold what it was working on, so only its place is told.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "the function panicked");
+    }));
+}
+
+fn levels(directives: Option<&str>) -> Targets {
+    let info = Targets::new().with_default(LevelFilter::INFO);
+    match directives {
+        None => info,
+        // Lambda's own name for a level above ERROR.
+        Some("FATAL") => Targets::new().with_default(LevelFilter::ERROR),
+        Some(directives) => directives.parse().unwrap_or(info),
+    }
+}
+
+fn is_own(target: &str) -> bool {
+    let root = target.split("::").next().unwrap_or_default();
+    OWN_TARGETS.contains(&root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    #[test]
+    fn own_targets_are_told_by_their_crate() {
+        assert!(is_own("shared::secrets"));
+        assert!(is_own("sign_token"));
+        for other in [
+            "hyper::proto",
+            "lambda_runtime",
+            "shared_else",
+            "aws_smithy_runtime",
+        ] {
+            assert!(!is_own(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn levels_are_read_as_documented() {
+        let debug = levels(Some("DEBUG"));
+        assert!(debug.would_enable("shared", &Level::DEBUG));
+        let one = levels(Some("sign_token=trace"));
+        assert!(one.would_enable("sign_token::claims", &Level::TRACE));
+        for unknown in [None, Some("a=b=c")] {
+            assert!(levels(unknown).would_enable("shared", &Level::INFO));
+            assert!(!levels(unknown).would_enable("shared", &Level::DEBUG));
+        }
+    }
+}
