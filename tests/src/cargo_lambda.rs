@@ -97,7 +97,9 @@ fn build(tools: &Path) -> Result<(), String> {
         .args(["install", "--locked", "--root"])
         .arg(tools)
         .arg(format!("cargo-lambda@{VERSION}"));
-    let status = command.status().map_err(|error| format!("cargo: {error}"))?;
+    let status = command
+        .status()
+        .map_err(|error| format!("cargo: {error}"))?;
     if status.success() {
         Ok(())
     } else {

@@ -88,7 +88,9 @@ impl Stack {
             move || {
                 // Cargo shows its own progress.
                 if build_command(&names).status()?.success() {
-                    Ok(cargo_lambda::find_or_install(&workspace_root().join("target"))?)
+                    Ok(cargo_lambda::find_or_install(
+                        &workspace_root().join("target"),
+                    )?)
                 } else {
                     Err(StackError::Build)
                 }

@@ -15,13 +15,25 @@ type Step = for<'a> fn(&'a mut Story) -> Pin<Box<dyn Future<Output = Seen> + 'a>
 
 /// The steps, in the order of the story.
 const STEPS: &[(&str, Step)] = &[
-    ("Ada logs in at the company's own login", |s| Box::pin(s.log_in())),
-    ("sign-token signs a messaging token for her", |s| Box::pin(s.sign())),
+    ("Ada logs in at the company's own login", |s| {
+        Box::pin(s.log_in())
+    }),
+    ("sign-token signs a messaging token for her", |s| {
+        Box::pin(s.sign())
+    }),
     ("Zendesk accepts the token", |s| Box::pin(s.enter())),
-    ("without a login there is no token", |s| Box::pin(s.sign_for_nobody())),
-    ("Zendesk refuses a token of another secret", |s| Box::pin(s.wrong_secret())),
-    ("Zendesk refuses an expired token", |s| Box::pin(s.expired())),
-    ("the login changes its key, and it goes on", |s| Box::pin(s.rotate())),
+    ("without a login there is no token", |s| {
+        Box::pin(s.sign_for_nobody())
+    }),
+    ("Zendesk refuses a token of another secret", |s| {
+        Box::pin(s.wrong_secret())
+    }),
+    ("Zendesk refuses an expired token", |s| {
+        Box::pin(s.expired())
+    }),
+    ("the login changes its key, and it goes on", |s| {
+        Box::pin(s.rotate())
+    }),
 ];
 
 /// Plays every step and writes a line for each. Stops at the first that fails, with `false`.
@@ -40,7 +52,10 @@ pub async fn play(stack: &Stack, out: &mut impl Write) -> io::Result<bool> {
             Ok(text) => ("ok", text),
             Err(text) => ("FAILED", text),
         };
-        writeln!(out, "{number:2}  {title:<48} {took:>5} ms  {sign}\n    {text}")?;
+        writeln!(
+            out,
+            "{number:2}  {title:<48} {took:>5} ms  {sign}\n    {text}"
+        )?;
         if seen.is_err() {
             return Ok(false);
         }
@@ -88,13 +103,17 @@ impl Story<'_> {
     async fn sign_for_nobody(&mut self) -> Seen {
         let (status, problem) = answer(self.token_request()).await?;
         let code = &problem["code"];
-        expect(status == 401 && code == "unauthenticated", &problem.to_string())?;
+        expect(
+            status == 401 && code == "unauthenticated",
+            &problem.to_string(),
+        )?;
         Ok(format!("{status} {code}"))
     }
 
     async fn wrong_secret(&mut self) -> Seen {
         let claims = claims_of(&self.messaging_token).unwrap_or_default();
-        self.refused(b"not the secret that Zendesk knows", &claims).await
+        self.refused(b"not the secret that Zendesk knows", &claims)
+            .await
     }
 
     async fn expired(&mut self) -> Seen {
@@ -111,7 +130,10 @@ impl Story<'_> {
         let header = json!({"alg": "HS256", "typ": "JWT", "kid": KID});
         let (status, refusal) = self.zendesk_login(&hs256(secret, &header, claims)).await?;
         let code = &refusal["code"];
-        expect(status == 401 && code == "invalid_auth", &format!("{status} {refusal}"))?;
+        expect(
+            status == 401 && code == "invalid_auth",
+            &format!("{status} {refusal}"),
+        )?;
         Ok(format!("{status} {refusal}"))
     }
 
@@ -121,11 +143,13 @@ impl Story<'_> {
         self.log_in().await?;
         self.sign().await?;
         self.enter().await?;
-        Ok(format!("a token of the new key {} is accepted", key["kid"]))
+        let kid = &key["kid"];
+        Ok(format!("a token of the new key {kid} is taken at once"))
     }
 
     fn token_request(&self) -> reqwest::RequestBuilder {
-        self.client.post(format!("{}/zendesk/token", self.stack.url()))
+        self.client
+            .post(format!("{}/zendesk/token", self.stack.url()))
     }
 
     async fn zendesk_login(&self, jwt: &str) -> Result<(u16, Value), String> {

@@ -1,5 +1,7 @@
 //! The functions under `cargo lambda watch`, as a process group that ends with us.
 
+mod deadline;
+
 use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::lambda::{without_cargo_variables, workspace_root};
+use crate::serve::Server;
 
 /// Marks the processes of one stack: cargo-lambda gives each function a process group of its
 /// own, and what it leaves behind when it dies can be found by nothing else.
@@ -22,9 +25,22 @@ const GRACE: Duration = Duration::from_secs(4);
 
 /// Variables of the product, which would reach the functions from the shell otherwise.
 const OURS: [&str; 16] = [
-    "AWS_", "ARCHIVE_", "CONFLICTS_", "EMAIL_", "EXTERNAL_ID_", "IDENTITY_", "MAX_ACTIONS_",
-    "NAME_CLAIM", "OIDC_", "PREVIOUS_", "PUZZEL_", "REMEDY", "SECRET_TTL_", "SIGNING_KEY_",
-    "SUNSHINE_", "TOKEN_",
+    "AWS_",
+    "ARCHIVE_",
+    "CONFLICTS_",
+    "EMAIL_",
+    "EXTERNAL_ID_",
+    "IDENTITY_",
+    "MAX_ACTIONS_",
+    "NAME_CLAIM",
+    "OIDC_",
+    "PREVIOUS_",
+    "PUZZEL_",
+    "REMEDY",
+    "SECRET_TTL_",
+    "SIGNING_KEY_",
+    "SUNSHINE_",
+    "TOKEN_",
 ];
 
 /// Why the functions do not run.
@@ -43,6 +59,8 @@ pub enum WatchError {
 pub struct Watch {
     child: Child,
     address: SocketAddr,
+    // Ends after the functions, which `drop` waits for.
+    _deadlines: Server,
     mark: String,
     log: PathBuf,
 }
@@ -59,8 +77,11 @@ impl Watch {
         // The port is free when we look, and may be taken before cargo-lambda has it.
         let mut tries = 0..3;
         loop {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port();
-            let mut watch = Self::spawn(program, environment, log, reload, port)?;
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+            let address = listener.local_addr()?;
+            drop(listener);
+            let deadlines = deadline::proxy(address).await?;
+            let mut watch = Self::spawn(program, environment, log, reload, address, deadlines)?;
             match watch.listening().await {
                 Err(WatchError::Ended(..)) if tries.next().is_some() => {}
                 Err(error) => return Err(error),
@@ -74,20 +95,35 @@ impl Watch {
         environment: &[(String, String)],
         log: &Path,
         reload: bool,
-        port: u16,
+        address: SocketAddr,
+        deadlines: Server,
     ) -> io::Result<Self> {
+        let port = address.port();
         let mark = format!("{}-{port}", std::process::id());
         let output = File::create(log)?;
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
-            if OURS.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes())) {
+            if OURS
+                .iter()
+                .any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+            {
                 command.env_remove(name);
             }
         }
         without_cargo_variables(&mut command);
         command
-            .args(["lambda", "watch", "--disable-cors", "--invoke-address", "127.0.0.1"])
+            .args([
+                "lambda",
+                "watch",
+                "--disable-cors",
+                "--invoke-address",
+                "127.0.0.1",
+            ])
             .args(["--invoke-port", &port.to_string()])
+            .args([
+                "--config",
+                &deadline::cargo_config(address, deadlines.address()),
+            ])
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .env(MARK, &mark)
             .current_dir(workspace_root())
@@ -104,7 +140,8 @@ impl Watch {
         }
         Ok(Self {
             child: command.spawn()?,
-            address: (Ipv4Addr::LOCALHOST, port).into(),
+            address,
+            _deadlines: deadlines,
             mark,
             log: log.to_owned(),
         })
