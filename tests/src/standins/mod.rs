@@ -1,0 +1,11 @@
+//! Stand-ins for Zendesk and Puzzel: HTTP servers on loopback that hold state, answer as the
+//! contracts say, and go wrong on purpose.
+//!
+//! Each is programmed through its handle and, while it runs, over HTTP under `/_control/`.
+
+pub mod faults;
+pub mod http;
+pub mod pattern;
+pub mod server;
+pub mod sunshine;
+pub mod traffic;
