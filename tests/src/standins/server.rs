@@ -14,12 +14,21 @@ use super::http::{Incoming, Request, Response, Wire, closes};
 use super::traffic::{Exchange, Point, Traffic};
 
 /// What one stand-in knows of its wire, over all its addresses.
-#[derive(Default)]
-pub struct Line {
-    /// The faults.
-    pub faults: Faults,
-    /// The record and the holds.
-    pub traffic: Traffic,
+pub(super) struct Line {
+    pub(super) faults: Faults,
+    pub(super) traffic: Traffic,
+    /// What may come before `/_control`.
+    base_path: String,
+}
+
+impl Line {
+    pub(super) fn new(base_path: &str) -> Self {
+        Self {
+            faults: Faults::default(),
+            traffic: Traffic::default(),
+            base_path: base_path.into(),
+        }
+    }
 }
 
 /// A running server; it ends when this is dropped.
@@ -98,8 +107,13 @@ where
             return None;
         }
     };
-    if request.path().contains("/_control") {
-        let response = match control(line, &request) {
+    let path = request.path();
+    if let Some(what) = path
+        .strip_prefix(&line.base_path)
+        .unwrap_or(path)
+        .strip_prefix("/_control/")
+    {
+        let response = match control(line, what, &request) {
             Some(response) => response,
             None => handler(request).await,
         };
@@ -167,8 +181,7 @@ async fn answer(mut wire: Wire, response: &Response, fault: Option<&Fault>) -> O
 /// | `POST /_control/faults` with a [`Rule`] | adds it |
 /// | `GET`, `DELETE /_control/faults` | lists, clears them |
 /// | `GET`, `DELETE /_control/requests` | lists the exchanges and counts connections, forgets them |
-fn control(line: &Line, request: &Request) -> Option<Response> {
-    let (_, what) = request.path().split_once("/_control/")?;
+fn control(line: &Line, what: &str, request: &Request) -> Option<Response> {
     Some(match (request.method.as_str(), what) {
         ("GET", "faults") => Response::json(200, &line.faults.all()),
         ("POST", "faults") => match request.json::<Rule>() {
