@@ -13,12 +13,16 @@ async fn start() -> Sunshine {
 
 /// A call that makes a user, so that whether it took effect can be seen.
 fn login(sunshine: &Sunshine) -> reqwest::RequestBuilder {
-    reqwest::Client::new().post(sunshine.url() + "/_login").json(&json!({ "deviceId": "phone" }))
+    reqwest::Client::new()
+        .post(sunshine.url() + "/_login")
+        .json(&json!({ "deviceId": "phone" }))
 }
 
 async fn with(fault: Fault) -> (Sunshine, reqwest::Result<reqwest::Response>) {
     let sunshine = start().await;
-    sunshine.faults().add(Rule::new("POST **/_login", fault).times(1));
+    sunshine
+        .faults()
+        .add(Rule::new("POST **/_login", fault).times(1));
     let result = login(&sunshine).send().await;
     (sunshine, result)
 }
@@ -27,12 +31,29 @@ async fn with(fault: Fault) -> (Sunshine, reqwest::Result<reqwest::Response>) {
 async fn answers_in_place_of_the_service_have_no_effect() {
     let (sunshine, answer) = with(Fault::busy(Some("3"))).await;
     let answer = answer.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (429, "3"));
+    assert_eq!(
+        (
+            answer.status().as_u16(),
+            answer.headers()["retry-after"].to_str().unwrap()
+        ),
+        (429, "3")
+    );
     assert!(sunshine.users().is_empty() && !sunshine.traffic().all()[0].handled);
-    assert_eq!(login(&sunshine).send().await.unwrap().status(), 200, "one time and no more");
+    assert_eq!(
+        login(&sunshine).send().await.unwrap().status(),
+        200,
+        "one time and no more"
+    );
 
     let (_sunshine, answer) = with(Fault::html(200)).await;
-    assert!(answer.unwrap().text().await.unwrap().starts_with("<!doctype html>"));
+    assert!(
+        answer
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+            .starts_with("<!doctype html>")
+    );
     let (_sunshine, answer) = with(Fault::answer(200, "")).await;
     assert_eq!(answer.unwrap().text().await.unwrap(), "");
     let (_sunshine, answer) = with(Fault::Huge { bytes: 50_000_000 }).await;
@@ -61,8 +82,14 @@ async fn a_reset_has_no_effect_and_a_lost_answer_has() {
 async fn a_hang_lasts_and_a_trickle_comes_whole() {
     for handled in [false, true] {
         let sunshine = start().await;
-        sunshine.faults().add(Rule::new("POST", Fault::Hang { handled }));
-        let error = login(&sunshine).timeout(Duration::from_millis(200)).send().await.unwrap_err();
+        sunshine
+            .faults()
+            .add(Rule::new("POST", Fault::Hang { handled }));
+        let error = login(&sunshine)
+            .timeout(Duration::from_millis(200))
+            .send()
+            .await
+            .unwrap_err();
         assert!(error.is_timeout());
         assert_eq!(sunshine.users().len(), usize::from(handled));
     }
@@ -74,7 +101,9 @@ async fn a_hang_lasts_and_a_trickle_comes_whole() {
 async fn delays_add_up_before_another_fault() {
     let sunshine = start().await;
     for _ in 0..2 {
-        sunshine.faults().add(Rule::new("POST", Fault::Delay { millis: 60 }));
+        sunshine
+            .faults()
+            .add(Rule::new("POST", Fault::Delay { millis: 60 }));
     }
     sunshine.faults().add(Rule::new("POST", Fault::busy(None)));
     let start = Instant::now();
@@ -89,7 +118,9 @@ async fn chance_repeats_with_its_seed() {
     let mut runs = Vec::new();
     for _ in 0..2 {
         let sunshine = start().await;
-        sunshine.faults().add(Rule::new("POST", Fault::busy(None)).chance(0.5, 7));
+        sunshine
+            .faults()
+            .add(Rule::new("POST", Fault::busy(None)).chance(0.5, 7));
         let mut statuses = Vec::new();
         for _ in 0..40 {
             statuses.push(login(&sunshine).send().await.unwrap().status().as_u16());
@@ -134,17 +165,71 @@ async fn requests_and_connections_are_recorded_and_faults_set_over_http() {
     let client = reqwest::Client::new();
     let control = sunshine.url() + "/_control";
     let rule = json!({ "match": "GET **", "fault": { "kind": "answer", "status": 503, "retryAfter": "2" }, "times": 3 });
-    assert_eq!(client.post(format!("{control}/faults")).json(&rule).send().await.unwrap().status(), 204);
-    assert_eq!(client.get(format!("{}/v2/x?a=%2F", sunshine.url())).send().await.unwrap().status(), 503);
-    let faults: Value = client.get(format!("{control}/faults")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        client
+            .post(format!("{control}/faults"))
+            .json(&rule)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
+    assert_eq!(
+        client
+            .get(format!("{}/v2/x?a=%2F", sunshine.url()))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        503
+    );
+    let faults: Value = client
+        .get(format!("{control}/faults"))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert_eq!(faults[0]["times"], 2);
-    assert_eq!(client.delete(format!("{control}/faults")).send().await.unwrap().status(), 204);
+    assert_eq!(
+        client
+            .delete(format!("{control}/faults"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
     let wrong = json!({ "match": "GET", "fault": { "kind": "surprise" } });
-    assert_eq!(client.post(format!("{control}/faults")).json(&wrong).send().await.unwrap().status(), 400);
+    assert_eq!(
+        client
+            .post(format!("{control}/faults"))
+            .json(&wrong)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        400
+    );
 
-    let seen: Value = client.get(format!("{control}/requests")).send().await.unwrap().json().await.unwrap();
+    let seen: Value = client
+        .get(format!("{control}/requests"))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert_eq!(seen["connections"], 1, "one client keeps its connection");
     assert_eq!(seen["requests"][0]["line"], "GET /sc/v2/x?a=%2F HTTP/1.1");
-    assert_eq!((&seen["requests"][0]["status"], &seen["requests"][0]["handled"]), (&json!(503), &json!(false)));
+    assert_eq!(
+        (
+            &seen["requests"][0]["status"],
+            &seen["requests"][0]["handled"]
+        ),
+        (&json!(503), &json!(false))
+    );
     assert_eq!(sunshine.traffic().most_within(Duration::from_secs(1)), 1);
 }

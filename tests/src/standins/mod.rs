@@ -5,7 +5,9 @@
 
 pub mod faults;
 pub mod http;
+mod path;
 pub mod pattern;
-pub mod server;
+pub mod puzzel;
+mod server;
 pub mod sunshine;
 pub mod traffic;

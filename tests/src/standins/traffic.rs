@@ -110,7 +110,7 @@ impl Traffic {
         for (last, at) in arrivals.iter().enumerate() {
             while arrivals
                 .get(first)
-                .is_some_and(|earliest| *at - *earliest >= window)
+                .is_some_and(|earliest| at.saturating_sub(*earliest) >= window)
             {
                 first += 1;
             }

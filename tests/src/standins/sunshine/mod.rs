@@ -1,11 +1,11 @@
 //! Sunshine Conversations for one app: the messaging login of the SDK, and the v2 API.
 
 mod api;
+mod calls;
 mod control;
 mod login;
 mod model;
 mod pages;
-mod path;
 mod store;
 mod sync;
 mod user_token;
@@ -97,9 +97,11 @@ struct State {
 }
 
 impl State {
-    /// Counts a request; where it is one too many, the `Retry-After` to refuse it with.
-    fn over_the_rate(&mut self) -> Option<Option<String>> {
-        let rate = self.behaviour.rate.as_ref()?;
+    /// Counts a request; where it is one too many, the error is the `Retry-After` to refuse it with.
+    fn within_the_rate(&mut self) -> Result<(), Option<String>> {
+        let Some(rate) = &self.behaviour.rate else {
+            return Ok(());
+        };
         let now = Instant::now();
         while self
             .recent
@@ -109,10 +111,10 @@ impl State {
             self.recent.pop_front();
         }
         if self.recent.len() >= rate.per_second {
-            return Some(rate.retry_after.clone());
+            return Err(rate.retry_after.clone());
         }
         self.recent.push_back(now);
-        None
+        Ok(())
     }
 }
 
@@ -130,9 +132,9 @@ impl Sunshine {
             app_deleted: false,
             strays: Vec::new(),
         }));
-        let (served, base_path) = (Arc::clone(&state), config.base_path.clone());
+        let (shared, base_path) = (Arc::clone(&state), config.base_path.clone());
         let handler = move |request: Request| {
-            let response = answer(&mut lock(&served), &base_path, &request);
+            let response = answer(&mut lock(&shared), &base_path, &request);
             std::future::ready(response)
         };
         let server = Arc::new(Server::start(config.port, Arc::clone(&line), handler).await?);

@@ -183,7 +183,9 @@ impl Store {
     /// Completes the deferred deletions; gives the ids of the users who are gone.
     pub(super) fn complete_deletions(&mut self) -> Vec<String> {
         let leaving: Vec<String> = std::mem::take(&mut self.leaving).into_iter().collect();
-        leaving.iter().for_each(|id| self.delete(id));
+        for id in &leaving {
+            self.delete(id);
+        }
         leaving
     }
 

@@ -11,18 +11,15 @@ use super::store::Store;
 pub(super) fn sync(store: &mut Store, zendesk_id: &str, surviving: Option<&str>) -> Option<User> {
     let mut id = store.by_zendesk_id(zendesk_id)?.id;
     if let Some(surviving) = surviving.filter(|surviving| *surviving != zendesk_id) {
-        match store.by_zendesk_id(surviving) {
-            Some(survivor) => {
-                store.merge(&id, &survivor.id);
-                id = survivor.id;
-            }
-            None => {
-                let outgoing = store.user(&id)?;
-                store.put(User {
-                    zendesk_id: Some(surviving.into()),
-                    ..outgoing
-                });
-            }
+        if let Some(survivor) = store.by_zendesk_id(surviving) {
+            store.merge(&id, &survivor.id);
+            id = survivor.id;
+        } else {
+            let outgoing = store.user(&id)?;
+            store.put(User {
+                zendesk_id: Some(surviving.into()),
+                ..outgoing
+            });
         }
     }
     let user = store.user(&id)?;

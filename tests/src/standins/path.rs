@@ -1,4 +1,4 @@
-//! Where a v2 request goes, as the proxies in front of a real service see it.
+//! Where a request goes, as the proxies in front of a real service see it.
 
 use percent_encoding::percent_decode_str;
 
