@@ -1,5 +1,11 @@
 //! What goes wrong on purpose does so as asked, and a test can stop a request at a point.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -232,4 +238,47 @@ async fn requests_and_connections_are_recorded_and_faults_set_over_http() {
         (&json!(503), &json!(false))
     );
     assert_eq!(sunshine.traffic().most_within(Duration::from_secs(1)), 1);
+}
+
+#[tokio::test]
+async fn a_request_is_held_over_http() {
+    let sunshine = start().await;
+    let client = reqwest::Client::new();
+    let holds = sunshine.url() + "/_control/holds";
+    let hold = json!({ "match": "POST **/_login", "point": "arrived" });
+    let hold: Value = client
+        .post(&holds)
+        .json(&hold)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let hold = format!("{holds}/{}", hold["id"]);
+    let calling = tokio::spawn(login(&sunshine).send());
+    let reached: Value = client
+        .get(&hold)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(
+        (&reached["handled"], reached["arrived"].is_f64()),
+        (&json!(false), true)
+    );
+    assert!(sunshine.users().is_empty() && !calling.is_finished());
+    assert_eq!(client.delete(&hold).send().await.unwrap().status(), 204);
+    assert_eq!(calling.await.unwrap().unwrap().status(), 200);
+    assert_eq!(
+        client
+            .get(format!("{holds}/9"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
 }

@@ -3,6 +3,7 @@
 //!
 //! Each is programmed through its handle and, while it runs, over HTTP under `/_control/`.
 
+mod control;
 pub mod faults;
 pub mod http;
 mod path;
