@@ -3,9 +3,12 @@
 //!
 //! Each is programmed through its handle and, while it runs, over HTTP under `/_control/`.
 
+mod control;
 pub mod faults;
 pub mod http;
+mod path;
 pub mod pattern;
-pub mod server;
+pub mod puzzel;
+mod server;
 pub mod sunshine;
 pub mod traffic;

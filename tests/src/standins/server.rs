@@ -5,21 +5,33 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::faults::{Fault, Faults, Rule};
+use super::control::{self, Holds};
+use super::faults::{Fault, Faults};
 use super::http::{Incoming, Request, Response, Wire, closes};
-use super::traffic::{Exchange, Point, Traffic};
+use super::traffic::{Point, Traffic};
 
 /// What one stand-in knows of its wire, over all its addresses.
-#[derive(Default)]
-pub struct Line {
-    /// The faults.
-    pub faults: Faults,
-    /// The record and the holds.
-    pub traffic: Traffic,
+pub(super) struct Line {
+    pub(super) faults: Faults,
+    pub(super) traffic: Traffic,
+    /// The holds that were asked for over HTTP.
+    pub(super) holds: Holds,
+    /// What may come before `/_control`.
+    base_path: String,
+}
+
+impl Line {
+    pub(super) fn new(base_path: &str) -> Self {
+        Self {
+            faults: Faults::default(),
+            traffic: Traffic::default(),
+            holds: Holds::default(),
+            base_path: base_path.into(),
+        }
+    }
 }
 
 /// A running server; it ends when this is dropped.
@@ -98,8 +110,13 @@ where
             return None;
         }
     };
-    if request.path().contains("/_control") {
-        let response = match control(line, &request) {
+    let path = request.path();
+    if let Some(what) = path
+        .strip_prefix(&line.base_path)
+        .unwrap_or(path)
+        .strip_prefix("/_control/")
+    {
+        let response = match control::answer(line, what, &request).await {
             Some(response) => response,
             None => handler(request).await,
         };
@@ -158,41 +175,4 @@ async fn answer(mut wire: Wire, response: &Response, fault: Option<&Fault>) -> O
         _ => wire.write(response).await.ok()?,
     }
     Some(wire)
-}
-
-/// The part of `/_control` that both stand-ins have:
-///
-/// | call | does |
-/// | --- | --- |
-/// | `POST /_control/faults` with a [`Rule`] | adds it |
-/// | `GET`, `DELETE /_control/faults` | lists, clears them |
-/// | `GET`, `DELETE /_control/requests` | lists the exchanges and counts connections, forgets them |
-fn control(line: &Line, request: &Request) -> Option<Response> {
-    let (_, what) = request.path().split_once("/_control/")?;
-    Some(match (request.method.as_str(), what) {
-        ("GET", "faults") => Response::json(200, &line.faults.all()),
-        ("POST", "faults") => match request.json::<Rule>() {
-            Ok(rule) => {
-                line.faults.add(rule);
-                Response::empty(204)
-            }
-            Err(error) => Response::json(400, &json!({ "error": error.to_string() })),
-        },
-        ("DELETE", "faults") => {
-            line.faults.clear();
-            Response::empty(204)
-        }
-        ("GET", "requests") => {
-            let exchanges: Vec<Exchange> = line.traffic.all();
-            Response::json(
-                200,
-                &json!({ "connections": line.traffic.connections(), "requests": exchanges }),
-            )
-        }
-        ("DELETE", "requests") => {
-            line.traffic.clear();
-            Response::empty(204)
-        }
-        _ => return None,
-    })
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize, Serializer};
 use tokio::sync::watch;
 
 use super::http::Request;
@@ -24,9 +24,11 @@ pub struct Exchange {
     pub method: String,
     /// The path, neither decoded nor normalised, without the query.
     pub path: String,
-    /// When the request was whole, counted from the stand-in's start.
+    /// When the request was whole, counted from the stand-in's start; milliseconds in JSON.
+    #[serde(serialize_with = "millis")]
     pub arrived: Duration,
     /// When the answer was written, counted from the stand-in's start.
+    #[serde(serialize_with = "maybe_millis")]
     pub answered: Option<Duration>,
     /// The status that was answered; none where the answer was lost or never given.
     pub status: Option<u16>,
@@ -34,8 +36,19 @@ pub struct Exchange {
     pub handled: bool,
 }
 
+fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64() * 1000.0)
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+fn maybe_millis<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.as_secs_f64() * 1000.0)
+        .serialize(serializer)
+}
+
 /// A place in the course of an exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Point {
     /// The request is here, and nothing was done about it.
     Arrived,
@@ -110,7 +123,7 @@ impl Traffic {
         for (last, at) in arrivals.iter().enumerate() {
             while arrivals
                 .get(first)
-                .is_some_and(|earliest| *at - *earliest >= window)
+                .is_some_and(|earliest| at.saturating_sub(*earliest) >= window)
             {
                 first += 1;
             }

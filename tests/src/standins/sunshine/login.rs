@@ -143,11 +143,7 @@ fn create(store: &mut Store, device: Option<&str>, brand_id: Option<String>) -> 
         signed_up_at: Some(now()),
         ..User::default()
     });
-    let client = Client {
-        id: store.new_id(),
-        ..Client::sdk()
-    };
-    store.clients.insert(user.id.clone(), vec![client]);
+    store.add_client(&user.id, Client::sdk());
     if let Some(device) = device {
         store.devices.insert(device.into(), user.id.clone());
     }
@@ -196,16 +192,9 @@ fn post(state: &mut State, call: Call) -> Result<Response, Response> {
         None => own
             .into_iter()
             .next()
-            .unwrap_or_else(|| store.add_conversation(&user.id).id),
+            .unwrap_or_else(|| store.add_conversation(&user.id, 0).id),
     };
-    let message = Message {
-        id: String::new(),
-        received: String::new(),
-        author: json!({ "type": "user", "userId": user.id }),
-        content: json!({ "type": "text", "text": text }),
-        source: json!({ "type": "web" }),
-    };
-    let message = store.post(&conversation_id, message);
+    let message = store.post(&conversation_id, Message::user(&user.id, &text));
     let answer =
         json!({ "userId": user.id, "conversationId": conversation_id, "message": message });
     Ok(Response::json(201, &answer))

@@ -1,15 +1,22 @@
 //! Sunshine Conversations for one app: the messaging login of the SDK, and the v2 API.
 
+mod api;
+mod calls;
+mod control;
 mod login;
 mod model;
+mod pages;
 mod store;
+mod sync;
 mod user_token;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 pub use model::{Client, Conversation, CoreUser, Identity, Message, User};
+use serde::{Deserialize, Serialize};
 use store::Store;
 
 use super::faults::Faults;
@@ -54,26 +61,80 @@ pub struct Sunshine {
     base_path: String,
 }
 
+/// How the real service may behave one way or the other.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Behaviour {
+    /// A deleted user can be read, and keeps its email, until the deletions are completed.
+    pub defer_deletions: bool,
+    /// `personalinformation` leaves the identities as they are.
+    pub keep_identities: bool,
+    /// More requests than this are answered with 429.
+    pub rate: Option<Rate>,
+}
+
+/// A limit on the v2 API.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rate {
+    /// How many requests any one second may have.
+    pub per_second: usize,
+    /// The `Retry-After` that a refusal carries.
+    #[serde(default)]
+    pub retry_after: Option<String>,
+}
+
 struct State {
     app_id: String,
     integration_keys: BTreeMap<String, String>,
     signing_keys: BTreeMap<String, String>,
+    behaviour: Behaviour,
+    /// When the requests of the last second came.
+    recent: VecDeque<Instant>,
     store: Store,
+    app_deleted: bool,
+    strays: Vec<String>,
+}
+
+impl State {
+    /// Counts a request; where it is one too many, the error is the `Retry-After` to refuse it with.
+    fn within_the_rate(&mut self) -> Result<(), Option<String>> {
+        let Some(rate) = &self.behaviour.rate else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        while self
+            .recent
+            .front()
+            .is_some_and(|first| now - *first >= Duration::from_secs(1))
+        {
+            self.recent.pop_front();
+        }
+        if self.recent.len() >= rate.per_second {
+            return Err(rate.retry_after.clone());
+        }
+        self.recent.push_back(now);
+        Ok(())
+    }
 }
 
 impl Sunshine {
     /// Starts one on loopback.
     pub async fn start(config: SunshineConfig) -> io::Result<Self> {
-        let line = Arc::new(Line::default());
+        let line = Arc::new(Line::new(&config.base_path));
         let state = Arc::new(Mutex::new(State {
             app_id: config.app_id,
             integration_keys: config.integration_keys,
             signing_keys: config.signing_keys,
+            behaviour: Behaviour::default(),
+            recent: VecDeque::new(),
             store: Store::default(),
+            app_deleted: false,
+            strays: Vec::new(),
         }));
-        let (served, base_path) = (Arc::clone(&state), config.base_path.clone());
+        let (shared, base_path) = (Arc::clone(&state), config.base_path.clone());
         let handler = move |request: Request| {
-            let response = answer(&mut lock(&served), &base_path, &request);
+            let response = answer(&mut lock(&shared), &base_path, &request);
             std::future::ready(response)
         };
         let server = Arc::new(Server::start(config.port, Arc::clone(&line), handler).await?);
@@ -100,21 +161,6 @@ impl Sunshine {
         &self.line.traffic
     }
 
-    /// Replaces the keys that sign the end users' JWTs.
-    pub fn set_signing_keys(&self, keys: BTreeMap<String, String>) {
-        self.state().signing_keys = keys;
-    }
-
-    /// Replaces the keys of the v2 API.
-    pub fn set_integration_keys(&self, keys: BTreeMap<String, String>) {
-        self.state().integration_keys = keys;
-    }
-
-    /// Keeps a user, new or (with an id) in place of the one with that id.
-    pub fn add_user(&self, user: User) -> User {
-        self.state().store.put(user)
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -123,5 +169,8 @@ impl Sunshine {
 fn answer(state: &mut State, base_path: &str, request: &Request) -> Response {
     let path = request.path();
     let path = path.strip_prefix(base_path).unwrap_or(path);
-    login::answer(state, path, request).unwrap_or_else(|| Response::empty(404))
+    if let Some(what) = path.strip_prefix("/_control/") {
+        return control::answer(state, what, request);
+    }
+    login::answer(state, path, request).unwrap_or_else(|| api::answer(state, base_path, request))
 }

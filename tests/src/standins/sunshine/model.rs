@@ -144,6 +144,32 @@ pub struct Message {
     pub source: Value,
 }
 
+impl Message {
+    /// A text of the business, without id and time until it is posted.
+    pub(super) fn business(text: &str) -> Self {
+        Self::text(
+            json!({ "type": "business", "displayName": "Support" }),
+            text,
+            "api:conversations",
+        )
+    }
+
+    /// A text of a user, without id and time until it is posted.
+    pub(super) fn user(user_id: &str, text: &str) -> Self {
+        Self::text(json!({ "type": "user", "userId": user_id }), text, "web")
+    }
+
+    fn text(author: Value, text: &str, source: &str) -> Self {
+        Self {
+            id: String::new(),
+            received: String::new(),
+            author,
+            content: json!({ "type": "text", "text": text }),
+            source: json!({ "type": source }),
+        }
+    }
+}
+
 /// A conversation and its messages, oldest first.
 #[derive(Clone, Debug)]
 pub struct Conversation {
@@ -176,16 +202,15 @@ impl Conversation {
         if let Some(posted) = at.checked_sub(self.generated) {
             return self.posted.get(posted).cloned();
         }
-        let author = match self.participants.first() {
-            Some(user) if at.is_multiple_of(2) => json!({ "type": "user", "userId": user }),
-            _ => json!({ "type": "business", "displayName": "Support" }),
+        let text = format!("message {at} of {}", self.generated);
+        let message = match self.participants.first() {
+            Some(user) if at.is_multiple_of(2) => Message::user(user, &text),
+            _ => Message::business(&text),
         };
         Some(Message {
             id: self.message_id(at),
             received: self.created_at.clone(),
-            author,
-            content: json!({ "type": "text", "text": format!("message {at} of {}", self.generated) }),
-            source: json!({ "type": "web" }),
+            ..message
         })
     }
 

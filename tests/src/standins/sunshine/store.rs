@@ -180,7 +180,28 @@ impl Store {
         self.put(kept);
     }
 
-    pub(super) fn add_conversation(&mut self, user_id: &str) -> Conversation {
+    /// Completes the deferred deletions; gives the ids of the users who are gone.
+    pub(super) fn complete_deletions(&mut self) -> Vec<String> {
+        let leaving: Vec<String> = std::mem::take(&mut self.leaving).into_iter().collect();
+        for id in &leaving {
+            self.delete(id);
+        }
+        leaving
+    }
+
+    pub(super) fn add_client(&mut self, user_id: &str, mut client: Client) -> Client {
+        if client.id.is_empty() {
+            client.id = self.new_id();
+        }
+        self.clients
+            .entry(user_id.into())
+            .or_default()
+            .push(client.clone());
+        client
+    }
+
+    /// Adds a conversation whose messages, if any, are made up when they are read.
+    pub(super) fn add_conversation(&mut self, user_id: &str, messages: usize) -> Conversation {
         let id = self.new_id();
         let now = now();
         let conversation = Conversation {
@@ -190,7 +211,7 @@ impl Store {
             created_at: now.clone(),
             last_updated_at: now,
             number: self.ids,
-            generated: 0,
+            generated: messages,
             posted: Vec::new(),
         };
         self.conversations.insert(id, conversation.clone());
@@ -205,15 +226,6 @@ impl Store {
     pub(super) fn conversations_of(&self, user_id: &str) -> Vec<&Conversation> {
         let is_theirs = |one: &&Conversation| one.participants.iter().any(|user| user == user_id);
         self.conversations.values().filter(is_theirs).collect()
-    }
-
-    /// Adds messages that are made up when they are read, unless somebody posted before.
-    pub(super) fn generate_messages(&mut self, conversation_id: &str, count: usize) {
-        if let Some(conversation) = self.conversations.get_mut(conversation_id)
-            && conversation.posted.is_empty()
-        {
-            conversation.generated += count;
-        }
     }
 
     /// Posts a message, giving it its id and time.
