@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::aws::Aws;
@@ -60,7 +62,7 @@ pub enum StackError {
 }
 
 /// How long a function has for its first answer: it is built, but cargo looks once more.
-const FIRST_ANSWER: Duration = Duration::from_secs(60);
+const FIRST_ANSWER: Duration = Duration::from_mins(1);
 
 /// A running stack. The fields are in the order in which they end: the reverse of the start.
 pub struct Stack {
@@ -211,7 +213,7 @@ fn environment(issuer: &Issuer, sunshine: &Sunshine, aws: &Aws) -> Vec<(String, 
 fn random_secret() -> String {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes).expect("randomness");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// A folder under `.local` that no other running stack has.

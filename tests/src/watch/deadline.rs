@@ -18,7 +18,7 @@ use crate::serve::{Forward, Server};
 const HEADER: &str = "lambda-runtime-deadline-ms";
 
 /// How long an invocation may take locally.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Forwards the Runtime API of cargo-lambda at `watch`, with a true deadline.
 pub(super) async fn proxy(watch: SocketAddr) -> io::Result<Server> {
