@@ -19,7 +19,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         Some("fail") => Err("told to fail".into()),
         Some("exit") => std::process::exit(3),
         Some("hang") => {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
+            tokio::time::sleep(Duration::from_hours(1)).await;
             Ok(Value::Null)
         }
         _ => Ok(json!({
