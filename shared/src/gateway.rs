@@ -57,8 +57,10 @@ pub struct Request {
 
 /// What a handler answers where all is well.
 pub struct Answer {
-    status: StatusCode,
-    body: Option<String>,
+    /// The status.
+    pub status: StatusCode,
+    /// The body: JSON, or none.
+    pub body: Option<String>,
     metrics: Vec<Metric>,
 }
 
@@ -196,7 +198,9 @@ impl Request {
     }
 
     /// Reads an event. A problem where it is an HTTP event that cannot be read.
-    fn from_event(event: &str) -> Result<Result<Self, Problem>, Error> {
+    ///
+    /// It has no id and no time yet: [`run`] gives it those of the invocation.
+    pub fn from_event(event: &str) -> Result<Result<Self, Problem>, Error> {
         if let Ok(event) = serde_json::from_str(event) {
             return Ok(Ok(Self::from_api_gateway(event)));
         }
@@ -388,3 +392,6 @@ fn response(outcome: Result<Answer, Problem>, id: &str) -> Result<ApiGatewayV2ht
     response.body = body.map(Body::Text);
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests;
