@@ -1,6 +1,7 @@
 //! The events that reach an HTTP function, in the three shapes that AWS has for them, and the
 //! answer it gives.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -47,14 +48,16 @@ impl HttpEvent {
 
     /// The claims that an HTTP API's JWT authorizer hands on. AWS makes each a string.
     #[must_use]
-    pub fn claims(mut self, claims: &Value) -> Self {
+    pub fn claims(mut self, claims: impl Borrow<Value>) -> Self {
+        let claims = claims.borrow();
         self.authorizer = Some(json!({"jwt": {"claims": claims, "scopes": null}}));
         self
     }
 
     /// The context of a Lambda authorizer.
     #[must_use]
-    pub fn lambda_context(mut self, context: &Value) -> Self {
+    pub fn lambda_context(mut self, context: impl Borrow<Value>) -> Self {
+        let context = context.borrow();
         self.authorizer = Some(json!({ "lambda": context }));
         self
     }
@@ -96,7 +99,8 @@ impl HttpEvent {
 
     /// A JSON body with its content type.
     #[must_use]
-    pub fn json(self, body: &Value) -> Self {
+    pub fn json(self, body: impl Borrow<Value>) -> Self {
+        let body = body.borrow();
         self.header("content-type", "application/json")
             .body(&body.to_string())
     }
