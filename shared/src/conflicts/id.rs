@@ -33,12 +33,16 @@ impl Scope {
         self.hash(&format!("user:{user_id}"))
     }
 
-    fn hash(&self, subject: &str) -> ConflictId {
+    pub(super) fn hash(&self, subject: &str) -> ConflictId {
         let brand = self.brand_id.as_deref().unwrap_or_default();
-        let hashed = [FORMAT_VERSION, &self.app_id, brand, subject].join("\0");
-        let sum = digest(&SHA256, hashed.as_bytes());
-        ConflictId(hex::encode(sum.as_ref()).chars().take(32).collect())
+        hash(&[FORMAT_VERSION, &self.app_id, brand, subject])
     }
+}
+
+/// The first 32 hex digits of SHA-256 over parts, NUL between.
+pub(super) fn hash(parts: &[&str]) -> ConflictId {
+    let sum = digest(&SHA256, parts.join("\0").as_bytes());
+    ConflictId(hex::encode(sum.as_ref()).chars().take(32).collect())
 }
 
 /// The id of a conflict: the first 32 hex digits of SHA-256 over a format version, app, brand and
