@@ -1,7 +1,6 @@
 //! The events that reach an HTTP function, in the three shapes that AWS has for them, and the
 //! answer it gives.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -48,18 +47,18 @@ impl HttpEvent {
 
     /// The claims that an HTTP API's JWT authorizer hands on. AWS makes each a string.
     #[must_use]
-    pub fn claims(mut self, claims: impl Borrow<Value>) -> Self {
-        let claims = claims.borrow();
-        self.authorizer = Some(json!({"jwt": {"claims": claims, "scopes": null}}));
-        self
+    pub fn claims(self, claims: Value) -> Self {
+        let mut authorizer = json!({"jwt": {"scopes": null}});
+        authorizer["jwt"]["claims"] = claims;
+        self.authorizer(authorizer)
     }
 
     /// The context of a Lambda authorizer.
     #[must_use]
-    pub fn lambda_context(mut self, context: impl Borrow<Value>) -> Self {
-        let context = context.borrow();
-        self.authorizer = Some(json!({ "lambda": context }));
-        self
+    pub fn lambda_context(self, context: Value) -> Self {
+        let mut authorizer = json!({});
+        authorizer["lambda"] = context;
+        self.authorizer(authorizer)
     }
 
     /// `requestContext.authorizer` itself, whatever it is.
@@ -99,8 +98,7 @@ impl HttpEvent {
 
     /// A JSON body with its content type.
     #[must_use]
-    pub fn json(self, body: impl Borrow<Value>) -> Self {
-        let body = body.borrow();
+    pub fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json")
             .body(&body.to_string())
     }
