@@ -289,19 +289,25 @@ where
             request.deadline = Deadline::of_invocation(event.context.deadline).less(ANSWER_MARGIN);
             request.id.clone_from(&id);
             let answer = tokio::time::timeout_at(request.deadline.instant(), handler(&request));
-            // A panic's own words may hold what the handler was working on.
-            match AssertUnwindSafe(answer).catch_unwind().await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(_elapsed)) => Err(Problem::new(
+            caught(answer).await?.unwrap_or_else(|_elapsed| {
+                Err(Problem::new(
                     Code::UpstreamTimeout,
                     "what this request needs did not answer in time; try again",
-                )),
-                Err(_panic) => return Err("the function panicked; its log tells where".into()),
-            }
+                ))
+            })
         }
     };
     record(&id, started.elapsed(), &outcome);
     response(outcome, &id)
+}
+
+/// What `work` comes to. An error that does not say why where it panics: a panic's own words may
+/// hold what was worked on.
+pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Error> {
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .map_err(|_panic| "the function panicked; its log tells where".into())
 }
 
 static WARM: AtomicBool = AtomicBool::new(false);

@@ -7,7 +7,10 @@
 pub mod cache;
 #[cfg(feature = "caller")]
 pub mod caller;
+pub mod clock;
 pub mod config;
+#[cfg(feature = "conflicts")]
+pub mod conflicts;
 pub mod deadline;
 pub mod email;
 pub mod external_id;
@@ -20,6 +23,8 @@ pub mod oidc;
 pub mod problem;
 #[cfg(feature = "secrets")]
 pub mod secrets;
+#[cfg(feature = "sunshine")]
+pub mod sunshine;
 pub mod telemetry;
 #[cfg(feature = "http-client")]
 pub mod upstream_url;

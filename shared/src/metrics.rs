@@ -4,10 +4,10 @@
 //! Source: "Specification: Embedded metric format", Amazon CloudWatch user guide.
 
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
+use crate::clock::now_millis;
 use crate::telemetry;
 
 /// The namespace of every metric.
@@ -106,13 +106,6 @@ fn line(
         line.insert(metric.name.to_owned(), metric.value.into());
     }
     Value::Object(line)
-}
-
-fn now_millis() -> u64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -11,6 +11,12 @@
 )]
 
 pub mod aws;
+pub mod cargo_lambda;
+pub mod front;
 pub mod issuer;
 pub mod lambda;
 pub mod serve;
+pub mod stack;
+pub mod standins;
+pub mod tour;
+pub mod watch;

@@ -90,7 +90,8 @@ pub fn build(name: &str) -> PathBuf {
 struct Message {
     executable: Option<PathBuf>,
     target: Option<Target>,
-    message: Option<Diagnostic>,
+    #[serde(rename = "message")]
+    diagnostic: Option<Diagnostic>,
 }
 
 #[derive(Deserialize)]
@@ -109,7 +110,7 @@ fn rendered(stdout: &[u8]) -> String {
         .filter_map(|line| {
             serde_json::from_str::<Message>(line)
                 .ok()?
-                .message?
+                .diagnostic?
                 .rendered
         })
         .collect()

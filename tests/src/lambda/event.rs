@@ -47,14 +47,14 @@ impl HttpEvent {
 
     /// The claims that an HTTP API's JWT authorizer hands on. AWS makes each a string.
     #[must_use]
-    pub fn claims(mut self, claims: Value) -> Self {
+    pub fn claims(mut self, claims: &Value) -> Self {
         self.authorizer = Some(json!({"jwt": {"claims": claims, "scopes": null}}));
         self
     }
 
     /// The context of a Lambda authorizer.
     #[must_use]
-    pub fn lambda_context(mut self, context: Value) -> Self {
+    pub fn lambda_context(mut self, context: &Value) -> Self {
         self.authorizer = Some(json!({ "lambda": context }));
         self
     }
