@@ -130,16 +130,12 @@ impl Run<'_> {
 
     /// Takes one of the remedies that the run may take. Stops the run where none is left.
     pub fn take_action(&self) -> bool {
-        match self.actions_left.get().checked_sub(1) {
-            Some(left) => {
-                self.actions_left.set(left);
-                true
-            }
-            None => {
-                self.stop("max_actions");
-                false
-            }
+        let left = self.actions_left.get().checked_sub(1);
+        match left {
+            Some(left) => self.actions_left.set(left),
+            None => self.stop("max_actions"),
         }
+        left.is_some()
     }
 
     /// Gives a remedy back that was not taken after all.

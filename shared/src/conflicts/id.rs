@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::email::EmailKey;
+use crate::hex;
 
 /// Changes when what is hashed changes.
 const FORMAT_VERSION: &str = "1";
@@ -36,12 +37,7 @@ impl Scope {
         let brand = self.brand_id.as_deref().unwrap_or_default();
         let hashed = [FORMAT_VERSION, &self.app_id, brand, subject].join("\0");
         let sum = digest(&SHA256, hashed.as_bytes());
-        let hex = sum
-            .as_ref()
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"));
-        ConflictId(hex.collect())
+        ConflictId(hex::encode(sum.as_ref()).chars().take(32).collect())
     }
 }
 

@@ -1,13 +1,5 @@
 //! `sign-token` end to end: the real process under our Runtime API, with our own AWS and issuer.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "all of it is test code"
-)]
-
 mod canaries;
 mod configuration;
 mod identity;
