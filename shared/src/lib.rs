@@ -18,6 +18,8 @@ pub mod metrics;
 #[cfg(feature = "caller")]
 pub mod oidc;
 pub mod problem;
+#[cfg(feature = "puzzel")]
+pub mod puzzel;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 pub mod telemetry;
