@@ -212,3 +212,6 @@ impl<T, E: Clone> Cache<T, E> {
         write(&mut self.slot.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -214,3 +214,6 @@ impl From<VerifyError> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,8 +57,10 @@ pub struct Request {
 
 /// What a handler answers where all is well.
 pub struct Answer {
-    status: StatusCode,
-    body: Option<String>,
+    /// The status.
+    pub status: StatusCode,
+    /// The body: JSON, or none.
+    pub body: Option<String>,
     metrics: Vec<Metric>,
 }
 
@@ -196,7 +198,9 @@ impl Request {
     }
 
     /// Reads an event. A problem where it is an HTTP event that cannot be read.
-    fn from_event(event: &str) -> Result<Result<Self, Problem>, Error> {
+    ///
+    /// It has no id and no time yet: [`run`] gives it those of the invocation.
+    pub fn from_event(event: &str) -> Result<Result<Self, Problem>, Error> {
         if let Ok(event) = serde_json::from_str(event) {
             return Ok(Ok(Self::from_api_gateway(event)));
         }
@@ -286,19 +290,25 @@ where
             request.deadline = Deadline::of_invocation(event.context.deadline).less(ANSWER_MARGIN);
             request.id.clone_from(&id);
             let answer = tokio::time::timeout_at(request.deadline.instant(), handler(&request));
-            // A panic's own words may hold what the handler was working on.
-            match AssertUnwindSafe(answer).catch_unwind().await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(_elapsed)) => Err(Problem::new(
+            caught(answer).await?.unwrap_or_else(|_elapsed| {
+                Err(Problem::new(
                     Code::UpstreamTimeout,
                     "what this request needs did not answer in time; try again",
-                )),
-                Err(_panic) => return Err("the function panicked; its log tells where".into()),
-            }
+                ))
+            })
         }
     };
     record(&id, started.elapsed(), &outcome);
     response(outcome, &id)
+}
+
+/// What `work` comes to. An error that does not say why where it panics: a panic's own words may
+/// hold what was worked on.
+pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Error> {
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .map_err(|_panic| "the function panicked; its log tells where".into())
 }
 
 static WARM: AtomicBool = AtomicBool::new(false);
@@ -383,3 +393,6 @@ fn response(outcome: Result<Answer, Problem>, id: &str) -> Result<ApiGatewayV2ht
     response.body = body.map(Body::Text);
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests;

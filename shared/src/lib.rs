@@ -7,7 +7,10 @@
 pub mod cache;
 #[cfg(feature = "caller")]
 pub mod caller;
+pub mod clock;
 pub mod config;
+#[cfg(feature = "conflicts")]
+pub mod conflicts;
 pub mod deadline;
 pub mod email;
 pub mod external_id;
@@ -22,6 +25,8 @@ pub mod problem;
 pub mod puzzel;
 #[cfg(feature = "secrets")]
 pub mod secrets;
+#[cfg(feature = "sunshine")]
+pub mod sunshine;
 pub mod telemetry;
 #[cfg(feature = "http-client")]
 pub mod upstream_url;

@@ -4,10 +4,10 @@
 //! Source: "Specification: Embedded metric format", Amazon CloudWatch user guide.
 
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
+use crate::clock::now_millis;
 use crate::telemetry;
 
 /// The namespace of every metric.
@@ -60,9 +60,14 @@ impl Metric {
 }
 
 /// Writes a line with `metrics` under the dimension `function`, and with `fields`, which can be
-/// searched for but are no dimensions. Fields must hold no personal data.
+/// searched for. A field `code` is a dimension too, so that what was refused is counted by it; the
+/// others are none, because each value would be a metric of its own. Fields must hold no personal
+/// data. Nothing is written where no function is running.
 pub fn emit(metrics: &[Metric], fields: &[(&'static str, Value)]) {
-    let line = line(telemetry::function(), now_millis(), metrics, fields);
+    let Some(function) = telemetry::function() else {
+        return;
+    };
+    let line = line(function, now_millis(), metrics, fields);
     // Where nobody reads standard output there is nobody to tell.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
@@ -77,6 +82,10 @@ fn line(
         .iter()
         .map(|metric| json!({"Name": metric.name, "Unit": metric.unit.as_str()}))
         .collect();
+    let mut dimensions = vec![vec!["function"]];
+    if fields.iter().any(|(name, _)| *name == "code") {
+        dimensions.push(vec!["function", "code"]);
+    }
     let mut line = Map::new();
     line.insert(
         "_aws".to_owned(),
@@ -84,7 +93,7 @@ fn line(
             "Timestamp": timestamp,
             "CloudWatchMetrics": [{
                 "Namespace": NAMESPACE,
-                "Dimensions": [["function"]],
+                "Dimensions": dimensions,
                 "Metrics": definitions,
             }],
         }),
@@ -97,13 +106,6 @@ fn line(
         line.insert(metric.name.to_owned(), metric.value.into());
     }
     Value::Object(line)
-}
-
-fn now_millis() -> u64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -134,5 +136,17 @@ mod tests {
                 "Signed": 1.0,
             })
         );
+    }
+
+    #[test]
+    fn what_is_refused_is_counted_by_its_code() {
+        let fields = [("status", 401.into()), ("code", "unauthenticated".into())];
+        let line = line("sign-token", 0, &[Metric::once("Refused")], &fields);
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(
+            directive["Dimensions"],
+            json!([["function"], ["function", "code"]])
+        );
+        assert_eq!(line["code"], "unauthenticated");
     }
 }

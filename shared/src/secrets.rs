@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_secretsmanager::Client;
+pub use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::retry::RetryConfig;
 use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
@@ -210,3 +210,6 @@ fn classify(error: &SdkError<GetSecretValueError>) -> FetchError<SecretError> {
 fn unavailable(why: &str) -> FetchError<SecretError> {
     FetchError::Unavailable(SecretError::Unavailable(why.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,6 +159,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     use super::*;
 
@@ -273,6 +274,12 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            rng_seed: RngSeed::Fixed(42),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
         #[test]
         fn a_segment_comes_back_whole_or_is_refused(segment in hostile(), value in hostile()) {
             let Ok(url) = base("https://a.example/sc").join(&["users", &segment, "sync"], &[("q", &value)]) else {

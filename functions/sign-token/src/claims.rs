@@ -97,3 +97,6 @@ impl<'a> Claims<'a> {
         jsonwebtoken::encode(&header, self, &key.key)
     }
 }
+
+#[cfg(test)]
+mod tests;

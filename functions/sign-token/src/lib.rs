@@ -12,7 +12,7 @@ use shared::caller::Callers;
 use shared::gateway::{Answer, Request};
 use shared::metrics::{Metric, Unit};
 use shared::problem::{Code, Problem};
-use shared::secrets::{self, CachedSecret};
+use shared::secrets::{CachedSecret, Client};
 
 pub use claims::{Claims, Dialect};
 pub use config::Config;
@@ -50,12 +50,13 @@ struct TokenAnswer<'a> {
 }
 
 impl SignToken {
-    /// Gets everything ready that does not need a request: the signing key, and the issuer's keys.
-    pub async fn start(config: Config) -> Self {
+    /// Gets everything ready that does not need a request: the signing key, from Secrets Manager
+    /// by `secrets_manager`, and the issuer's keys.
+    pub async fn start(config: Config, secrets_manager: Client) -> Self {
         let function = Self {
             callers: config.callers,
             key: CachedSecret::new(
-                secrets::client().await,
+                secrets_manager,
                 config.signing_key_secret_id,
                 config.secret_ttl,
             ),

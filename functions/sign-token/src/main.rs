@@ -6,6 +6,6 @@ use sign_token::{Config, SignToken};
 async fn main() -> Result<(), lambda_runtime::Error> {
     shared::telemetry::init("sign-token");
     let config = shared::config::start(Config::from_variables)?;
-    let function = SignToken::start(config).await;
+    let function = SignToken::start(config, shared::secrets::client().await).await;
     shared::gateway::run(async |request| function.handle(request).await).await
 }

@@ -1,0 +1,291 @@
+//! Copying a user into the archive, page by page, and going on where a run was too short.
+
+use serde::{Deserialize, Serialize};
+use shared::conflicts::{Conflict, Remedy};
+use shared::deadline::Deadline;
+use shared::sunshine::{
+    ConversationId, Cursor, Error, Message, Page, SunshineClient, User, UserId,
+};
+
+use super::store::{Archive, ArchiveError, Manifest, Object};
+
+/// The version of the archive's format.
+const FORMAT: u32 = 1;
+
+/// A record may have 400 KB.
+const MAX_PROGRESS_BYTES: usize = 300 * 1024;
+
+/// Why a copy is not whole.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The archive failed.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The upstream failed, or the run is over.
+    #[error(transparent)]
+    Sunshine(#[from] Error),
+}
+
+/// A copy of a user: what is in the archive already, and what comes next. Kept in the conflict's
+/// record where a run is too short, so it holds no personal data.
+#[derive(Serialize, Deserialize)]
+pub struct Copy {
+    user_id: UserId,
+    prefix: String,
+    objects: Vec<Object>,
+    conversations: Vec<Conversation>,
+    next: Next,
+    manifests: u32,
+}
+
+/// A conversation, and the messages of its newest page when it was copied: what is on a page, but
+/// not in which order, is documented.
+#[derive(Serialize, Deserialize)]
+struct Conversation {
+    id: ConversationId,
+    newest: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Next {
+    User,
+    Clients(Option<Cursor>),
+    Conversations(Option<Cursor>),
+    /// The messages of a conversation, by its number, before a cursor.
+    Messages(usize, Option<Cursor>),
+    Manifest,
+}
+
+/// What a copy is made with.
+pub struct Tools<'a> {
+    /// Where from.
+    pub sunshine: &'a SunshineClient,
+    /// Where to.
+    pub archive: &'a Archive,
+    /// By when.
+    pub deadline: Deadline,
+}
+
+impl Copy {
+    /// The copy of `user` that `conflict`'s record tells of, or a new one.
+    pub fn of(conflict: &Conflict, user: &UserId) -> Self {
+        let begun = conflict
+            .archive_progress
+            .as_deref()
+            .and_then(|progress| serde_json::from_str::<Self>(progress).ok())
+            .filter(|copy| copy.user_id == *user);
+        begun.unwrap_or_else(|| Self {
+            user_id: user.clone(),
+            // The version tells this attempt from every other, and the time this record from
+            // one of the same conflict that has expired.
+            prefix: format!(
+                "conflicts/{}/{}-{}",
+                conflict.conflict_id, conflict.created_at, conflict.version
+            ),
+            objects: Vec::new(),
+            conversations: Vec::new(),
+            next: Next::User,
+            manifests: 0,
+        })
+    }
+
+    /// How far the copy is, for the record; `None` where it is too long for one, so that the next
+    /// run begins anew.
+    pub fn progress(&self) -> Option<String> {
+        serde_json::to_string(self)
+            .ok()
+            .filter(|progress| progress.len() <= MAX_PROGRESS_BYTES)
+    }
+
+    /// Copies what is not copied yet, and answers the manifest's key. For a delete that is
+    /// everything; else the user and its clients.
+    pub async fn complete(
+        &mut self,
+        tools: &Tools<'_>,
+        conflict: &Conflict,
+        remedy: Remedy,
+        user: &User,
+    ) -> Result<String, CopyError> {
+        loop {
+            match &self.next {
+                Next::User => {
+                    self.write(tools, "user", [user.raw.as_str()].into_iter())
+                        .await?;
+                    self.next = Next::Clients(None);
+                }
+                Next::Clients(after) => {
+                    let page = tools
+                        .sunshine
+                        .clients(&self.user_id, after.as_ref(), tools.deadline)
+                        .await?;
+                    let lines = page.items.iter().map(|client| client.raw.as_str());
+                    self.write(tools, "clients", lines).await?;
+                    self.next = match page.next {
+                        Some(next) => Next::Clients(Some(next)),
+                        None if remedy == Remedy::Delete => Next::Conversations(None),
+                        None => Next::Manifest,
+                    };
+                }
+                Next::Conversations(after) => {
+                    let page = tools
+                        .sunshine
+                        .conversations(&self.user_id, after.as_ref(), tools.deadline)
+                        .await?;
+                    let lines = page.items.iter().map(|it| it.raw.as_str());
+                    self.write(tools, "conversations", lines).await?;
+                    self.conversations
+                        .extend(page.items.into_iter().map(|it| Conversation {
+                            id: it.id,
+                            newest: Vec::new(),
+                        }));
+                    self.next = match page.next {
+                        Some(next) => Next::Conversations(Some(next)),
+                        None => Next::Messages(0, None),
+                    };
+                }
+                Next::Messages(number, before) => {
+                    let Some(conversation) = self.conversations.get(*number) else {
+                        self.next = Next::Manifest;
+                        continue;
+                    };
+                    let (number, is_newest) = (*number, before.is_none());
+                    let page = tools
+                        .sunshine
+                        .messages(&conversation.id, before.as_ref(), tools.deadline)
+                        .await?;
+                    let lines = page.items.iter().map(|message| message.raw.as_str());
+                    self.write(tools, &format!("messages-{number:04}"), lines)
+                        .await?;
+                    if is_newest && let Some(conversation) = self.conversations.get_mut(number) {
+                        conversation.newest = ids(&page);
+                    }
+                    self.next = match page.next {
+                        Some(next) => Next::Messages(number, Some(next)),
+                        None => Next::Messages(number + 1, None),
+                    };
+                }
+                Next::Manifest => return self.manifest(tools, conflict).await,
+            }
+        }
+    }
+
+    /// Reads the conversations and each one's newest page once more, and copies what has come
+    /// since. Answers the new manifest's key, where anything had.
+    pub async fn catch_up(
+        &mut self,
+        tools: &Tools<'_>,
+        conflict: &Conflict,
+    ) -> Result<Option<String>, CopyError> {
+        let before = self.objects.len();
+        let mut after = None;
+        loop {
+            let page = tools
+                .sunshine
+                .conversations(&self.user_id, after.as_ref(), tools.deadline)
+                .await?;
+            let new: Vec<_> = page
+                .items
+                .iter()
+                .filter(|it| self.conversations.iter().all(|known| known.id != it.id))
+                .collect();
+            if !new.is_empty() {
+                let lines = new.iter().map(|it| it.raw.as_str());
+                self.write(tools, "conversations", lines).await?;
+            }
+            self.conversations
+                .extend(new.into_iter().map(|it| Conversation {
+                    id: it.id.clone(),
+                    newest: Vec::new(),
+                }));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        for number in 0..self.conversations.len() {
+            self.catch_up_messages(tools, number).await?;
+        }
+        if self.objects.len() == before {
+            return Ok(None);
+        }
+        self.manifest(tools, conflict).await.map(Some)
+    }
+
+    /// Copies the messages of a conversation that are newer than the newest one copied.
+    async fn catch_up_messages(
+        &mut self,
+        tools: &Tools<'_>,
+        number: usize,
+    ) -> Result<(), CopyError> {
+        let mut newest_page = None;
+        let mut before = None;
+        loop {
+            let Some(conversation) = self.conversations.get(number) else {
+                return Ok(());
+            };
+            let page = tools
+                .sunshine
+                .messages(&conversation.id, before.as_ref(), tools.deadline)
+                .await?;
+            newest_page.get_or_insert_with(|| ids(&page));
+            let new: Vec<_> = page
+                .items
+                .iter()
+                .filter(|message| !conversation.newest.contains(&message.id))
+                .map(|message| message.raw.as_str())
+                .collect();
+            let reaches_back = new.len() < page.items.len();
+            if !new.is_empty() {
+                self.write(tools, &format!("messages-{number:04}"), new.into_iter())
+                    .await?;
+            }
+            before = page.next;
+            if reaches_back || before.is_none() {
+                break;
+            }
+        }
+        if let (Some(conversation), Some(newest_page)) =
+            (self.conversations.get_mut(number), newest_page)
+        {
+            conversation.newest = newest_page;
+        }
+        Ok(())
+    }
+
+    /// Writes a page under the next number of all.
+    async fn write<'a>(
+        &mut self,
+        tools: &Tools<'_>,
+        name: &str,
+        lines: impl ExactSizeIterator<Item = &'a str>,
+    ) -> Result<(), CopyError> {
+        let key = format!("{}/{name}-{:05}.jsonl", self.prefix, self.objects.len());
+        self.objects
+            .push(tools.archive.write_page(key, lines).await?);
+        Ok(())
+    }
+
+    async fn manifest(
+        &mut self,
+        tools: &Tools<'_>,
+        conflict: &Conflict,
+    ) -> Result<String, CopyError> {
+        self.manifests += 1;
+        let key = format!("{}/manifest-{}.json", self.prefix, self.manifests);
+        let manifest = Manifest {
+            format: FORMAT,
+            conflict_id: conflict.conflict_id.to_string(),
+            user_id: self.user_id.to_string(),
+            objects: self.objects.clone(),
+        };
+        tools.archive.write_manifest(&key, &manifest).await?;
+        Ok(key)
+    }
+}
+
+fn ids(page: &Page<Message>) -> Vec<String> {
+    page.items
+        .iter()
+        .map(|message| message.id.clone())
+        .collect()
+}

@@ -1,0 +1,189 @@
+//! Objects in the bucket, written once and read back.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use serde::{Deserialize, Serialize};
+
+/// The largest object that is read back: a page, or a manifest.
+const MAX_OBJECT_BYTES: usize = 64 << 20;
+
+/// Why something is not in the archive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArchiveError {
+    /// S3 did not do what it was asked.
+    #[error("the archive is not available ({0})")]
+    Unavailable(String),
+    /// What was read back is not what was written.
+    #[error("the archive holds something else than was written")]
+    Differs,
+    /// It cannot be written or read as JSON.
+    #[error("the archive is not what it should be")]
+    Malformed,
+}
+
+/// The archive's bucket.
+pub struct Archive {
+    client: Client,
+    bucket: String,
+}
+
+/// What is in an archive.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// The version of this format.
+    pub format: u32,
+    /// The conflict.
+    pub conflict_id: String,
+    /// The user, by its own id.
+    pub user_id: String,
+    /// The objects.
+    pub objects: Vec<Object>,
+}
+
+/// One object: a page.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Object {
+    /// Its key.
+    pub key: String,
+    /// How many lines it has.
+    pub lines: usize,
+    /// Its size.
+    pub bytes: usize,
+    /// The SHA-256 sum, in hex.
+    pub sha256: String,
+}
+
+impl Archive {
+    /// The bucket, reached by the SDK's standard variables.
+    pub async fn connect(bucket: String) -> Self {
+        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+        // At another endpoint than AWS's own a bucket is no host name.
+        let by_path = config.endpoint_url().is_some();
+        let config = aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(by_path)
+            .build();
+        Self {
+            client: Client::from_conf(config),
+            bucket,
+        }
+    }
+
+    /// Writes a page of lines, and reads it back.
+    pub async fn write_page<'a>(
+        &self,
+        key: String,
+        lines: impl ExactSizeIterator<Item = &'a str>,
+    ) -> Result<Object, ArchiveError> {
+        let count = lines.len();
+        let mut body = String::new();
+        for line in lines {
+            body.push_str(line);
+            body.push('\n');
+        }
+        let object = Object {
+            lines: count,
+            bytes: body.len(),
+            sha256: hex_sha256(body.as_bytes()),
+            key,
+        };
+        self.write(&object.key, body.into_bytes(), "application/x-ndjson")
+            .await?;
+        self.read(&object).await.map(|_| object)
+    }
+
+    /// Writes a manifest, and reads it back.
+    pub async fn write_manifest(&self, key: &str, manifest: &Manifest) -> Result<(), ArchiveError> {
+        let body = serde_json::to_vec(manifest).map_err(|_| ArchiveError::Malformed)?;
+        self.write(key, body.clone(), "application/json").await?;
+        if self.bytes(key).await? == body {
+            Ok(())
+        } else {
+            Err(ArchiveError::Differs)
+        }
+    }
+
+    /// Reads a manifest.
+    pub async fn manifest(&self, key: &str) -> Result<Manifest, ArchiveError> {
+        serde_json::from_slice(&self.bytes(key).await?).map_err(|_| ArchiveError::Malformed)
+    }
+
+    /// Reads an object, and compares it with what the manifest says of it.
+    pub async fn read(&self, object: &Object) -> Result<Vec<u8>, ArchiveError> {
+        let body = self.bytes(&object.key).await?;
+        let lines = body.split(|byte| *byte == b'\n').count() - 1;
+        if lines == object.lines && hex_sha256(&body) == object.sha256 {
+            Ok(body)
+        } else {
+            Err(ArchiveError::Differs)
+        }
+    }
+
+    async fn write(&self, key: &str, body: Vec<u8>, kind: &str) -> Result<(), ArchiveError> {
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type(kind)
+            .if_none_match("*")
+            .body(ByteStream::from(body.clone()))
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(()),
+            // The SDK repeats a put whose answer was lost, and the second one finds the first.
+            Err(error) if code(&error) == "PreconditionFailed" => {
+                if self.bytes(key).await? == body {
+                    Ok(())
+                } else {
+                    Err(ArchiveError::Differs)
+                }
+            }
+            Err(error) => Err(ArchiveError::Unavailable(code(&error).to_owned())),
+        }
+    }
+
+    async fn bytes(&self, key: &str) -> Result<Vec<u8>, ArchiveError> {
+        let get = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .send()
+            .await
+            .map_err(|error| ArchiveError::Unavailable(code(&error).to_owned()))?;
+        if get
+            .content_length()
+            .is_some_and(|length| length > MAX_OBJECT_BYTES as i64)
+        {
+            return Err(ArchiveError::Differs);
+        }
+        let body = get
+            .body
+            .collect()
+            .await
+            .map_err(|_| ArchiveError::Unavailable("body interrupted".to_owned()))?;
+        Ok(body.to_vec())
+    }
+}
+
+fn hex_sha256(bytes: &[u8]) -> String {
+    let sum = digest(&SHA256, bytes);
+    sum.as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> &str {
+    match error {
+        SdkError::ServiceError(refusal) => refusal.err().code().unwrap_or("no code"),
+        SdkError::TimeoutError(_) => "timeout",
+        SdkError::DispatchFailure(_) => "connection failed",
+        SdkError::ResponseError(_) => "unreadable answer",
+        _ => "the request could not be made",
+    }
+}

@@ -1,0 +1,72 @@
+//! What `clean-conflicts` is told by its environment.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use shared::config::{ConfigError, Variables};
+use shared::conflicts::{ConflictsConfig, Remedy};
+use shared::secrets;
+use shared::sunshine::{AppId, BrandId};
+use shared::upstream_url::UpstreamUrl;
+
+/// The configuration of `clean-conflicts`.
+pub struct Config {
+    /// The table, and whose conflicts are in it.
+    pub conflicts: ConflictsConfig,
+    /// Where the Sunshine Conversations API is.
+    pub base_url: UpstreamUrl,
+    /// The app.
+    pub app_id: AppId,
+    /// The brand, where users are kept apart by brand.
+    pub brand_id: Option<BrandId>,
+    /// Name or ARN of the secret with the API key.
+    pub api_key_secret_id: String,
+    /// How long the secret is fresh.
+    pub secret_ttl: Duration,
+    /// The strongest remedy that is allowed.
+    pub allowed: Remedy,
+    /// The bucket of the archive; there is one from `release-email` on.
+    pub archive_bucket: Option<String>,
+    /// How many requests a second one run may send.
+    pub requests_per_second: NonZeroU32,
+    /// How many remedies that change something one run may take.
+    pub max_actions: u32,
+}
+
+impl Config {
+    /// Reads the variables that the README lists for `clean-conflicts`.
+    pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
+        let allowed = variables.or(
+            "REMEDY",
+            Remedy::Plan,
+            "plan, release-email, merge or delete",
+        )?;
+        let bucket = "the name of the archive's S3 bucket";
+        Ok(Self {
+            conflicts: ConflictsConfig::from_variables(variables)?,
+            base_url: variables.required(
+                "SUNSHINE_BASE_URL",
+                "the API's URL such as https://acme.zendesk.com/sc: https, or http on a loopback host",
+            )?,
+            app_id: variables.required("SUNSHINE_APP_ID", "the id of the Sunshine app")?,
+            brand_id: variables.optional("SUNSHINE_BRAND_ID", "the id of a brand")?,
+            api_key_secret_id: variables.required(
+                "SUNSHINE_API_KEY_SECRET_ID",
+                "the name or ARN of the secret with the API key",
+            )?,
+            secret_ttl: secrets::ttl(variables)?,
+            archive_bucket: if allowed == Remedy::Plan {
+                variables.optional("ARCHIVE_BUCKET", bucket)?
+            } else {
+                Some(variables.required("ARCHIVE_BUCKET", bucket)?)
+            },
+            allowed,
+            requests_per_second: variables.or(
+                "SUNSHINE_REQUESTS_PER_SECOND",
+                NonZeroU32::MIN.saturating_add(4),
+                "a whole number from 1",
+            )?,
+            max_actions: variables.or("MAX_ACTIONS_PER_RUN", 25, "a whole number")?,
+        })
+    }
+}

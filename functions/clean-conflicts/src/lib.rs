@@ -1,0 +1,194 @@
+//! Clears the 409s: reads the evidence, takes the mildest remedy that resolves, and never without
+//! an archive of what it takes away.
+
+mod action;
+mod api_key;
+mod archive;
+mod config;
+mod decision;
+mod operator;
+mod remedy;
+mod report;
+mod run;
+mod worker;
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lambda_runtime::Error;
+use serde_json::Value;
+use shared::clock::now_millis;
+use shared::conflicts::{Remedy, Table};
+use shared::deadline::Deadline;
+use shared::http_client::HttpClient;
+use shared::metrics::{self, Metric};
+use shared::secrets::{self, CachedSecret};
+use shared::sunshine::{Account, Options, SunshineClient};
+
+use action::Action;
+use api_key::ApiKeySecret;
+use archive::Archive;
+use decision::Rules;
+use run::Run;
+
+pub use config::Config;
+pub use report::Report;
+
+/// What is kept back of an invocation's time, to record what came of the last calls in.
+const RECORDING_MARGIN: Duration = Duration::from_secs(2);
+/// With less time than this left nothing new is begun.
+const SHORTEST_WORK: Duration = Duration::from_secs(10);
+
+/// The function, ready for events.
+pub struct CleanConflicts {
+    config: Config,
+    http: HttpClient,
+    table: Table,
+    archive: Option<Archive>,
+    api_key: Arc<CachedSecret<ApiKeySecret>>,
+}
+
+impl CleanConflicts {
+    /// Gets everything ready that does not need an event: the API key, and the connections.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let api_key = CachedSecret::new(
+            secrets::client().await,
+            config.api_key_secret_id.clone(),
+            config.secret_ttl,
+        );
+        api_key.warm_up().await;
+        Ok(Self {
+            http: HttpClient::new()?,
+            table: Table::connect(config.conflicts.table.clone()).await,
+            archive: match &config.archive_bucket {
+                Some(bucket) => Some(Archive::connect(bucket.clone()).await),
+                None => None,
+            },
+            api_key: Arc::new(api_key),
+            config,
+        })
+    }
+
+    /// Does what the event asks. `deadline` is the invocation's, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// Where the event is none that this function takes, where an operator asks for what is not
+    /// allowed or not so any more, and where the table cannot be read.
+    pub async fn handle(&self, event: Value, deadline: u64) -> Result<Report, Error> {
+        let report = match Action::try_from(event)? {
+            Action::List(list) => operator::list(&self.table, &list).await?,
+            Action::Drain {} => {
+                self.run(deadline, None, async |run: &Run<'_>| {
+                    let at_once = self.config.requests_per_second.get().clamp(4, 64);
+                    Ok(run.drain(at_once as usize).await?)
+                })
+                .await?
+            }
+            Action::Resolve(resolve) => {
+                self.allow(resolve.remedy)?;
+                self.run(deadline, resolve.remedy, async |run: &Run<'_>| {
+                    operator::resolve(run, &self.config.conflicts.scope, &resolve).await
+                })
+                .await?
+            }
+            Action::Approve(approve) => {
+                self.allow(Some(approve.remedy))?;
+                self.run(deadline, Some(approve.remedy), async |run: &Run<'_>| {
+                    operator::approve(run, &approve).await
+                })
+                .await?
+            }
+        };
+        Ok(report)
+    }
+
+    /// A remedy beyond `REMEDY` is refused, never replaced.
+    fn allow(&self, named: Option<Remedy>) -> Result<(), Error> {
+        match named {
+            Some(remedy) if remedy > self.config.allowed => {
+                Err("this remedy is stronger than REMEDY allows; change REMEDY first".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs `work` under the run lease, and reports.
+    async fn run<W>(&self, deadline: u64, named: Option<Remedy>, work: W) -> Result<Report, Error>
+    where
+        W: AsyncFnOnce(&Run<'_>) -> Result<(), Error>,
+    {
+        let ends_at = deadline.max(now_millis());
+        let Some(lease) = self.table.take_run_lease(ends_at).await? else {
+            return Ok(Report {
+                stopped_because: Some("another_run"),
+                ..Report::default()
+            });
+        };
+        let run = self.begin(ends_at, named);
+        let worked = work(&run).await;
+        if let Err(error) = self.table.give_back(lease).await {
+            tracing::warn!(%error, "the run lease ends with its time");
+        }
+        worked?;
+
+        run.must_stop_for_calls();
+        let mut report = run.report.into_inner();
+        report.requests = run.sunshine.requests();
+        report.stopped_because = run.stopped.get();
+        record(&report);
+        Ok(report)
+    }
+
+    fn begin(&self, ends_at: u64, named: Option<Remedy>) -> Run<'_> {
+        let end = Deadline::of_invocation(ends_at);
+        let whole = end.remaining();
+        let recording = RECORDING_MARGIN.min(whole / 10);
+        let shortest = SHORTEST_WORK.min(whole / 5).max(Duration::from_millis(1));
+        let account = Account {
+            base_url: self.config.base_url.clone(),
+            app_id: self.config.app_id.clone(),
+            brand_id: self.config.brand_id.clone(),
+            credentials: api_key::credentials(&self.api_key),
+        };
+        let options = Options {
+            requests_per_second: self.config.requests_per_second,
+            ..Options::default()
+        };
+        Run {
+            sunshine: SunshineClient::new(self.http.clone(), account, options),
+            table: &self.table,
+            archive: self.archive.as_ref(),
+            rules: Rules {
+                allowed: self.config.allowed,
+                named,
+                brand: self.config.brand_id.as_ref(),
+            },
+            deadline: end.less(recording),
+            ends_at,
+            begins_until: end.less(shortest),
+            actions_left: Cell::new(self.config.max_actions),
+            stopped: Cell::new(None),
+            report: RefCell::default(),
+        }
+    }
+}
+
+fn record(report: &Report) {
+    metrics::emit(
+        &[
+            Metric::count("Examined", report.examined),
+            Metric::count("Resolved", report.resolved),
+            Metric::count("Planned", report.planned),
+            Metric::count("NotAConflict", report.not_a_conflict),
+            Metric::count("NeedsReview", report.needs_review),
+            Metric::count("Deferred", report.deferred),
+            Metric::count("Failed", report.failed),
+            Metric::count(
+                "Requests",
+                u32::try_from(report.requests).unwrap_or(u32::MAX),
+            ),
+        ],
+        &[("stoppedBecause", report.stopped_because.into())],
+    );
+}

@@ -1,0 +1,15 @@
+//! The Lambda function `clean-conflicts`.
+
+use clean_conflicts::{CleanConflicts, Config};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    shared::telemetry::init("clean-conflicts");
+    let config = shared::config::start(Config::from_variables)?;
+    let function = &CleanConflicts::start(config).await?;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
+        shared::gateway::caught(function.handle(event.payload, event.context.deadline)).await?
+    }))
+    .await
+}

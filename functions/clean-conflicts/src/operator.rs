@@ -1,0 +1,162 @@
+//! What an operator asks for: to list, to resolve, to approve.
+
+use std::collections::BTreeSet;
+
+use lambda_runtime::Error;
+use shared::clock::now_millis;
+use shared::conflicts::{Conflict, Lineage, Reason, Scope, Source, State, Table, TableError};
+use shared::sunshine::User;
+
+use crate::action::{Approve, List, Resolve};
+use crate::decision;
+use crate::report::Report;
+use crate::run::Run;
+use crate::worker::{self, Found, Step};
+
+/// The conflicts in a state, the latest changed first.
+pub async fn list(table: &Table, list: &List) -> Result<Report, TableError> {
+    let (conflicts, _) = table.in_state(list.state, list.limit, None).await?;
+    let mut report = Report::default();
+    for conflict in &conflicts {
+        report.list(conflict);
+    }
+    Ok(report)
+}
+
+/// Clears what holds the email of the user that had the previous external id.
+pub async fn resolve(run: &Run<'_>, scope: &Scope, resolve: &Resolve) -> Result<(), Error> {
+    let previous = &resolve.previous_external_id;
+    let read = run
+        .sunshine
+        .user_by_external_id(previous, run.deadline)
+        .await;
+    let user = match worker::found(run, read) {
+        // The path takes user ids too, so who is found need not be who was meant.
+        Ok(user) => user.filter(|user| user.external_id.as_deref() == Some(previous.as_str())),
+        Err(_step) => {
+            run.stop("upstream_error");
+            run.report.borrow_mut().deferred += 1;
+            return Ok(());
+        }
+    };
+    let Some(user) = user else {
+        let mut report = run.report.borrow_mut();
+        report.examined += 1;
+        report.not_a_conflict += 1;
+        return Ok(());
+    };
+    let conflict = asked(scope, resolve, &user);
+    if resolve.dry_run {
+        return dry_run(run, conflict).await;
+    }
+    let conflict = open(run.table, conflict).await?;
+    run.one(conflict).await;
+    Ok(())
+}
+
+/// The conflict that an operator asks to resolve, with the lineage that the operator is.
+fn asked(scope: &Scope, resolve: &Resolve, user: &User) -> Conflict {
+    let now = now_millis();
+    let current = resolve.current_external_id.as_str();
+    let mut conflict = match decision::emails(user).as_slice() {
+        [email] => Conflict::over_email(scope, email, current, now),
+        [] => Conflict::over_user(scope, user.id.as_str(), current, now),
+        _ => {
+            let mut conflict = Conflict::over_user(scope, user.id.as_str(), current, now);
+            conflict.end(State::NeedsReview, Some(Reason::SeveralEmails), now);
+            conflict
+        }
+    };
+    conflict.lineages.push(Lineage {
+        previous: resolve.previous_external_id.as_str().to_owned(),
+        current: current.to_owned(),
+        source: Source::Operator {
+            user_id: user.id.to_string(),
+        },
+        time: now,
+    });
+    conflict
+}
+
+/// Says what would be done, and writes nothing.
+async fn dry_run(run: &Run<'_>, mut conflict: Conflict) -> Result<(), Error> {
+    let known = run.table.get(&conflict.conflict_id).await?;
+    if let Some(merged) = known.and_then(|known| known.reported_again(&conflict, now_millis())) {
+        conflict.claimants = merged.claimants;
+        conflict.lineages = merged.lineages;
+    }
+    if !conflict.has_ended() {
+        let now = now_millis();
+        match worker::evidence(run, &conflict).await {
+            Ok(Found::Act { user, remedy }) => {
+                conflict.user_id = Some(user.id.to_string());
+                conflict.remedy = Some(remedy);
+                conflict.end(State::Planned, None, now);
+            }
+            Ok(Found::Ended(Step::End(state, reason))) | Err(Step::End(state, reason)) => {
+                conflict.end(state, reason, now);
+            }
+            Ok(Found::Ended(_)) | Err(_) => {}
+        }
+    }
+    run.report.borrow_mut().add(&conflict);
+    Ok(())
+}
+
+/// Opens a conflict, also one that had ended.
+async fn open(table: &Table, asked: Conflict) -> Result<Conflict, TableError> {
+    let mut conflict = table.report(&asked).await?;
+    if asked.has_ended() {
+        return Ok(conflict);
+    }
+    let now = now_millis();
+    match conflict.state {
+        // It is over; what comes now is another one.
+        State::Resolved | State::NotAConflict => {
+            conflict = Conflict {
+                version: conflict.version,
+                ..asked
+            };
+        }
+        State::NeedsReview | State::Failed | State::Planned => {
+            let lineages: BTreeSet<_> = conflict.lineages.iter().map(|it| it.time).collect();
+            conflict.lineages.extend(
+                asked
+                    .lineages
+                    .into_iter()
+                    .filter(|it| !lineages.contains(&it.time)),
+            );
+            conflict.reopen(now);
+        }
+        State::Pending | State::InProgress | State::Confirming => return Ok(conflict),
+    }
+    table.write(&mut conflict).await?;
+    Ok(conflict)
+}
+
+/// Lets a conflict go on, with exactly the user and version that were shown.
+pub async fn approve(run: &Run<'_>, approve: &Approve) -> Result<(), Error> {
+    let mut conflict = run
+        .table
+        .get(&approve.conflict_id)
+        .await?
+        .ok_or("there is no conflict with this id")?;
+    if conflict.version != approve.version {
+        return Err("the conflict was changed since it was listed; list it again, and look".into());
+    }
+    let can_go_on = matches!(
+        conflict.state,
+        State::NeedsReview | State::Planned | State::Failed
+    );
+    if !can_go_on {
+        return Err("only a conflict that needs review, is planned or failed is approved".into());
+    }
+    if conflict.user_id.is_none() {
+        return Err("no single user is known that a remedy could be for; see its reason".into());
+    }
+    conflict.approved_user_id = conflict.user_id.clone();
+    conflict.reopen(now_millis());
+    run.table.write(&mut conflict).await?;
+    run.one(conflict).await;
+    Ok(())
+}

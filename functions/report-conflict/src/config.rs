@@ -1,0 +1,23 @@
+//! What `report-conflict` is told by its environment.
+
+use shared::caller::Callers;
+use shared::config::{ConfigError, Variables};
+use shared::conflicts::ConflictsConfig;
+
+/// The configuration of `report-conflict`.
+pub struct Config {
+    /// Who is calling.
+    pub callers: Callers,
+    /// The table, and whose conflicts are in it.
+    pub conflicts: ConflictsConfig,
+}
+
+impl Config {
+    /// Reads the variables that the README lists for `report-conflict`.
+    pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
+        Ok(Self {
+            callers: Callers::from_variables(variables)?,
+            conflicts: ConflictsConfig::from_variables(variables)?,
+        })
+    }
+}

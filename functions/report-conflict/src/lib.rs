@@ -1,0 +1,81 @@
+//! `POST /zendesk/conflicts`: the page says that its user's login was refused with 409.
+
+mod config;
+
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use shared::caller::{Caller, Callers};
+use shared::clock::now_millis;
+use shared::conflicts::{Conflict, ConflictId, Lineage, Scope, Source, State, Table};
+use shared::gateway::{Answer, Request};
+use shared::metrics::Metric;
+use shared::problem::{Code, Problem};
+
+pub use config::Config;
+
+/// The function, ready for requests.
+pub struct ReportConflict {
+    callers: Callers,
+    scope: Scope,
+    table: Table,
+}
+
+/// Who reports is the caller, and nothing else is asked.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReportRequest {}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReportAnswer {
+    conflict_id: ConflictId,
+    state: State,
+}
+
+impl ReportConflict {
+    /// Gets everything ready that does not need a request: the issuer's keys.
+    pub async fn start(config: Config) -> Self {
+        let function = Self {
+            callers: config.callers,
+            scope: config.conflicts.scope,
+            table: Table::connect(config.conflicts.table).await,
+        };
+        function.callers.warm_up().await;
+        function
+    }
+
+    /// Answers `{"conflictId","state"}`: the same conflict each time it is reported.
+    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+        request.check_route(&Method::POST, "/zendesk/conflicts")?;
+        let caller = self.callers.identify(request).await?;
+        let ReportRequest {} = request.json("empty, or an empty JSON object")?;
+        let conflict = self.table.report(&self.reported_by(&caller)?).await?;
+        let answer = ReportAnswer {
+            conflict_id: conflict.conflict_id,
+            state: conflict.state,
+        };
+        Ok(Answer::json(StatusCode::ACCEPTED, &answer)?.metric(Metric::once("Reported")))
+    }
+
+    fn reported_by(&self, caller: &Caller) -> Result<Conflict, Problem> {
+        let email = caller.email.as_ref().ok_or_else(|| {
+            Problem::new(
+                Code::EmailNotVerified,
+                "this user has no verified email, so there is nothing that could conflict",
+            )
+        })?;
+        let (now, external_id) = (now_millis(), caller.external_id.as_str());
+        let mut conflict = Conflict::over_email(&self.scope, &email.key(), external_id, now);
+        conflict.lineages = caller
+            .previous_external_id
+            .iter()
+            .map(|previous| Lineage {
+                previous: previous.as_str().to_owned(),
+                current: external_id.to_owned(),
+                source: Source::Claim,
+                time: now,
+            })
+            .collect();
+        Ok(conflict)
+    }
+}

@@ -1,0 +1,11 @@
+//! The Lambda function `report-conflict`.
+
+use report_conflict::{Config, ReportConflict};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    shared::telemetry::init("report-conflict");
+    let config = shared::config::start(Config::from_variables)?;
+    let function = ReportConflict::start(config).await;
+    shared::gateway::run(async |request| function.handle(request).await).await
+}

@@ -1,0 +1,17 @@
+//! Conflicts: a login that is refused with 409, because its email is still the identity of a user
+//! with another external id.
+//!
+//! One record for an app, brand and email. Every change of it is one conditional write on its
+//! version, so two workers never both act on what they read.
+
+mod config;
+mod id;
+mod lineage;
+mod record;
+mod table;
+
+pub use config::ConflictsConfig;
+pub use id::{ConflictId, Scope};
+pub use lineage::{Lineage, Source, Target};
+pub use record::{Conflict, MAX_ATTEMPTS, Reason, Remedy, State};
+pub use table::{Position, RunLease, Table, TableError};

@@ -1,0 +1,131 @@
+//! Ids made of what must not be seen in a key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use crate::email::EmailKey;
+
+/// Changes when what is hashed changes.
+const FORMAT_VERSION: &str = "1";
+
+/// The app, and the brand where users are kept apart by brand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The Sunshine app.
+    pub app_id: String,
+    /// The brand, if any.
+    pub brand_id: Option<String>,
+}
+
+impl Scope {
+    /// The id of the conflict over an email.
+    pub fn conflict_over_email(&self, email: &EmailKey) -> ConflictId {
+        self.hash(email.as_str())
+    }
+
+    /// The id of the conflict over a user that has no email.
+    pub fn conflict_over_user(&self, user_id: &str) -> ConflictId {
+        // A colon before the first @ is in no email that a login is refused for.
+        self.hash(&format!("user:{user_id}"))
+    }
+
+    fn hash(&self, subject: &str) -> ConflictId {
+        let brand = self.brand_id.as_deref().unwrap_or_default();
+        let hashed = [FORMAT_VERSION, &self.app_id, brand, subject].join("\0");
+        let sum = digest(&SHA256, hashed.as_bytes());
+        let hex = sum
+            .as_ref()
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"));
+        ConflictId(hex.collect())
+    }
+}
+
+/// The id of a conflict: the first 32 hex digits of SHA-256 over a format version, app, brand and
+/// email, NUL between.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ConflictId(String);
+
+/// A string that is no conflict id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a conflict id has 32 hex digits")]
+pub struct InvalidConflictId;
+
+impl ConflictId {
+    /// The id's 32 hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConflictId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for ConflictId {
+    type Error = InvalidConflictId;
+
+    fn try_from(id: String) -> Result<Self, InvalidConflictId> {
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if id.len() == 32 && id.bytes().all(is_hex) {
+            Ok(Self(id))
+        } else {
+            Err(InvalidConflictId)
+        }
+    }
+}
+
+impl FromStr for ConflictId {
+    type Err = InvalidConflictId;
+
+    fn from_str(id: &str) -> Result<Self, InvalidConflictId> {
+        id.to_owned().try_into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_the_documented_hash() {
+        let scope = Scope {
+            app_id: "app".to_owned(),
+            brand_id: None,
+        };
+        let id = scope.conflict_over_email(&EmailKey::from(" Anna@Example.com"));
+        // printf '1\0app\0\0anna@example.com' | sha256sum
+        assert_eq!(id.as_str(), "c5bbf11f01d421508b6899adf284b4ec");
+        let branded = Scope {
+            brand_id: Some("b".to_owned()),
+            ..scope
+        };
+        assert_ne!(
+            branded.conflict_over_email(&EmailKey::from("anna@example.com")),
+            id
+        );
+    }
+
+    #[test]
+    fn only_lowercase_hex_is_an_id() {
+        assert!(
+            "0123456789abcdef0123456789abcdef"
+                .parse::<ConflictId>()
+                .is_ok()
+        );
+        for id in [
+            "",
+            "0123456789ABCDEF0123456789ABCDEF",
+            "../../../../../../../../../../..",
+        ] {
+            assert!(id.parse::<ConflictId>().is_err(), "{id}");
+        }
+    }
+}

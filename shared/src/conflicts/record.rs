@@ -1,0 +1,278 @@
+//! The record of a conflict, and the rules by which it changes.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{ConflictId, Scope};
+use super::lineage::Lineage;
+use crate::email::EmailKey;
+
+/// After this a conflict that was resolved may open again.
+const REOPENS_AFTER: Duration = Duration::from_mins(10);
+/// How long a record is kept after it ended.
+const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
+/// How often a conflict is tried.
+pub const MAX_ATTEMPTS: u32 = 8;
+/// More claimants than this are not told apart: two are too many already.
+const MAX_CLAIMANTS: usize = 20;
+
+/// Where a conflict is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// To be looked at.
+    Pending,
+    /// A worker has it, until its lease ends. Nothing has been sent.
+    InProgress,
+    /// A changing call may have been sent; what came of it is being looked at.
+    Confirming,
+    /// The email is free, or the caller's.
+    Resolved,
+    /// What would be done is known, and `REMEDY` does not allow it.
+    Planned,
+    /// There was nothing to resolve.
+    NotAConflict,
+    /// A person must look; the reason says at what.
+    NeedsReview,
+    /// It was tried too often.
+    Failed,
+}
+
+/// What is done about a conflict, mildest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// Read and decide; write nothing outside.
+    Plan,
+    /// Take the email (and the person's other information) off the user that holds it.
+    ReleaseEmail,
+    /// Make that user's history the caller's.
+    Merge,
+    /// Delete that user with its history.
+    Delete,
+}
+
+/// Why a person must look, or why nothing was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "docs/cleanup.md explains each to the person who must act"
+)]
+pub enum Reason {
+    SeveralCallers,
+    SeveralUsers,
+    SeveralEmails,
+    EmailNotAnIdentity,
+    NoExternalId,
+    CaseDifference,
+    OwnUser,
+    OtherBrand,
+    NoLineage,
+    ContradictedLineage,
+    NoZendeskId,
+    CallerLinked,
+    ToBeRetained,
+    NoEmail,
+    EmailStillHeld,
+    OtherUserChanged,
+    OutcomeUnknown,
+    ChangedSinceApproval,
+    ApprovalInterrupted,
+    TooManyAttempts,
+}
+
+impl Reason {
+    /// The reason as it is written.
+    pub fn as_str(self) -> String {
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|value| value.as_str().map(ToOwned::to_owned))
+            .unwrap_or_default()
+    }
+}
+
+impl FromStr for Remedy {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "plan" => Ok(Self::Plan),
+            "release-email" => Ok(Self::ReleaseEmail),
+            "merge" => Ok(Self::Merge),
+            "delete" => Ok(Self::Delete),
+            _ => Err(()),
+        }
+    }
+}
+
+/// The record of a conflict. Has no printing `Debug`. Times are in milliseconds since 1970.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conflict {
+    /// Its id.
+    pub conflict_id: ConflictId,
+    /// Counts the writes.
+    pub version: u64,
+    /// Where it is.
+    pub state: State,
+    /// The email as it is compared; none for a user that has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The external ids that said the email is theirs.
+    pub claimants: BTreeSet<String>,
+    /// What the identity provider's claims and operators said.
+    #[serde(default)]
+    pub lineages: Vec<Lineage>,
+    /// How often it was worked on.
+    pub attempts: u32,
+    /// When it was opened.
+    pub created_at: u64,
+    /// When it was last written.
+    pub updated_at: u64,
+    /// When it is to be worked on next: with it, the record is in the index `due`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<u64>,
+    /// The remedy that is taken, was taken, or would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Remedy>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The id of the user that holds the email.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// The key of the archive's manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
+    /// How far an archive has come that one run was too short for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_progress: Option<String>,
+    /// When a changing call may have been sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<u64>,
+    /// Whether that call was answered.
+    #[serde(default)]
+    pub answered: bool,
+    /// How often it was looked what came of it.
+    #[serde(default)]
+    pub looks: u32,
+    /// The user that an operator approved a remedy for, and no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_user_id: Option<String>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<u64>,
+    /// When DynamoDB may remove it, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+}
+
+impl Conflict {
+    /// A conflict over `email`, reported by `claimant`.
+    pub fn over_email(scope: &Scope, email: &EmailKey, claimant: &str, now: u64) -> Self {
+        let id = scope.conflict_over_email(email);
+        Self::new(id, Some(email.as_str().to_owned()), claimant, now)
+    }
+
+    /// A conflict over a user that has no email.
+    pub fn over_user(scope: &Scope, user_id: &str, claimant: &str, now: u64) -> Self {
+        let mut conflict = Self::new(scope.conflict_over_user(user_id), None, claimant, now);
+        conflict.user_id = Some(user_id.to_owned());
+        conflict
+    }
+
+    fn new(conflict_id: ConflictId, email: Option<String>, claimant: &str, now: u64) -> Self {
+        Self {
+            conflict_id,
+            version: 1,
+            state: State::Pending,
+            email,
+            claimants: BTreeSet::from([claimant.to_owned()]),
+            lineages: Vec::new(),
+            attempts: 0,
+            created_at: now,
+            updated_at: now,
+            due_at: Some(now),
+            remedy: None,
+            reason: None,
+            user_id: None,
+            archive: None,
+            archive_progress: None,
+            sent_at: None,
+            answered: false,
+            looks: 0,
+            approved_user_id: None,
+            ended_at: None,
+            expires_at: None,
+        }
+    }
+
+    /// What becomes of this record when `report` comes in; `None` where nothing changes.
+    pub fn reported_again(&self, report: &Self, now: u64) -> Option<Self> {
+        let ended_for = Duration::from_millis(now.saturating_sub(self.ended_at.unwrap_or(now)));
+        let reopens = matches!(self.state, State::Resolved | State::NotAConflict)
+            && ended_for >= REOPENS_AFTER;
+        if reopens {
+            return Some(Self {
+                version: self.version,
+                ..report.clone()
+            });
+        }
+        let mut changed = self.clone();
+        for claimant in &report.claimants {
+            if changed.claimants.len() < MAX_CLAIMANTS {
+                changed.claimants.insert(claimant.clone());
+            }
+        }
+        for lineage in &report.lineages {
+            let is_known = changed.lineages.iter().any(|known| {
+                known.previous == lineage.previous
+                    && known.current == lineage.current
+                    && known.source == lineage.source
+            });
+            if !is_known {
+                changed.lineages.push(lineage.clone());
+            }
+        }
+        (changed != *self).then_some(changed)
+    }
+
+    /// Whether nothing more is done about it unless a person moves it or it is reported again.
+    pub fn has_ended(&self) -> bool {
+        match self.state {
+            State::Pending | State::InProgress | State::Confirming | State::Planned => false,
+            State::Resolved | State::NotAConflict | State::NeedsReview | State::Failed => true,
+        }
+    }
+
+    /// Ends it, or plans it.
+    pub fn end(&mut self, state: State, reason: Option<Reason>, now: u64) {
+        self.state = state;
+        self.reason = reason;
+        self.due_at = None;
+        self.ended_at = self.has_ended().then_some(now);
+        self.expires_at = self.ended_at.map(|ended_at| {
+            Duration::from_millis(ended_at)
+                .saturating_add(KEPT_FOR)
+                .as_secs()
+        });
+    }
+
+    /// Opens it again, as an operator asks.
+    pub fn reopen(&mut self, now: u64) {
+        self.state = if self.sent_at.is_some() {
+            State::Confirming
+        } else {
+            State::Pending
+        };
+        self.reason = None;
+        self.attempts = 0;
+        self.due_at = Some(now);
+        self.ended_at = None;
+        self.expires_at = None;
+    }
+}

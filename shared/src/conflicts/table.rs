@@ -1,0 +1,319 @@
+//! The DynamoDB table of conflicts.
+//!
+//! | item | `pk` | `sk` |
+//! | --- | --- | --- |
+//! | a conflict | `conflict#` and its id | `conflict` |
+//! | the run lease | `run` | `lease` |
+//!
+//! The index `due` (`dueShard`, `dueAt`) holds what is to be worked on; the index `state`
+//! (`state`, `updatedAt`) what an operator lists. No key holds an email or an external id.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
+
+use super::id::ConflictId;
+use super::record::{Conflict, State};
+use crate::clock::now_millis;
+use crate::problem::{Code, Problem};
+
+/// The index of what is due has one partition: a deployment has few conflicts at a time.
+const DUE_SHARD: &str = "0";
+
+type Item = HashMap<String, AttributeValue>;
+/// Where a listing goes on.
+pub type Position = Item;
+
+/// Why the table did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    /// The record was changed by somebody else since it was read. Nothing was written.
+    #[error("the record was changed meanwhile")]
+    Changed,
+    /// DynamoDB did not answer, or could not. A write may have been done.
+    #[error("the table is not available ({0})")]
+    Unavailable(String),
+    /// A record that cannot be read or written.
+    #[error("a record has not the form it should have")]
+    Malformed,
+}
+
+impl From<TableError> for Problem {
+    fn from(error: TableError) -> Self {
+        Self::new(
+            Code::UpstreamBusy,
+            "this cannot be recorded at the moment; try again",
+        )
+        .because(error)
+    }
+}
+
+/// The table.
+#[derive(Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+/// That this run, and no other, may call Sunshine Conversations.
+pub struct RunLease {
+    owner: String,
+}
+
+/// What became of a conditional put.
+enum Put {
+    Written,
+    /// The condition did not hold; the item that was there.
+    Refused(Box<Item>),
+}
+
+impl Table {
+    /// The table `name`, reached by the SDK's standard variables.
+    pub async fn connect(name: String) -> Self {
+        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .operation_attempt_timeout(Duration::from_secs(2))
+            .operation_timeout(Duration::from_secs(6))
+            .build();
+        let client = Client::from_conf(
+            aws_sdk_dynamodb::config::Builder::from(&config)
+                .timeout_config(timeouts)
+                .retry_config(RetryConfig::standard().with_max_attempts(4))
+                .build(),
+        );
+        Self { client, name }
+    }
+
+    /// Records that a conflict was reported: opens it, or adds to what is there. One conditional
+    /// write where there is no record, or nothing new. Answers the record as it is now.
+    pub async fn report(&self, report: &Conflict) -> Result<Conflict, TableError> {
+        let new = conflict_item(report)?;
+        loop {
+            let there = match self
+                .put_item(&new, |put| {
+                    put.condition_expression("attribute_not_exists(pk)")
+                })
+                .await?
+            {
+                Put::Written => return Ok(report.clone()),
+                Put::Refused(there) => there,
+            };
+            let known: Conflict = from_item(*there).map_err(|_| TableError::Malformed)?;
+            let Some(mut changed) = known.reported_again(report, now_millis()) else {
+                return Ok(known);
+            };
+            match self.write(&mut changed).await {
+                Ok(()) => return Ok(changed),
+                Err(TableError::Changed) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes a record over the version it was read at, and counts the version up.
+    pub async fn write(&self, conflict: &mut Conflict) -> Result<(), TableError> {
+        let read_at = conflict.version;
+        conflict.version += 1;
+        conflict.updated_at = now_millis();
+        let item = conflict_item(conflict)?;
+        let written = self
+            .put_item(&item, |put| {
+                put.condition_expression("version = :read_at")
+                    .expression_attribute_values(":read_at", number(read_at))
+            })
+            .await;
+        let outcome = match written {
+            Ok(Put::Written) => return Ok(()),
+            Ok(Put::Refused(_)) => TableError::Changed,
+            Err(error) => error,
+        };
+        conflict.version = read_at;
+        Err(outcome)
+    }
+
+    /// The record with this id, as it is now.
+    pub async fn get(&self, id: &ConflictId) -> Result<Option<Conflict>, TableError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("pk", string(conflict_key(id)))
+            .key("sk", string("conflict"))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        answer
+            .item
+            .map(|item| from_item(item).map_err(|_| TableError::Malformed))
+            .transpose()
+    }
+
+    /// Up to `limit` records that are due at `now`, the longest waiting first, from `start` on.
+    /// The index lags: read a record again before it is worked on.
+    pub async fn due(
+        &self,
+        now: u64,
+        limit: i32,
+        start: Option<Position>,
+    ) -> Result<(Vec<Conflict>, Option<Position>), TableError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name("due")
+            .key_condition_expression("dueShard = :shard AND dueAt <= :now")
+            .expression_attribute_values(":shard", AttributeValue::N(DUE_SHARD.to_owned()))
+            .expression_attribute_values(":now", number(now))
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        Ok((read_all(answer.items)?, answer.last_evaluated_key))
+    }
+
+    /// Up to `limit` records in `state`, the latest changed first, from `start` on.
+    pub async fn in_state(
+        &self,
+        state: State,
+        limit: i32,
+        start: Option<Position>,
+    ) -> Result<(Vec<Conflict>, Option<Position>), TableError> {
+        let state = serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(state)
+            .map_err(|_| TableError::Malformed)?;
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name("state")
+            .key_condition_expression("#state = :state")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":state", state)
+            .scan_index_forward(false)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        Ok((read_all(answer.items)?, answer.last_evaluated_key))
+    }
+
+    /// Takes the run lease until `until`, in milliseconds since 1970; `None` where another run
+    /// holds it.
+    pub async fn take_run_lease(&self, until: u64) -> Result<Option<RunLease>, TableError> {
+        let owner = format!("{:032x}", fastrand::u128(..));
+        let item = run_item(&owner, until);
+        let put = self
+            .put_item(&item, |put| {
+                put.condition_expression("attribute_not_exists(pk) OR leaseUntil <= :now")
+                    .expression_attribute_values(":now", number(now_millis()))
+            })
+            .await?;
+        Ok(matches!(put, Put::Written).then_some(RunLease { owner }))
+    }
+
+    /// Gives the run lease back. One that has passed on to another run stays there.
+    pub async fn give_back(&self, lease: RunLease) -> Result<(), TableError> {
+        self.put_item(&run_item(&lease.owner, 0), |put| {
+            put.condition_expression("#owner = :owner")
+                .expression_attribute_names("#owner", "owner")
+                .expression_attribute_values(":owner", string(&lease.owner))
+        })
+        .await
+        .map(drop)
+    }
+
+    /// One conditional put. The SDK repeats a put whose answer was lost, and the second one then
+    /// finds the first: a mark tells that it was our own.
+    async fn put_item(
+        &self,
+        item: &Item,
+        condition: impl FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder,
+    ) -> Result<Put, TableError> {
+        let mark = string(format!("{:032x}", fastrand::u128(..)));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item.clone()))
+            .item("writeId", mark.clone())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        // Boxed, because the SDK's futures are large, and so deep that the compiler gives up on them.
+        let Err(error) = Box::pin(condition(put).send()).await else {
+            return Ok(Put::Written);
+        };
+        let Some(PutItemError::ConditionalCheckFailedException(refused)) = error.as_service_error()
+        else {
+            return Err(unavailable(&error));
+        };
+        let there = refused.item.clone().unwrap_or_default();
+        if there.get("writeId") == Some(&mark) {
+            return Ok(Put::Written);
+        }
+        Ok(Put::Refused(Box::new(there)))
+    }
+}
+
+fn conflict_key(id: &ConflictId) -> String {
+    format!("conflict#{id}")
+}
+
+fn conflict_item(conflict: &Conflict) -> Result<Item, TableError> {
+    let mut item: Item = to_item(conflict).map_err(|_| TableError::Malformed)?;
+    item.insert("pk".to_owned(), string(conflict_key(&conflict.conflict_id)));
+    item.insert("sk".to_owned(), string("conflict"));
+    if conflict.due_at.is_some() {
+        item.insert(
+            "dueShard".to_owned(),
+            AttributeValue::N(DUE_SHARD.to_owned()),
+        );
+    }
+    Ok(item)
+}
+
+fn run_item(owner: &str, until: u64) -> Item {
+    HashMap::from([
+        ("pk".to_owned(), string("run")),
+        ("sk".to_owned(), string("lease")),
+        ("owner".to_owned(), string(owner)),
+        ("leaseUntil".to_owned(), number(until)),
+    ])
+}
+
+fn read_all(items: Option<Vec<Item>>) -> Result<Vec<Conflict>, TableError> {
+    items
+        .unwrap_or_default()
+        .into_iter()
+        .map(|item| from_item(item).map_err(|_| TableError::Malformed))
+        .collect()
+}
+
+fn string(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// The SDK's own words may quote the item, so only the code is kept.
+fn unavailable<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> TableError {
+    let why = match error {
+        SdkError::ServiceError(refusal) => refusal.err().code().unwrap_or("no code"),
+        SdkError::TimeoutError(_) => "timeout",
+        SdkError::DispatchFailure(_) => "connection failed",
+        SdkError::ResponseError(_) => "unreadable answer",
+        _ => "the request could not be made",
+    };
+    TableError::Unavailable(why.to_owned())
+}

@@ -1,0 +1,201 @@
+//! The AWS SDK as it is, against a Secrets Manager that answers as a test says.
+
+use aws_sdk_secretsmanager::config::{Config, Credentials, Region};
+use futures_util::future::join_all;
+use serde_json::json;
+use wiremock::matchers::header;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+
+const IN_TIME: Duration = Duration::from_secs(20);
+
+#[derive(Debug)]
+struct Word(String);
+
+impl Secret for Word {
+    fn from_json(object: &Map<String, Value>) -> Result<Self, WrongShape> {
+        string_field(object, "word").map(|word| Self(word.to_owned()))
+    }
+}
+
+struct Fixture {
+    server: MockServer,
+    secret: CachedSecret<Word>,
+}
+
+impl Fixture {
+    async fn new(ttl: Duration) -> Self {
+        let server = MockServer::start().await;
+        let secret = secret_at(server.uri(), ttl);
+        Self { server, secret }
+    }
+
+    /// From now on every request is answered like this.
+    async fn answers(&self, answer: ResponseTemplate) {
+        self.server.reset().await;
+        Mock::given(header("x-amz-target", "secretsmanager.GetSecretValue"))
+            .respond_with(answer)
+            .mount(&self.server)
+            .await;
+    }
+
+    async fn get(&self) -> Result<String, SecretError> {
+        let held = self.secret.get(Deadline::after(IN_TIME)).await?;
+        Ok(held.value.0.clone())
+    }
+
+    async fn requests(&self) -> usize {
+        self.server.received_requests().await.unwrap().len()
+    }
+}
+
+fn secret_at(endpoint: String, ttl: Duration) -> CachedSecret<Word> {
+    let config = Config::builder()
+        .behavior_version_latest()
+        .region(Region::from_static("eu-west-1"))
+        .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+        .endpoint_url(endpoint)
+        .retry_config(RetryConfig::disabled())
+        .build();
+    CachedSecret::new(Client::from_conf(config), "word".to_owned(), ttl)
+}
+
+fn holding(secret: &str) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({"Name": "word", "SecretString": secret}))
+}
+
+fn error(status: u16, code: &str) -> ResponseTemplate {
+    let body = json!({"__type": code, "message": "CANARY"});
+    ResponseTemplate::new(status).set_body_json(body)
+}
+
+#[tokio::test]
+async fn a_hundred_requests_on_a_cold_cache_read_the_secret_once() {
+    let it = Fixture::new(Duration::from_mins(5)).await;
+    it.answers(holding(r#"{"word":"open"}"#).set_delay(Duration::from_millis(50)))
+        .await;
+    let got = join_all((0..100).map(|_| it.get())).await;
+    assert_eq!(got, vec![Ok("open".to_owned()); 100]);
+    assert_eq!(it.get().await.as_deref(), Ok("open"));
+    assert_eq!(it.requests().await, 1);
+}
+
+#[tokio::test]
+async fn what_passes_leaves_the_last_value_serving_and_what_is_refused_does_not() {
+    for (status, code, passes) in [
+        (500, "InternalServiceError", true),
+        (400, "InternalServiceError", true),
+        (503, "ServiceUnavailable", true),
+        (400, "ThrottlingException", true),
+        (429, "TooManyRequestsException", true),
+        (400, "RequestLimitExceeded", true),
+        (400, "ResourceNotFoundException", false),
+        (400, "AccessDeniedException", false),
+        (400, "InvalidRequestException", false),
+        (400, "DecryptionFailure", false),
+        (403, "UnrecognizedClientException", false),
+    ] {
+        let it = Fixture::new(Duration::ZERO).await;
+        it.answers(holding(r#"{"word":"open"}"#)).await;
+        assert_eq!(it.get().await.as_deref(), Ok("open"));
+        it.answers(error(status, code)).await;
+        let expected = if passes {
+            Ok("open".to_owned())
+        } else {
+            Err(SecretError::Refused(code.to_owned()))
+        };
+        assert_eq!(it.get().await, expected, "{status} {code}");
+
+        let cold = Fixture::new(Duration::ZERO).await;
+        cold.answers(error(status, code)).await;
+        let text = cold.get().await.unwrap_err().to_string();
+        assert!(text.contains(code) && !text.contains("CANARY"), "{text}");
+        cold.answers(holding(r#"{"word":"back"}"#)).await;
+        assert_eq!(cold.get().await.as_deref(), Ok("back"));
+    }
+}
+
+#[tokio::test]
+async fn a_secrets_manager_that_is_slow_costs_no_more_than_the_deadline() {
+    let it = Fixture::new(Duration::ZERO).await;
+    it.answers(holding(r#"{"word":"late"}"#).set_delay(Duration::from_mins(1)))
+        .await;
+    let late = it
+        .secret
+        .get(Deadline::after(Duration::from_millis(50)))
+        .await;
+    assert_eq!(
+        late.err(),
+        Some(SecretError::Unavailable("timeout".to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn a_secrets_manager_that_cannot_be_reached_is_unavailable() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let secret = secret_at(format!("http://{address}"), Duration::ZERO);
+    let unreachable = secret.get(Deadline::after(IN_TIME)).await;
+    let why = "connection failed".to_owned();
+    assert_eq!(unreachable.err(), Some(SecretError::Unavailable(why)));
+}
+
+#[tokio::test]
+async fn a_wrong_shape_names_the_field_and_no_value() {
+    for (secret, field) in [
+        (r#"{"other":"CANARY"}"#, "word"),
+        (r#"{"word":""}"#, "word"),
+        (r#"{"word":["CANARY"]}"#, "word"),
+        (r#"["CANARY"]"#, "SecretString"),
+        (r#""CANARY""#, "SecretString"),
+        ("CANARY", "SecretString"),
+        ("", "SecretString"),
+    ] {
+        let it = Fixture::new(Duration::ZERO).await;
+        it.answers(holding(secret)).await;
+        let text = it.get().await.unwrap_err().to_string();
+        assert!(text.contains(&format!("{field:?}")), "{text}");
+        assert!(!text.contains("CANARY"), "{text}");
+    }
+    let it = Fixture::new(Duration::ZERO).await;
+    let binary = json!({"Name": "word", "SecretBinary": "Q0FOQVJZ"});
+    it.answers(ResponseTemplate::new(200).set_body_json(binary))
+        .await;
+    assert!(
+        it.get()
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("SecretString")
+    );
+}
+
+#[tokio::test]
+async fn a_slip_in_editing_leaves_the_last_value_serving() {
+    let it = Fixture::new(Duration::ZERO).await;
+    it.answers(holding(r#"{"word":"open"}"#)).await;
+    assert_eq!(it.get().await.as_deref(), Ok("open"));
+    it.answers(holding("{")).await;
+    assert_eq!(it.get().await.as_deref(), Ok("open"));
+}
+
+#[tokio::test]
+async fn a_secret_that_an_upstream_refused_is_read_again() {
+    let it = Fixture::new(Duration::from_mins(5)).await;
+    it.answers(holding(r#"{"word":"old"}"#)).await;
+    let old = it.secret.get(Deadline::after(IN_TIME)).await.unwrap();
+    it.answers(holding(r#"{"word":"new"}"#)).await;
+    let new = it.secret.get_again(&old, Deadline::after(IN_TIME)).await;
+    assert_eq!(new.unwrap().value.0, "new");
+    assert_eq!(it.get().await.as_deref(), Ok("new"));
+}
+
+#[test]
+fn a_caller_learns_only_that_it_may_try_again() {
+    let problem = Problem::from(SecretError::Refused("AccessDeniedException".to_owned()));
+    assert_eq!(problem.code, Code::KeysUnavailable);
+    assert!(!problem.detail.contains("AccessDenied"));
+    assert_eq!(problem.retry_after, Some(5));
+}

@@ -1,0 +1,291 @@
+//! The calls. Each says what it needs and what it answers; how it is sent is one function.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::breaker::Breaker;
+use super::credentials::Credentials;
+use super::error::Error;
+use super::ids::{AppId, BrandId, ConversationId, Cursor, LookupExternalId, UserId, ZendeskId};
+use super::model::{Conversation, Item, Message, User, UserClient, UserPatch};
+use super::pacer::Pacer;
+use super::page::{self, Direction, Page};
+use crate::deadline::Deadline;
+use crate::http_client::HttpClient;
+use crate::upstream_url::UpstreamUrl;
+
+mod send;
+#[cfg(test)]
+mod tests;
+
+/// Whose users, and with which key.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// `https://acme.zendesk.com/sc`, for one; `/v2/apps/…` is appended.
+    pub base_url: UpstreamUrl,
+    /// The app.
+    pub app_id: AppId,
+    /// The brand, where users are kept apart by brand.
+    pub brand_id: Option<BrandId>,
+    /// The API key.
+    pub credentials: Credentials,
+}
+
+/// How calls are paced and retried.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The budget of the run: 5.
+    pub requests_per_second: NonZeroU32,
+    /// How long one attempt may take, within the deadline of its call: 10 s.
+    pub attempt_timeout: Duration,
+    /// How often a call is tried again: 5 times.
+    pub max_retries: usize,
+    /// The wait before the first retry; it doubles, and up to as much again is added: 250 ms.
+    pub first_backoff: Duration,
+    /// What the wait grows to: 8 s.
+    pub longest_backoff: Duration,
+    /// The largest answer that is read, in bytes: 8 MiB.
+    pub body_limit: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            requests_per_second: NonZeroU32::MIN.saturating_add(4),
+            attempt_timeout: Duration::from_secs(10),
+            max_retries: 5,
+            first_backoff: Duration::from_millis(250),
+            longest_backoff: Duration::from_secs(8),
+            body_limit: 8 << 20,
+        }
+    }
+}
+
+/// The client of one run: every attempt of every call goes through its pacer and its breaker.
+/// Make one for each run; they share the connections of the HTTP client.
+///
+/// Reads are repeated, with backoff, on 429, on 5xx and where the transport failed. Calls that
+/// change something are repeated only where they were surely not executed: on 429, and where no
+/// connection was made. Otherwise they end with [`Error::Unknown`]. A 401 fetches a fresh key
+/// and tries once more.
+#[derive(Debug)]
+pub struct SunshineClient {
+    http: HttpClient,
+    account: Account,
+    options: Options,
+    pacer: Pacer,
+    breaker: Arc<Breaker>,
+}
+
+impl SunshineClient {
+    /// A client for one run.
+    pub fn new(http: HttpClient, account: Account, options: Options) -> Self {
+        Self {
+            pacer: Pacer::new(options.requests_per_second),
+            breaker: Arc::new(Breaker::new()),
+            http,
+            account,
+            options,
+        }
+    }
+
+    /// Why the run must stop, if it must. From then on no call is sent.
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// How many requests were let out, retries included.
+    pub fn requests(&self) -> u64 {
+        self.pacer.granted()
+    }
+
+    /// All users with `email` as an identity, says the upstream: compare it.
+    pub async fn list_users_by_email(
+        &self,
+        email: &str,
+        deadline: Deadline,
+    ) -> Result<Vec<User>, Error> {
+        let mut call = Call::get(["users"]).query("filter[identities.email]", email);
+        call = self.of_brand(call);
+        page::list(&self.send(call, deadline).await?, "users")
+    }
+
+    /// The user with this id.
+    ///
+    /// # Errors
+    /// [`Error::InvalidAnswer`] where another user came back.
+    pub async fn user(&self, id: &UserId, deadline: Deadline) -> Result<User, Error> {
+        let call = Call::get(["users", id.as_str()]);
+        let user: User = page::one(&self.send(call, deadline).await?, "user")?;
+        // An external id may have the form of an id.
+        if user.id != *id {
+            return Err(Error::InvalidAnswer {
+                what: "user of this id",
+            });
+        }
+        Ok(user)
+    }
+
+    /// The user that is found under an external id. The upstream takes user ids in its place,
+    /// so compare [`User::external_id`] before anything is decided.
+    pub async fn user_by_external_id(
+        &self,
+        id: &LookupExternalId,
+        deadline: Deadline,
+    ) -> Result<User, Error> {
+        let call = self.of_brand(Call::get(["users", id.as_str()]));
+        page::one(&self.send(call, deadline).await?, "user")
+    }
+
+    /// Writes profile fields and metadata.
+    pub async fn update_user(
+        &self,
+        id: &UserId,
+        patch: &UserPatch,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let body = json!(patch);
+        self.change(
+            Call::new(Method::PATCH, ["users", id.as_str()]).body(body),
+            deadline,
+        )
+        .await
+    }
+
+    /// Deletes a user, its clients and all its conversations. The upstream does so later:
+    /// success says that it will.
+    pub async fn delete_user(&self, id: &UserId, deadline: Deadline) -> Result<(), Error> {
+        self.change(Call::new(Method::DELETE, ["users", id.as_str()]), deadline)
+            .await
+    }
+
+    /// Clears the profile, the metadata and what the clients know of the person. Whether the
+    /// email identity goes too, the contract does not promise: look.
+    pub async fn delete_personal_information(
+        &self,
+        id: &UserId,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let call = Call::new(
+            Method::DELETE,
+            ["users", id.as_str(), "personalinformation"],
+        );
+        self.change(call, deadline).await
+    }
+
+    /// Brings the messaging user of a core Zendesk user up to date with it, or with the
+    /// `surviving` one that it was merged into.
+    pub async fn sync_user(
+        &self,
+        id: &ZendeskId,
+        surviving: Option<&ZendeskId>,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::POST, ["users", id.as_str(), "sync"]);
+        let body = surviving.map_or_else(|| json!({}), |id| json!({"survivingZendeskId": id}));
+        self.change(call.body(body), deadline).await
+    }
+
+    /// A page of the user's clients, from `after` on.
+    pub async fn clients(
+        &self,
+        id: &UserId,
+        after: Option<&Cursor>,
+        deadline: Deadline,
+    ) -> Result<Page<UserClient>, Error> {
+        let call = Call::get(["users", id.as_str(), "clients"]).query("page[size]", "100");
+        self.page(call, "clients", Direction::Forwards, after, deadline)
+            .await
+    }
+
+    /// A page of the user's conversations, from `after` on.
+    pub async fn conversations(
+        &self,
+        user: &UserId,
+        after: Option<&Cursor>,
+        deadline: Deadline,
+    ) -> Result<Page<Conversation>, Error> {
+        let call = Call::get(["conversations"])
+            .query("filter[userId]", user.as_str())
+            .query("page[size]", "100");
+        self.page(call, "conversations", Direction::Forwards, after, deadline)
+            .await
+    }
+
+    /// A page of a conversation's messages: the newest 100, or those before `before`.
+    pub async fn messages(
+        &self,
+        conversation: &ConversationId,
+        before: Option<&Cursor>,
+        deadline: Deadline,
+    ) -> Result<Page<Message>, Error> {
+        let call = Call::get(["conversations", conversation.as_str(), "messages"]);
+        self.page(call, "messages", Direction::Backwards, before, deadline)
+            .await
+    }
+
+    async fn page<'a, T: Item>(
+        &self,
+        mut call: Call<'a>,
+        key: &str,
+        direction: Direction,
+        cursor: Option<&'a Cursor>,
+        deadline: Deadline,
+    ) -> Result<Page<T>, Error> {
+        if let Some(cursor) = cursor {
+            call = call.query(direction.parameter(), cursor.as_str());
+        }
+        let body = self.send(call, deadline).await?;
+        page::page(&body, key, direction, cursor)
+    }
+
+    /// The body of a change's answer is of no use: what became of it is read from the upstream.
+    async fn change(&self, call: Call<'_>, deadline: Deadline) -> Result<(), Error> {
+        self.send(call, deadline).await.map(drop)
+    }
+
+    /// Brand-separated users are found by external id or identity only with their brand.
+    fn of_brand<'a>(&'a self, call: Call<'a>) -> Call<'a> {
+        match &self.account.brand_id {
+            Some(brand) => call.query("brandId", brand.as_str()),
+            None => call,
+        }
+    }
+}
+
+/// A call, before it is a request. Its path is below `/v2/apps/{appId}`.
+struct Call<'a> {
+    method: Method,
+    path: Vec<&'a str>,
+    query: Vec<(&'a str, &'a str)>,
+    body: Option<Value>,
+}
+
+impl<'a> Call<'a> {
+    fn new<const N: usize>(method: Method, path: [&'a str; N]) -> Self {
+        Self {
+            method,
+            path: path.to_vec(),
+            query: Vec::new(),
+            body: None,
+        }
+    }
+
+    fn get<const N: usize>(path: [&'a str; N]) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    fn query(mut self, name: &'a str, value: &'a str) -> Self {
+        self.query.push((name, value));
+        self
+    }
+
+    fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+}

@@ -1,0 +1,169 @@
+//! How a call is sent: in its turn, again where that is safe, and never after the run stopped.
+
+use std::sync::Arc;
+
+use backon::{ExponentialBuilder, Retryable};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use tokio::time::{sleep, timeout_at};
+use url::Url;
+
+use super::{Call, SunshineClient};
+use crate::deadline::Deadline;
+use crate::http_client::{Answer, TransportError};
+use crate::sunshine::breaker::StopReason;
+use crate::sunshine::credentials::ApiKey;
+use crate::sunshine::error::Error;
+use crate::sunshine::pacer::OutOfTime;
+
+impl SunshineClient {
+    /// Sends `call`, with retries, and gives the body of its success.
+    pub(super) async fn send(&self, call: Call<'_>, deadline: Deadline) -> Result<Vec<u8>, Error> {
+        let app = ["v2", "apps", self.account.app_id.as_str()];
+        let path = [app.as_slice(), &call.path].concat();
+        let url = self.account.base_url.join(&path, &call.query)?;
+        let backoff = ExponentialBuilder::new()
+            .with_min_delay(self.options.first_backoff)
+            .with_max_delay(self.options.longest_backoff)
+            .with_max_times(self.options.max_retries)
+            .with_jitter();
+        let breaker = Arc::clone(&self.breaker);
+        (|| self.attempt(&call, &url, deadline))
+            .retry(backoff)
+            .sleep(move |wait| {
+                let breaker = Arc::clone(&breaker);
+                async move {
+                    tokio::select! {
+                        () = sleep(wait) => {}
+                        _ = breaker.wait() => {}
+                    }
+                }
+            })
+            .when(|error| call.may_be_repeated(error))
+            .adjust(|error, backoff| {
+                let wait = backoff?.max(error.retry_after().unwrap_or_default());
+                (wait < deadline.remaining()).then_some(wait)
+            })
+            .await
+            .map_err(|error| call.outcome(error))
+    }
+
+    /// One attempt, and a second one with a fresh key where the first one's is refused: a 401
+    /// says that nothing was executed.
+    async fn attempt(
+        &self,
+        call: &Call<'_>,
+        url: &Url,
+        deadline: Deadline,
+    ) -> Result<Vec<u8>, Error> {
+        let key = self.key(None, deadline).await?;
+        match self.exchange(call, url, &key, deadline).await {
+            Err(Error::Unauthorized) => {}
+            done => return done,
+        }
+        let result = match self.key(Some(key), deadline).await {
+            Ok(fresh) => self.exchange(call, url, &fresh, deadline).await,
+            Err(error) => {
+                self.breaker.stop(StopReason::Unauthorized);
+                return Err(error);
+            }
+        };
+        if matches!(result, Err(Error::Unauthorized)) {
+            self.breaker.stop(StopReason::Unauthorized);
+        }
+        result
+    }
+
+    async fn key(&self, refused: Option<ApiKey>, deadline: Deadline) -> Result<ApiKey, Error> {
+        let key = timeout_at(
+            deadline.instant(),
+            self.account.credentials.key(refused, deadline),
+        )
+        .await;
+        Ok(key.map_err(|_| OutOfTime)??)
+    }
+
+    /// One request. Nothing is sent before the pacer grants it, or after the breaker stopped.
+    async fn exchange(
+        &self,
+        call: &Call<'_>,
+        url: &Url,
+        key: &ApiKey,
+        deadline: Deadline,
+    ) -> Result<Vec<u8>, Error> {
+        let grant = tokio::select! {
+            biased;
+            reason = self.breaker.wait() => return Err(reason.into()),
+            grant = self.pacer.acquire(deadline) => grant?,
+        };
+        let mut request = self.http.request(call.method.clone(), url.clone());
+        request = key.authorize(request);
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        let by = deadline.at_most(self.options.attempt_timeout);
+        let answer = self.http.send(request, by, self.options.body_limit).await;
+        let result = answer.map_err(Error::from).and_then(success);
+
+        if let Err(Error::RateLimited { retry_after }) = result {
+            self.pacer.throttled(&grant, retry_after);
+        }
+        if matches!(result, Err(Error::Forbidden)) {
+            self.breaker.stop(StopReason::Forbidden);
+        }
+        let failed = result.as_ref().is_err_and(Error::is_failure);
+        self.breaker.record(failed);
+        result
+    }
+}
+
+impl Call<'_> {
+    fn changes(&self) -> bool {
+        self.method != Method::GET
+    }
+
+    fn may_be_repeated(&self, error: &Error) -> bool {
+        // A body that is too large once is so again.
+        let too_large = matches!(error, Error::Transport(TransportError::BodyTooLarge));
+        let executed = error.may_have_been_executed();
+        error.was_not_executed() || (executed && !self.changes() && !too_large)
+    }
+
+    /// What the last attempt's error means for the call.
+    fn outcome(&self, error: Error) -> Error {
+        if self.changes() && error.may_have_been_executed() {
+            return Error::Unknown(Box::new(error));
+        }
+        error
+    }
+}
+
+fn success(answer: Answer) -> Result<Vec<u8>, Error> {
+    match answer.status {
+        status if status.is_success() => Ok(answer.body),
+        StatusCode::UNAUTHORIZED => Err(Error::Unauthorized),
+        StatusCode::FORBIDDEN => Err(Error::Forbidden),
+        StatusCode::NOT_FOUND if !is_about_the_app(&answer.body) => Err(Error::NotFound),
+        StatusCode::TOO_MANY_REQUESTS => Err(Error::RateLimited {
+            retry_after: answer.retry_after,
+        }),
+        status => Err(Error::Upstream {
+            status: status.as_u16(),
+            retry_after: answer.retry_after,
+        }),
+    }
+}
+
+/// A 404 because the app is not there says nothing of the user.
+fn is_about_the_app(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Problem {
+        errors: Vec<Cause>,
+    }
+    #[derive(Deserialize)]
+    struct Cause {
+        code: String,
+    }
+    serde_json::from_slice(body)
+        .is_ok_and(|Problem { errors }| errors.iter().any(|cause| cause.code == "app_not_found"))
+}

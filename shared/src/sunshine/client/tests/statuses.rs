@@ -1,0 +1,212 @@
+//! One test for each status, for reads and for changes.
+
+use serde_json::json;
+use wiremock::matchers::{any, header};
+use wiremock::{Mock, ResponseTemplate};
+
+use super::super::super::breaker::StopReason;
+use super::*;
+
+/// Mounts `first`, and 200 after `times` of it.
+async fn first(first: ResponseTemplate, times: u64) -> (MockServer, SunshineClient) {
+    let (server, client) = server().await;
+    let then = ResponseTemplate::new(200).set_body_json(json!({"user": {"id": USER}}));
+    let given = Mock::given(any()).respond_with(first);
+    given.up_to_n_times(times).mount(&server).await;
+    Mock::given(any()).respond_with(then).mount(&server).await;
+    (server, client)
+}
+
+fn upstream(status: u16) -> Error {
+    Error::Upstream {
+        status,
+        retry_after: None,
+    }
+}
+
+async fn always(status: u16) -> (MockServer, SunshineClient) {
+    first(ResponseTemplate::new(status), 1000).await
+}
+
+async fn read(client: &SunshineClient) -> Result<User, Error> {
+    client.user(&user_id(), soon()).await
+}
+
+async fn change(client: &SunshineClient) -> Result<(), Error> {
+    client.delete_user(&user_id(), soon()).await
+}
+
+#[tokio::test]
+async fn status_404_is_not_found_and_no_failure() {
+    let (_server, client) = always(404).await;
+    for _ in 0..10 {
+        assert_eq!(read(&client).await.unwrap_err(), Error::NotFound);
+        assert_eq!(change(&client).await.unwrap_err(), Error::NotFound);
+    }
+    assert_eq!(client.breaker().stopped(), None);
+    assert_eq!(client.requests(), 20);
+}
+
+#[tokio::test]
+async fn status_404_of_the_app_says_nothing_of_the_user() {
+    let body = json!({"errors": [{"code": "app_not_found", "title": "App not found"}]});
+    let (_server, client) = first(ResponseTemplate::new(404).set_body_json(body), 9).await;
+    let error = upstream(404);
+    assert_eq!(change(&client).await.unwrap_err(), error);
+}
+
+#[tokio::test]
+async fn status_401_fetches_a_fresh_key_once() {
+    let (server, client) = server().await;
+    // int_1:secret1
+    let fresh = Mock::given(header("authorization", "Basic aW50XzE6c2VjcmV0MQ=="));
+    fresh
+        .respond_with(ResponseTemplate::new(200))
+        .mount(&server)
+        .await;
+    let stale = Mock::given(any()).respond_with(ResponseTemplate::new(401));
+    stale.with_priority(9).mount(&server).await;
+    change(&client).await.unwrap();
+    assert_eq!(client.breaker().stopped(), None);
+    change(&client).await.unwrap();
+    assert_eq!(client.requests(), 3);
+}
+
+#[tokio::test]
+async fn status_401_of_many_calls_at_once_fetches_one_fresh_key() {
+    let (server, mut client) = server().await;
+    let fetched = Arc::default();
+    client.account.credentials = credentials(&fetched);
+    let fresh = Mock::given(header("authorization", "Basic aW50XzE6c2VjcmV0MQ=="));
+    fresh
+        .respond_with(ResponseTemplate::new(200))
+        .mount(&server)
+        .await;
+    let stale = Mock::given(any()).respond_with(ResponseTemplate::new(401));
+    stale.with_priority(9).mount(&server).await;
+    let client = Arc::new(client);
+    let calls = (0..20).map(|_| {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move { change(&client).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(fetched.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn status_401_with_a_fresh_key_too_stops_the_run() {
+    let (_server, client) = always(401).await;
+    assert_eq!(read(&client).await.unwrap_err(), Error::Unauthorized);
+    assert_eq!(client.breaker().stopped(), Some(StopReason::Unauthorized));
+    assert_eq!(client.requests(), 2);
+    let stopped = Error::Stopped(StopReason::Unauthorized);
+    assert_eq!(change(&client).await.unwrap_err(), stopped);
+    assert_eq!(client.requests(), 2);
+}
+
+#[tokio::test]
+async fn status_403_stops_the_run_at_once() {
+    let (_server, client) = always(403).await;
+    assert_eq!(change(&client).await.unwrap_err(), Error::Forbidden);
+    let stopped = Error::Stopped(StopReason::Forbidden);
+    assert_eq!(read(&client).await.unwrap_err(), stopped);
+    assert_eq!(client.requests(), 1);
+}
+
+#[tokio::test]
+async fn status_429_is_repeated_also_for_changes() {
+    let (_server, client) = first(ResponseTemplate::new(429), 3).await;
+    change(&client).await.unwrap();
+    assert_eq!(client.requests(), 4);
+    assert_eq!(client.breaker().stopped(), None);
+    let (_server, client) = always(429).await;
+    let limited = Error::RateLimited { retry_after: None };
+    assert_eq!(read(&client).await.unwrap_err(), limited);
+    assert_eq!(client.requests(), 6);
+    assert_eq!(client.breaker().stopped(), None);
+}
+
+#[tokio::test]
+async fn status_429_is_not_waited_for_past_the_deadline() {
+    let answer = ResponseTemplate::new(429).insert_header("retry-after", "3600");
+    let (_server, client) = first(answer, 9).await;
+    let retry_after = Some(Duration::from_hours(1));
+    let limited = Error::RateLimited { retry_after };
+    assert_eq!(change(&client).await.unwrap_err(), limited);
+    // Everybody else has no time either, and is told so without a request.
+    let error = read(&client).await.unwrap_err();
+    assert_eq!(
+        error,
+        Error::OutOfTime(super::super::super::pacer::OutOfTime)
+    );
+    assert_eq!(client.requests(), 1);
+}
+
+#[tokio::test]
+async fn status_429_with_retry_after_is_waited_for() {
+    let answer = ResponseTemplate::new(429).insert_header("retry-after", "1");
+    let (_server, client) = first(answer, 1).await;
+    let began = tokio::time::Instant::now();
+    change(&client).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn status_503_with_retry_after_is_not_waited_for_past_the_deadline() {
+    let answer = ResponseTemplate::new(503).insert_header("retry-after", "3600");
+    let (_server, client) = first(answer, 1).await;
+    let error = read(&client).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_hours(1)));
+    assert_eq!(client.requests(), 1);
+}
+
+#[tokio::test]
+async fn status_5xx_is_repeated_for_reads() {
+    for status in [500, 502, 503, 504, 408] {
+        let (_server, client) = first(ResponseTemplate::new(status), 3).await;
+        read(&client).await.unwrap();
+        assert_eq!(client.requests(), 4);
+    }
+}
+
+#[tokio::test]
+async fn status_5xx_leaves_a_change_unknown() {
+    for status in [500, 502, 503, 504, 408] {
+        let (server, client) = always(status).await;
+        let unknown = Error::Unknown(Box::new(upstream(status)));
+        assert_eq!(change(&client).await.unwrap_err(), unknown);
+        assert_eq!(lines(&server).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn status_5xx_five_times_stops_the_run() {
+    let (_server, client) = always(500).await;
+    let stopped = Error::Stopped(StopReason::TooManyFailures);
+    assert_eq!(read(&client).await.unwrap_err(), stopped);
+    assert_eq!(client.requests(), 5);
+}
+
+#[tokio::test]
+async fn any_other_status_is_told_as_it_is() {
+    for status in [302, 400, 409, 413, 418] {
+        let (_server, client) = always(status).await;
+        assert_eq!(read(&client).await.unwrap_err(), upstream(status));
+        assert_eq!(change(&client).await.unwrap_err(), upstream(status));
+        assert_eq!(client.requests(), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_error_says_nothing_of_the_upstream() {
+    let answer = ResponseTemplate::new(400).set_body_string("canary");
+    let (_server, client) = first(answer, 1).await;
+    let error = client
+        .list_users_by_email("canary", soon())
+        .await
+        .unwrap_err();
+    assert!(!format!("{error} {error:?} {client:?}").contains("canary"));
+    assert!(!format!("{client:?}").contains("secret0"));
+}

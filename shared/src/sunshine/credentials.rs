@@ -1,0 +1,103 @@
+//! The API key, and where a fresh one comes from.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::deadline::Deadline;
+
+/// An API key of Sunshine Conversations: an integration key (`int_…`) does.
+#[derive(Clone)]
+pub struct ApiKey {
+    id: String,
+    secret: SecretString,
+}
+
+/// The key's id has a colon, is empty, or the secret is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an API key has an id without a colon, and a secret")]
+pub struct InvalidApiKey;
+
+/// No API key could be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the API key is not available")]
+pub struct KeyUnavailable;
+
+/// Where API keys come from. Clones share it.
+#[derive(Clone)]
+pub struct Credentials(Arc<Source>);
+
+type Source =
+    dyn Fn(Option<ApiKey>, Deadline) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
+type Answer = Result<ApiKey, KeyUnavailable>;
+
+impl ApiKey {
+    /// A key from its parts.
+    ///
+    /// # Errors
+    /// Where Basic auth (RFC 7617) could not carry it.
+    pub fn new(id: String, secret: SecretString) -> Result<Self, InvalidApiKey> {
+        if id.is_empty() || id.contains(':') || secret.expose_secret().is_empty() {
+            return Err(InvalidApiKey);
+        }
+        Ok(Self { id, secret })
+    }
+
+    /// Whether this is the same key, so that a cache can tell whether it still holds the one
+    /// that was refused.
+    pub fn is(&self, other: &Self) -> bool {
+        self.id == other.id && self.secret.expose_secret() == other.secret.expose_secret()
+    }
+
+    pub(super) fn authorize(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        request.basic_auth(&self.id, Some(self.secret.expose_secret()))
+    }
+}
+
+impl Credentials {
+    /// Credentials from `source`, which is called before each request.
+    ///
+    /// It answers from its cache. Where it is given a key, the upstream refused that one: it
+    /// drops it, if it still holds it, and answers with a fresh one. By the deadline it is cut off.
+    pub fn new<F, Fut>(source: F) -> Self
+    where
+        F: Fn(Option<ApiKey>, Deadline) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ApiKey, KeyUnavailable>> + Send + 'static,
+    {
+        Self(Arc::new(move |refused, deadline| {
+            Box::pin(source(refused, deadline))
+        }))
+    }
+
+    pub(super) async fn key(&self, refused: Option<ApiKey>, deadline: Deadline) -> Answer {
+        (self.0)(refused, deadline).await
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey")
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_whole_and_never_printed() {
+        let key = |id: &str, secret: &str| ApiKey::new(id.into(), secret.into());
+        assert!(key("", "s").is_err() && key("a:b", "s").is_err() && key("int_1", "").is_err());
+        let one = key("int_1", "canary").unwrap();
+        assert!(one.is(&one.clone()) && !one.is(&key("int_1", "other").unwrap()));
+        assert!(!format!("{one:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,327 @@
+//! What the API answers with. Read leniently: what is not known is kept, in the object as it
+//! came. Read strictly: what is known has its type, because decisions are made on it.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::ids::{BrandId, ConversationId, InvalidId, UserId, ZendeskId};
+
+/// A JSON object as it came, whole, on one line. Has no printing `Debug`.
+#[derive(Clone)]
+pub struct RawObject(Box<str>);
+
+/// A user.
+#[derive(Clone)]
+pub struct User {
+    /// The id that Sunshine Conversations gave.
+    pub id: UserId,
+    /// The company's own id of the user. Empty is none.
+    pub external_id: Option<String>,
+    /// The core Zendesk user that this one is linked to.
+    pub zendesk_id: Option<ZendeskId>,
+    /// The brand, where users are kept apart by brand.
+    pub brand_id: Option<BrandId>,
+    /// When the user signed up, in ISO 8601.
+    pub signed_up_at: Option<String>,
+    /// Whether the user must outlive deletion schedules.
+    pub to_be_retained: bool,
+    /// The profile; its email is not an identity.
+    pub profile: Profile,
+    /// The company's own properties of the user.
+    pub metadata: Map<String, Value>,
+    /// What the user can be found by.
+    pub identities: Vec<Identity>,
+    /// The whole user as it came.
+    pub raw: RawObject,
+}
+
+/// A user's profile, as far as it is known here.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Profile {
+    /// The first name.
+    pub given_name: Option<String>,
+    /// The last name.
+    pub surname: Option<String>,
+    /// The email that agents see.
+    pub email: Option<String>,
+    /// Where the avatar is.
+    pub avatar_url: Option<String>,
+    /// The language, in BCP 47.
+    pub locale: Option<String>,
+}
+
+/// An identity of a user.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Identity {
+    /// Its type: `email` and others.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// The email, for one.
+    #[serde(default)]
+    pub value: String,
+    /// How it was verified.
+    pub verification: Option<String>,
+}
+
+/// A client in the API's sense: a device or channel of a user.
+#[derive(Clone)]
+pub struct UserClient {
+    /// Its id.
+    pub id: String,
+    /// The whole client as it came.
+    pub raw: RawObject,
+}
+
+/// A conversation.
+#[derive(Clone)]
+pub struct Conversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// The whole conversation as it came.
+    pub raw: RawObject,
+}
+
+/// A message.
+#[derive(Clone)]
+pub struct Message {
+    /// Its id.
+    pub id: String,
+    /// The whole message as it came.
+    pub raw: RawObject,
+}
+
+/// What [`super::SunshineClient::update_user`] writes: fields that are `None` and metadata that
+/// are not named stay as they are.
+#[derive(Clone, Default, PartialEq, Serialize)]
+pub struct UserPatch {
+    /// Profile fields.
+    #[serde(skip_serializing_if = "ProfilePatch::is_empty")]
+    pub profile: ProfilePatch,
+    /// Metadata.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+}
+
+/// The profile fields that may be written. The email is not among them: a released one must not
+/// come back.
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProfilePatch {
+    /// The first name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_name: Option<String>,
+    /// The last name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub surname: Option<String>,
+    /// Where the avatar is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    /// The language, in BCP 47.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+}
+
+impl ProfilePatch {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl RawObject {
+    /// The object as JSON text without a line break.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn new(raw: &RawValue) -> Self {
+        // Line breaks stand between tokens only: inside a JSON string they are escaped.
+        Self(raw.get().replace(['\n', '\r'], " ").into())
+    }
+}
+
+/// The fields of a user that decisions are made on.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UserFields {
+    id: UserId,
+    external_id: Option<String>,
+    #[serde(default, deserialize_with = "id_or_none")]
+    zendesk_id: Option<ZendeskId>,
+    #[serde(default, deserialize_with = "id_or_none")]
+    brand_id: Option<BrandId>,
+    signed_up_at: Option<String>,
+    to_be_retained: Option<bool>,
+    profile: Option<Profile>,
+    metadata: Option<Map<String, Value>>,
+    identities: Option<Vec<Identity>>,
+}
+
+#[derive(Deserialize)]
+struct Identified<Id> {
+    id: Id,
+}
+
+/// An id as text or number; null and the empty text are none. Anything else is an error and not
+/// none, because a link that cannot be read is still a link.
+fn id_or_none<'de, D, Id>(deserializer: D) -> Result<Option<Id>, D::Error>
+where
+    D: Deserializer<'de>,
+    Id: TryFrom<String, Error = InvalidId>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Text {
+        Text(String),
+        Number(u64),
+    }
+    match Option::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Text::Text(text)) if text.is_empty() => Ok(None),
+        Some(Text::Text(text)) => Id::try_from(text).map(Some),
+        Some(Text::Number(number)) => Id::try_from(number.to_string()).map(Some),
+    }
+    .map_err(serde::de::Error::custom)
+}
+
+/// An object of a list or an answer that has its known fields.
+pub(super) trait Item: Sized {
+    /// What to call it in an error.
+    const WHAT: &'static str;
+
+    fn read(raw: &RawValue) -> Result<Self, serde_json::Error>;
+}
+
+impl Item for User {
+    const WHAT: &'static str = "user";
+
+    fn read(raw: &RawValue) -> Result<Self, serde_json::Error> {
+        let fields: UserFields = serde_json::from_str(raw.get())?;
+        Ok(Self {
+            id: fields.id,
+            external_id: fields.external_id.filter(|id| !id.is_empty()),
+            zendesk_id: fields.zendesk_id,
+            brand_id: fields.brand_id,
+            signed_up_at: fields.signed_up_at,
+            to_be_retained: fields.to_be_retained.unwrap_or_default(),
+            profile: fields.profile.unwrap_or_default(),
+            metadata: fields.metadata.unwrap_or_default(),
+            identities: fields.identities.unwrap_or_default(),
+            raw: RawObject::new(raw),
+        })
+    }
+}
+
+macro_rules! identified {
+    ($name:ident, $what:literal) => {
+        impl Item for $name {
+            const WHAT: &'static str = $what;
+
+            fn read(raw: &RawValue) -> Result<Self, serde_json::Error> {
+                let Identified { id } = serde_json::from_str(raw.get())?;
+                Ok(Self {
+                    id,
+                    raw: RawObject::new(raw),
+                })
+            }
+        }
+    };
+}
+
+identified!(UserClient, "client");
+identified!(Conversation, "conversation");
+identified!(Message, "message");
+
+macro_rules! debug_without_content {
+    ($($name:ident: $id:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).field(stringify!($id), &self.$id).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+debug_without_content!(User: id, UserClient: id, Conversation: id, Message: id);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: &str = "67a11490f0305f4a391e9f8a";
+
+    fn user(json: &str) -> Result<User, serde_json::Error> {
+        User::read(serde_json::from_str(json)?)
+    }
+
+    #[test]
+    fn a_user_is_read_leniently_and_kept_whole() {
+        let json = format!(
+            "{{\"id\":\"{ID}\",\n \"externalId\":\"1\", \"zendeskId\":35436, \"brandId\":\"9477\",\r\n\
+             \"hasPaymentInfo\":false, \"big\":123456789012345678901234567890,\
+             \"identities\":[{{\"type\":\"email\",\"value\":\"a@b.example\",\"new\":1}}, {{}}]}}"
+        );
+        let user = user(&json).unwrap();
+        assert_eq!(user.zendesk_id.unwrap().as_str(), "35436");
+        assert_eq!(user.brand_id.unwrap().as_str(), "9477");
+        assert_eq!(user.identities[0].value, "a@b.example");
+        assert!(!user.to_be_retained);
+        assert_eq!(user.raw.as_str(), json.replace(['\n', '\r'], " "));
+        assert!(user.raw.as_str().contains("123456789012345678901234567890"));
+    }
+
+    #[test]
+    fn nothing_is_none() {
+        let json = format!(
+            r#"{{"id":"{ID}","externalId":"","zendeskId":"","brandId":null,"profile":null}}"#
+        );
+        let user = user(&json).unwrap();
+        assert!(user.external_id.is_none() && user.zendesk_id.is_none() && user.brand_id.is_none());
+    }
+
+    #[test]
+    fn what_decisions_are_made_on_has_its_type() {
+        for field in [
+            r#""zendeskId":"abc""#,
+            r#""zendeskId":{}"#,
+            r#""zendeskId":-1"#,
+            r#""externalId":1"#,
+            r#""toBeRetained":"true""#,
+            r#""identities":{}"#,
+            r#""brandId":"../x""#,
+        ] {
+            assert!(
+                user(&format!(r#"{{"id":"{ID}",{field}}}"#)).is_err(),
+                "{field}"
+            );
+        }
+        for id in ["..", "a/b", "%2e%2e", "12\\u000034", ""] {
+            assert!(user(&format!(r#"{{"id":"{id}"}}"#)).is_err(), "{id}");
+        }
+        assert!(user("{}").is_err() && user("[]").is_err() && user("null").is_err());
+    }
+
+    #[test]
+    fn a_patch_holds_what_is_set_and_never_an_email() {
+        let mut patch = UserPatch::default();
+        assert_eq!(serde_json::to_value(&patch).unwrap(), json!({}));
+        patch.profile.given_name = Some("Jane".to_owned());
+        patch.metadata.insert("tier".to_owned(), json!("gold"));
+        assert_eq!(
+            serde_json::to_value(&patch).unwrap(),
+            json!({"profile": {"givenName": "Jane"}, "metadata": {"tier": "gold"}})
+        );
+    }
+
+    #[test]
+    fn debug_shows_no_person() {
+        let json =
+            format!(r#"{{"id":"{ID}","externalId":"canary","profile":{{"email":"canary"}}}}"#);
+        assert!(!format!("{:?}", user(&json).unwrap()).contains("canary"));
+    }
+}

@@ -1,0 +1,269 @@
+//! The pace of a run: additive increase, multiplicative decrease.
+
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::deadline::Deadline;
+
+/// Seconds over which the rate is spread. Longer than a second, so that requests that leave in
+/// time and arrive a little late or early still do not exceed the rate in any second.
+const WINDOW_SECONDS: f64 = 1.03;
+/// How far a late task may catch up, so that the runtime's timer (1 ms) costs no throughput.
+/// `1 s + CATCH_UP` is less than the window: that is what keeps every second within the rate.
+const CATCH_UP: Duration = Duration::from_millis(10);
+/// What a 429 leaves of the rate.
+const DECREASE: f64 = 0.5;
+/// The part of the full rate that is regained in a second.
+const INCREASE_PER_SECOND: f64 = 0.1;
+/// The part of the full rate that is never gone below.
+const FLOOR: f64 = 0.05;
+
+/// Spaces the requests of a run evenly, so that no second has more than the rate. Shared by
+/// concurrent tasks, which are served in turn. Starts at the full rate.
+#[derive(Debug)]
+pub struct Pacer {
+    /// Held by the task whose turn is next.
+    turn: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    full_rate: f64,
+    /// The rate at `rate_since`, in requests a second.
+    rate: f64,
+    rate_since: Instant,
+    decreased_at: Option<Instant>,
+    next: Instant,
+    paused_until: Instant,
+    granted: u64,
+}
+
+/// Leave to send one request, now.
+#[derive(Debug)]
+#[must_use]
+pub struct Grant(Instant);
+
+/// The deadline came before the request's turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no time left to send the request")]
+pub struct OutOfTime;
+
+impl Pacer {
+    /// A pacer of at most `rate` requests a second.
+    pub fn new(rate: NonZeroU32) -> Self {
+        let now = Instant::now();
+        let full_rate = f64::from(rate.get());
+        Self {
+            turn: tokio::sync::Mutex::new(()),
+            state: Mutex::new(State {
+                full_rate,
+                rate: full_rate,
+                rate_since: now,
+                decreased_at: None,
+                next: now,
+                paused_until: now,
+                granted: 0,
+            }),
+        }
+    }
+
+    /// Waits for the next turn, or says at once that it comes after `deadline`.
+    pub async fn acquire(&self, deadline: Deadline) -> Result<Grant, OutOfTime> {
+        timeout_at(deadline.instant(), async {
+            let _turn = self.turn.lock().await;
+            loop {
+                let now = Instant::now();
+                // Asked again after each sleep, since a pause may have begun meanwhile.
+                let free_at = self.state().free_at();
+                if free_at.max(now) >= deadline.instant() {
+                    return Err(OutOfTime);
+                }
+                if free_at <= now {
+                    return Ok(self.state().grant(now));
+                }
+                sleep_until(free_at).await;
+            }
+        })
+        .await
+        .unwrap_or(Err(OutOfTime))
+    }
+
+    /// Notes that the request of `grant` was answered with 429.
+    ///
+    /// The rate is decreased once for all requests that left before it was: they only say the
+    /// same. `retry_after` pauses everybody.
+    pub fn throttled(&self, grant: &Grant, retry_after: Option<Duration>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        if state.decreased_at.is_none_or(|at| grant.0 > at) {
+            state.rate = (state.rate_at(now) * DECREASE).max(state.full_rate * FLOOR);
+            state.rate_since = now;
+            state.decreased_at = Some(now);
+        }
+        let until = retry_after.and_then(|wait| now.checked_add(wait));
+        state.paused_until = state.paused_until.max(until.unwrap_or(now));
+    }
+
+    /// How many requests were granted.
+    pub fn granted(&self) -> u64 {
+        self.state().granted
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn rate_at(&self, now: Instant) -> f64 {
+        let regained = self.full_rate * INCREASE_PER_SECOND;
+        let seconds = now.saturating_duration_since(self.rate_since).as_secs_f64();
+        (self.rate + regained * seconds).min(self.full_rate)
+    }
+
+    fn free_at(&self) -> Instant {
+        let caught_up = self.next.checked_sub(CATCH_UP).unwrap_or(self.next);
+        caught_up.max(self.paused_until)
+    }
+
+    fn grant(&mut self, now: Instant) -> Grant {
+        let interval = Duration::from_secs_f64(WINDOW_SECONDS / self.rate_at(now));
+        self.next = self.next.max(now) + interval;
+        self.granted += 1;
+        Grant(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn pacer(rate: u32) -> Arc<Pacer> {
+        Arc::new(Pacer::new(rate.try_into().unwrap()))
+    }
+
+    fn minutes(minutes: u64) -> Deadline {
+        Deadline::after(Duration::from_mins(minutes))
+    }
+
+    /// When each of `count` requests left, made by 30 tasks that each take `latency`.
+    async fn sent(pacer: &Arc<Pacer>, count: usize, latency: Duration) -> Vec<Instant> {
+        let times = Arc::new(Mutex::new(Vec::new()));
+        let tasks: Vec<_> = (0..30)
+            .map(|_| {
+                let (pacer, times) = (Arc::clone(pacer), Arc::clone(&times));
+                tokio::spawn(async move {
+                    while times.lock().unwrap().len() < count {
+                        let Grant(at) = pacer.acquire(minutes(60)).await.unwrap();
+                        times.lock().unwrap().push(at);
+                        tokio::time::sleep(latency).await;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let mut times = Arc::try_unwrap(times).unwrap().into_inner().unwrap();
+        times.sort();
+        times
+    }
+
+    fn most_in_any_second(times: &[Instant]) -> usize {
+        let within = |from: &Instant| {
+            let second = *from..=*from + Duration::from_secs(1);
+            times.iter().filter(|at| second.contains(at)).count()
+        };
+        times.iter().map(within).max().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_second_has_more_than_the_rate_and_little_is_left_unused() {
+        for rate in [1, 2, 5, 33, 200, 1000] {
+            let count = rate as usize * 10;
+            // 30 tasks cannot use more than 30 requests at once.
+            let latency = Duration::from_secs_f64(0.02_f64.min(15.0 / f64::from(rate)));
+            let times = sent(&pacer(rate), count, latency).await;
+            assert!(most_in_any_second(&times) <= rate as usize, "{rate}");
+            let took = times[count - 1] - times[0];
+            assert!(took < Duration::from_millis(10_500), "{rate}: {took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_requests_leave_at_the_full_rate_and_idle_time_is_not_saved_up() {
+        let pacer = pacer(5);
+        let began = Instant::now();
+        let times = sent(&pacer, 5, Duration::ZERO).await;
+        assert!(times[4] - began < Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let times = sent(&pacer, 20, Duration::ZERO).await;
+        assert!(most_in_any_second(&times) <= 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_429_halves_the_rate_once_and_time_brings_it_back() {
+        let pacer = pacer(100);
+        let first = pacer.acquire(minutes(1)).await.unwrap();
+        let second = pacer.acquire(minutes(1)).await.unwrap();
+        let rate = || pacer.state().rate_at(Instant::now());
+        pacer.throttled(&first, None);
+        pacer.throttled(&second, None);
+        assert!((rate() - 50.0).abs() < 0.01, "one event, one decrease");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!((rate() - 60.0).abs() < 0.1);
+        let later = pacer.acquire(minutes(1)).await.unwrap();
+        pacer.throttled(&later, None);
+        assert!((rate() - 30.0).abs() < 0.1);
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let grant = pacer.acquire(minutes(1)).await.unwrap();
+            pacer.throttled(&grant, None);
+        }
+        assert!(rate() >= 5.0, "there is a floor");
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert!((rate() - 100.0).abs() < 0.01, "and a ceiling");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retry_after_pauses_everybody() {
+        let pacer = pacer(1);
+        let grant = pacer.acquire(minutes(1)).await.unwrap();
+        // This one already waits for its turn when the pause begins.
+        let (paused_at, waiting) = tokio::join!(
+            async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                pacer.throttled(&grant, Some(Duration::from_secs(7)));
+                pacer.throttled(&grant, Some(Duration::ZERO));
+                Instant::now()
+            },
+            pacer.acquire(minutes(1)),
+        );
+        assert!(waiting.unwrap().0 - paused_at >= Duration::from_secs(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_have_its_turn_in_time_is_told_at_once() {
+        let pacer = pacer(1);
+        let grant = pacer.acquire(minutes(1)).await.unwrap();
+        pacer.throttled(&grant, Some(Duration::from_hours(1)));
+        let began = Instant::now();
+        assert_eq!(pacer.acquire(minutes(1)).await.unwrap_err(), OutOfTime);
+        assert_eq!(Instant::now(), began);
+        let past = Deadline::after(Duration::ZERO);
+        assert_eq!(
+            super::Pacer::new(NonZeroU32::MIN)
+                .acquire(past)
+                .await
+                .unwrap_err(),
+            OutOfTime
+        );
+        assert_eq!(pacer.granted(), 1);
+    }
+}

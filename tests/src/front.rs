@@ -1,0 +1,88 @@
+//! The one local address: the page, and behind it the functions under their public routes.
+
+use std::path::{Component, Path, PathBuf};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::serve::Forward;
+
+/// What goes to the functions; everything else is a file.
+const ROUTES: [&str; 3] = ["/zendesk/", "/webhooks/", "/puzzel/"];
+
+#[derive(Clone)]
+struct Front {
+    functions: Forward,
+    web: PathBuf,
+}
+
+/// Serves the files in `web`, and forwards the product's routes to the functions.
+pub fn router(functions: Forward, web: PathBuf) -> Router {
+    Router::new()
+        .fallback(serve)
+        .with_state(Front { functions, web })
+}
+
+async fn serve(State(front): State<Front>, request: Request) -> Response {
+    let path = request.uri().path();
+    if ROUTES.iter().any(|route| path.starts_with(route)) {
+        return front.functions.send(request).await;
+    }
+    let Some(file) = file(&front.web, path) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    match tokio::fs::read(&file).await {
+        Ok(bytes) => {
+            let kind = HeaderValue::from_static(content_type(&file));
+            let headers = [
+                (header::CONTENT_TYPE, kind),
+                (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            ];
+            (headers, bytes).into_response()
+        }
+        Err(_) if path == "/" => "chat-identity runs here, without a page yet\n".into_response(),
+        Err(_) => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The file for a path, unless the path leads out of the folder. Percent-encoded paths are not
+/// decoded: no file here needs one.
+fn file(web: &Path, path: &str) -> Option<PathBuf> {
+    let relative = Path::new(path.strip_prefix('/')?);
+    let inside = relative
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    let index = path.ends_with('/').then_some("index.html");
+    inside.then(|| match index {
+        Some(index) => web.join(relative).join(index),
+        None => web.join(relative),
+    })
+}
+
+fn content_type(file: &Path) -> &'static str {
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("json") => "application/json",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_stays_in_the_folder() {
+        let web = Path::new("web");
+        assert_eq!(file(web, "/"), Some("web/index.html".into()));
+        assert_eq!(file(web, "/a/b.js"), Some("web/a/b.js".into()));
+        for out in ["/../Cargo.toml", "/a/../../x", "//etc/passwd", "x"] {
+            assert_eq!(file(web, out), None, "{out}");
+        }
+    }
+}

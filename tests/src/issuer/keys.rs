@@ -1,0 +1,213 @@
+//! Keys and tokens, good and hostile. Signed with `aws-lc-rs` itself, not with the JWT library
+//! that the functions verify with, so that the two cannot share a mistake.
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+    RSA_PSS_SHA256, RsaKeyPair,
+};
+use aws_lc_rs::{hmac, signature};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+/// What an issuer's key signs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[allow(missing_docs)] // the names are RFC 7518's
+pub enum Algorithm {
+    RS256,
+    PS256,
+    ES256,
+    EdDSA,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair, &'static dyn signature::RsaEncoding),
+    Ec(EcdsaKeyPair),
+    Ed(Ed25519KeyPair),
+}
+
+/// A private key with its `kid`.
+pub struct Key {
+    kid: String,
+    algorithm: Algorithm,
+    pair: Pair,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key")
+            .field("kid", &self.kid)
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Key {
+    /// A new key pair.
+    pub fn generate(kid: impl Into<String>, algorithm: Algorithm) -> Self {
+        let rsa = || RsaKeyPair::generate(KeySize::Rsa2048).expect("an RSA key");
+        let pair = match algorithm {
+            Algorithm::RS256 => Pair::Rsa(rsa(), &RSA_PKCS1_SHA256),
+            Algorithm::PS256 => Pair::Rsa(rsa(), &RSA_PSS_SHA256),
+            Algorithm::ES256 => Pair::Ec(
+                EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a P-256 key"),
+            ),
+            Algorithm::EdDSA => Pair::Ed(Ed25519KeyPair::generate().expect("an Ed25519 key")),
+        };
+        Self {
+            kid: kid.into(),
+            algorithm,
+            pair,
+        }
+    }
+
+    /// The `kid` under which the JWKS has it.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The public half as a JWK (RFC 7517).
+    pub fn jwk(&self) -> Value {
+        let mut jwk = match &self.pair {
+            Pair::Rsa(pair, _) => {
+                let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+                json!({"kty": "RSA", "n": base64url(&public.n), "e": base64url(&public.e)})
+            }
+            Pair::Ec(pair) => {
+                // An uncompressed point: 0x04, x, y.
+                let point = pair.public_key().as_ref();
+                json!({"kty": "EC", "crv": "P-256",
+                       "x": base64url(&point[1..33]), "y": base64url(&point[33..])})
+            }
+            Pair::Ed(pair) => {
+                json!({"kty": "OKP", "crv": "Ed25519", "x": base64url(pair.public_key().as_ref())})
+            }
+        };
+        jwk["kid"] = json!(self.kid);
+        jwk["use"] = json!("sig");
+        jwk["alg"] = json!(format!("{:?}", self.algorithm));
+        jwk
+    }
+
+    /// The public half in PEM, the bytes that an `alg` confusion attack signs HS256 with.
+    pub fn public_pem(&self) -> String {
+        let der = match &self.pair {
+            Pair::Rsa(pair, _) => pair.public_key().as_der(),
+            Pair::Ec(pair) => pair.public_key().as_der(),
+            Pair::Ed(pair) => pair.public_key().as_der(),
+        }
+        .expect("a public key");
+        let text = STANDARD.encode(der.as_ref());
+        let lines: Vec<&str> = (0..text.len())
+            .step_by(64)
+            .map(|start| &text[start..text.len().min(start + 64)])
+            .collect();
+        let body = lines.join("\n");
+        format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
+    }
+
+    /// The header that a decent issuer writes.
+    pub fn header(&self) -> Value {
+        json!({"alg": format!("{:?}", self.algorithm), "typ": "JWT", "kid": self.kid})
+    }
+
+    /// A token with this key's own header.
+    pub fn sign(&self, claims: &Value) -> String {
+        self.sign_with_header(&self.header(), claims)
+    }
+
+    /// A token with any header, true or not, signed by this key all the same.
+    pub fn sign_with_header(&self, header: &Value, claims: &Value) -> String {
+        let message = message(header, claims);
+        let random = SystemRandom::new();
+        let signature = match &self.pair {
+            Pair::Rsa(pair, encoding) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(*encoding, &random, message.as_bytes(), &mut signature)
+                    .expect("a signature");
+                signature
+            }
+            Pair::Ec(pair) => pair
+                .sign(&random, message.as_bytes())
+                .expect("a signature")
+                .as_ref()
+                .to_vec(),
+            Pair::Ed(pair) => pair.sign(message.as_bytes()).as_ref().to_vec(),
+        };
+        format!("{message}.{}", base64url(&signature))
+    }
+}
+
+/// An unsecured JWT (RFC 7519, 6): `alg` is `none` unless the header says otherwise.
+pub fn unsigned(mut header: Value, claims: &Value) -> String {
+    if header.get("alg").is_none() {
+        header["alg"] = json!("none");
+    }
+    format!("{}.", message(&header, claims))
+}
+
+/// An HS256 token: a messaging JWT, or an attack with a public key as the secret.
+pub fn hs256(secret: &[u8], header: &Value, claims: &Value) -> String {
+    let message = message(header, claims);
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    let tag = hmac::sign(&key, message.as_bytes());
+    format!("{message}.{}", base64url(tag.as_ref()))
+}
+
+/// The claims of a token, unverified.
+pub fn claims_of(token: &str) -> Option<Value> {
+    part(token, 1)
+}
+
+/// The header of a token.
+pub fn header_of(token: &str) -> Option<Value> {
+    part(token, 0)
+}
+
+fn part(token: &str, index: usize) -> Option<Value> {
+    let part = token.split('.').nth(index)?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
+fn message(header: &Value, claims: &Value) -> String {
+    let [header, claims] = [header, claims].map(|part| base64url(part.to_string().as_bytes()));
+    format!("{header}.{claims}")
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_algorithm_signs_what_its_own_public_key_verifies() {
+        for (algorithm, verification) in [
+            (
+                Algorithm::RS256,
+                &signature::RSA_PKCS1_2048_8192_SHA256 as &dyn signature::VerificationAlgorithm,
+            ),
+            (Algorithm::PS256, &signature::RSA_PSS_2048_8192_SHA256),
+            (Algorithm::ES256, &signature::ECDSA_P256_SHA256_FIXED),
+            (Algorithm::EdDSA, &signature::ED25519),
+        ] {
+            let key = Key::generate("a", algorithm);
+            let public = match &key.pair {
+                Pair::Rsa(pair, _) => pair.public_key().as_ref().to_vec(),
+                Pair::Ec(pair) => pair.public_key().as_ref().to_vec(),
+                Pair::Ed(pair) => pair.public_key().as_ref().to_vec(),
+            };
+            let token = key.sign(&json!({"sub": "1"}));
+            let (message, signature) = token.rsplit_once('.').unwrap();
+            let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+            verification
+                .verify_sig(&public, message.as_bytes(), &signature)
+                .unwrap_or_else(|_| panic!("{algorithm:?}"));
+        }
+    }
+}

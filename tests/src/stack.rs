@@ -1,0 +1,260 @@
+//! The local stack: everything, started in order and ended in reverse.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::aws::Aws;
+use crate::cargo_lambda::{self, CargoLambdaError, spinner};
+use crate::front;
+use crate::issuer::{AUDIENCE, Issuer};
+use crate::lambda::{build_command, workspace_root};
+use crate::serve::{Forward, Server};
+use crate::standins::sunshine::{Sunshine, SunshineConfig};
+use crate::watch::{Watch, WatchError};
+
+/// The functions, each with a path that it answers without doing anything.
+const FUNCTIONS: [(&str, &str); 4] = [
+    ("sign-token", "/zendesk/token"),
+    ("report-conflict", "/zendesk/conflicts"),
+    ("receive-webhook", "/webhooks/zendesk"),
+    ("exchange-identity", "/puzzel/identity"),
+];
+
+/// Names of the local secrets.
+const SIGNING_KEYS: &str = "chat-identity/signing-keys";
+const API_KEY: &str = "chat-identity/sunshine-api-key";
+
+/// The one key that signs messaging JWTs locally.
+pub const KID: &str = "app_local";
+
+/// What a stack is started with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The port of the one local address; a free one where there is none.
+    pub port: Option<u16>,
+    /// Keep DynamoDB's data from one run to the next.
+    pub keep_data: bool,
+    /// Rebuild and restart the functions when the code changes.
+    pub reload: bool,
+}
+
+/// Why the stack does not start.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each says it itself
+pub enum StackError {
+    #[error("the local stack: {0}")]
+    Io(#[from] io::Error),
+    #[error("the functions do not build (cargo says why above)")]
+    Build,
+    #[error(transparent)]
+    CargoLambda(#[from] CargoLambdaError),
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    #[error("{name} gave no answer within {} s:\n{log}", FIRST_ANSWER.as_secs())]
+    Silent { name: &'static str, log: String },
+}
+
+/// How long a function has for its first answer: it is built, but cargo looks once more.
+const FIRST_ANSWER: Duration = Duration::from_mins(1);
+
+/// A running stack. The fields are in the order in which they end: the reverse of the start.
+pub struct Stack {
+    front: Server,
+    watch: Watch,
+    /// The embedded AWS.
+    pub aws: Aws,
+    /// The stand-in for Zendesk.
+    pub sunshine: Sunshine,
+    /// The company's login.
+    pub issuer: Issuer,
+    signing_secret: String,
+    _folder: Folder,
+}
+
+impl Stack {
+    /// Builds the functions and starts everything.
+    pub async fn start(options: Options) -> Result<Self, StackError> {
+        let present: Vec<_> = FUNCTIONS
+            .into_iter()
+            .filter(|(name, _)| workspace_root().join("functions").join(name).exists())
+            .collect();
+        let cargo_lambda = tokio::task::spawn_blocking({
+            let names: Vec<&str> = present.iter().map(|(name, _)| *name).collect();
+            move || {
+                // Cargo shows its own progress.
+                if build_command(&names).status()?.success() {
+                    Ok(cargo_lambda::find_or_install(
+                        &workspace_root().join("target"),
+                    )?)
+                } else {
+                    Err(StackError::Build)
+                }
+            }
+        })
+        .await
+        .map_err(io::Error::other)??;
+
+        let progress = spinner("starting");
+        let folder = Folder::take()?;
+        let issuer = Issuer::start().await?;
+        let signing_secret = random_secret();
+        let api_key = random_secret();
+        let sunshine = Sunshine::start(SunshineConfig {
+            signing_keys: BTreeMap::from([(KID.to_owned(), signing_secret.clone())]),
+            integration_keys: BTreeMap::from([("int_local".to_owned(), api_key.clone())]),
+            ..SunshineConfig::default()
+        })
+        .await?;
+        let aws = if options.keep_data {
+            Aws::start_in(&folder.path).await?
+        } else {
+            Aws::start().await?
+        };
+        let signing = json!({"activeKid": KID, "keys": {KID: signing_secret}});
+        aws.put_secret(SIGNING_KEYS, &signing).await;
+        let api_key = json!({"keyId": "int_local", "secret": api_key});
+        aws.put_secret(API_KEY, &api_key).await;
+
+        let environment = environment(&issuer, &sunshine, &aws);
+        let log = folder.path.join("functions.log");
+        let watch = Watch::start(&cargo_lambda, &environment, &log, options.reload).await?;
+        let functions = Forward::new(watch.address());
+        let web = workspace_root().join("examples/web");
+        let front = Server::start(front::router(functions, web), options.port).await?;
+        let stack = Self {
+            front,
+            watch,
+            aws,
+            sunshine,
+            issuer,
+            signing_secret,
+            _folder: folder,
+        };
+        for (name, path) in present {
+            progress.set_message(format!("starting {name}"));
+            stack.first_answer(name, path).await?;
+        }
+        progress.finish_and_clear();
+        Ok(stack)
+    }
+
+    /// The one local address.
+    pub fn url(&self) -> String {
+        self.front.url()
+    }
+
+    /// The secret of [`KID`], for tokens that the function would not sign.
+    pub fn signing_secret(&self) -> &str {
+        &self.signing_secret
+    }
+
+    /// What the functions wrote.
+    pub fn log(&self) -> String {
+        self.watch.log()
+    }
+
+    /// Where they write it.
+    pub fn log_file(&self) -> &Path {
+        self.watch.log_file()
+    }
+
+    /// The claims of the made-up user.
+    pub fn user() -> Value {
+        json!({"sub": "123456", "name": "Ada Example",
+               "email": "ada@example.com", "email_verified": true})
+    }
+
+    /// The first call starts a function, so it comes from us and not from the user. Each refuses
+    /// a `GET`.
+    async fn first_answer(&self, name: &'static str, path: &str) -> Result<(), StackError> {
+        let client = reqwest::Client::new();
+        let url = format!("{}{path}", self.url());
+        let began = Instant::now();
+        loop {
+            let request = client.get(&url);
+            let answer = request.timeout(FIRST_ANSWER).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_client_error()) {
+                return Ok(());
+            }
+            if began.elapsed() > FIRST_ANSWER {
+                let log = self.log();
+                return Err(StackError::Silent { name, log });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// What the functions are told, the same for all.
+fn environment(issuer: &Issuer, sunshine: &Sunshine, aws: &Aws) -> Vec<(String, String)> {
+    let mut environment = aws.environment();
+    environment.extend(
+        [
+            ("IDENTITY_SOURCE", "bearer".to_owned()),
+            ("OIDC_ISSUER", issuer.url()),
+            ("OIDC_AUDIENCE", AUDIENCE.to_owned()),
+            ("SIGNING_KEY_SECRET_ID", SIGNING_KEYS.to_owned()),
+            ("SUNSHINE_BASE_URL", sunshine.url()),
+            ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
+            ("SUNSHINE_API_KEY_SECRET_ID", API_KEY.to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    environment
+}
+
+fn random_secret() -> String {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).expect("randomness");
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A folder under `.local` that no other running stack has.
+struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    fn take() -> io::Result<Self> {
+        Self::take_in(&workspace_root().join(".local"))
+    }
+
+    fn take_in(parent: &Path) -> io::Result<Self> {
+        for number in 1.. {
+            let path = parent.join(number.to_string());
+            std::fs::create_dir_all(&path)?;
+            let lock = File::create(path.join("lock"))?;
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { path, _lock: lock }),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AddrInUse.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_stacks_have_two_folders_and_a_folder_is_used_again() {
+        let parent = std::env::temp_dir().join(format!("chat-identity-{}", std::process::id()));
+        let first = Folder::take_in(&parent).unwrap();
+        let second = Folder::take_in(&parent).unwrap();
+        assert_ne!(first.path, second.path);
+        let path = first.path.clone();
+        drop(first);
+        assert_eq!(Folder::take_in(&parent).unwrap().path, path);
+        std::fs::remove_dir_all(parent).unwrap();
+    }
+}

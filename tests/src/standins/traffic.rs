@@ -1,0 +1,252 @@
+//! What came over the wire: a record of every exchange, and points at which a test can stop one.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize, Serializer};
+use tokio::sync::watch;
+
+use super::http::Request;
+use super::pattern::Pattern;
+
+/// One request and what became of it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exchange {
+    /// Counts the requests from 0.
+    pub number: usize,
+    /// Counts the connections from 1.
+    pub connection: u64,
+    /// The request line, exactly as it came over the wire.
+    pub line: String,
+    /// The method; empty for a request that was not HTTP.
+    pub method: String,
+    /// The path, neither decoded nor normalised, without the query.
+    pub path: String,
+    /// When the request was whole, counted from the stand-in's start; milliseconds in JSON.
+    #[serde(serialize_with = "millis")]
+    pub arrived: Duration,
+    /// When the answer was written, counted from the stand-in's start.
+    #[serde(serialize_with = "maybe_millis")]
+    pub answered: Option<Duration>,
+    /// The status that was answered; none where the answer was lost or never given.
+    pub status: Option<u16>,
+    /// Whether the request took effect, answered or not.
+    pub handled: bool,
+}
+
+fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64() * 1000.0)
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+fn maybe_millis<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.as_secs_f64() * 1000.0)
+        .serialize(serializer)
+}
+
+/// A place in the course of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Point {
+    /// The request is here, and nothing was done about it.
+    Arrived,
+    /// The request took effect, and the answer is not sent.
+    Handled,
+    /// The answer is sent.
+    Answered,
+}
+
+/// The record of a stand-in's exchanges.
+pub struct Traffic {
+    start: Instant,
+    connections: AtomicU64,
+    exchanges: Mutex<Exchanges>,
+    holds: Mutex<Vec<Trap>>,
+}
+
+#[derive(Default)]
+struct Exchanges {
+    next: usize,
+    kept: Vec<Exchange>,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+            connections: AtomicU64::new(0),
+            exchanges: Mutex::default(),
+            holds: Mutex::default(),
+        }
+    }
+}
+
+impl Traffic {
+    /// How many connections were opened.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Every exchange so far, in the order of arrival. Calls of `/_control` are none.
+    pub fn all(&self) -> Vec<Exchange> {
+        self.exchanges().kept.clone()
+    }
+
+    /// The exchanges whose request matches.
+    pub fn matching(&self, pattern: impl Into<Pattern>) -> Vec<Exchange> {
+        let pattern = pattern.into();
+        self.exchanges()
+            .kept
+            .iter()
+            .filter(|one| pattern.matches(&one.method, &one.path))
+            .cloned()
+            .collect()
+    }
+
+    /// Forgets the exchanges so far, those under way too.
+    pub fn clear(&self) {
+        self.exchanges().kept.clear();
+    }
+
+    /// The most requests that arrived within any window of this length.
+    pub fn most_within(&self, window: Duration) -> usize {
+        let arrivals: Vec<Duration> = self
+            .exchanges()
+            .kept
+            .iter()
+            .map(|one| one.arrived)
+            .collect();
+        let mut first = 0;
+        let mut most = 0;
+        for (last, at) in arrivals.iter().enumerate() {
+            while arrivals
+                .get(first)
+                .is_some_and(|earliest| at.saturating_sub(*earliest) >= window)
+            {
+                first += 1;
+            }
+            most = most.max(last + 1 - first);
+        }
+        most
+    }
+
+    /// Stops the `nth` matching exchange from now on (1 is the next one) at a point, until it is
+    /// released or the [`Hold`] is dropped.
+    pub fn hold(&self, pattern: impl Into<Pattern>, nth: usize, point: Point) -> Hold {
+        let (reached, arrival) = watch::channel(None);
+        let (release, released) = watch::channel(false);
+        let pattern = pattern.into();
+        lock(&self.holds).push(Trap {
+            pattern,
+            point,
+            before: nth.saturating_sub(1),
+            reached,
+            released,
+        });
+        Hold { arrival, release }
+    }
+
+    /// Tells when the next matching exchange has come to a point, without stopping it.
+    pub fn watch(&self, pattern: impl Into<Pattern>, point: Point) -> Hold {
+        let hold = self.hold(pattern, 1, point);
+        hold.release();
+        hold
+    }
+
+    pub(super) fn connected(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    pub(super) fn arrived(&self, connection: u64, request: &Request) -> Exchange {
+        let mut exchanges = self.exchanges();
+        let exchange = Exchange {
+            number: exchanges.next,
+            connection,
+            line: request.line.clone(),
+            method: request.method.clone(),
+            path: request.path().to_owned(),
+            arrived: self.start.elapsed(),
+            answered: None,
+            status: None,
+            handled: false,
+        };
+        exchanges.next += 1;
+        exchanges.kept.push(exchange.clone());
+        exchange
+    }
+
+    pub(super) fn record(&self, exchange: &Exchange) {
+        let mut exchanges = self.exchanges();
+        if let Ok(at) = exchanges
+            .kept
+            .binary_search_by_key(&exchange.number, |one| one.number)
+            && let Some(kept) = exchanges.kept.get_mut(at)
+        {
+            *kept = exchange.clone();
+        }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Lets an exchange go past a point, as soon as nothing holds it there.
+    pub(super) async fn pass(&self, point: Point, exchange: &Exchange) {
+        let mut reached = Vec::new();
+        lock(&self.holds).retain_mut(|trap| {
+            let hit = trap.point == point && trap.pattern.matches(&exchange.method, &exchange.path);
+            if hit && trap.before == 0 {
+                trap.reached.send_replace(Some(exchange.clone()));
+                reached.push(trap.released.clone());
+            } else if hit {
+                trap.before -= 1;
+            }
+            // The sender goes with the trap; `arrival` keeps the last value.
+            !(hit && trap.reached.borrow().is_some())
+        });
+        for mut released in reached {
+            // An error says that the `Hold` was dropped, which releases as well.
+            let _ = released.wait_for(|released| *released).await;
+        }
+    }
+
+    fn exchanges(&self) -> MutexGuard<'_, Exchanges> {
+        lock(&self.exchanges)
+    }
+}
+
+struct Trap {
+    pattern: Pattern,
+    point: Point,
+    before: usize,
+    reached: watch::Sender<Option<Exchange>>,
+    released: watch::Receiver<bool>,
+}
+
+/// An exchange that is, or will be, stopped at a point.
+pub struct Hold {
+    arrival: watch::Receiver<Option<Exchange>>,
+    release: watch::Sender<bool>,
+}
+
+impl Hold {
+    /// Waits until the exchange has come to the point. None when the stand-in ended before.
+    pub async fn reached(&self) -> Option<Exchange> {
+        let mut arrival = self.arrival.clone();
+        // An error says that the trap is gone: sprung, or ended with the stand-in.
+        let _ = arrival.wait_for(Option::is_some).await;
+        arrival.borrow().clone()
+    }
+
+    /// Lets the exchange go on, now or when it comes.
+    pub fn release(&self) {
+        self.release.send_replace(true);
+    }
+}
+
+/// A lock that a panicking test does not close for the others.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

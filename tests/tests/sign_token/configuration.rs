@@ -1,0 +1,79 @@
+//! A function does not start with a wrong configuration, and says what is wrong with it.
+
+use super::*;
+
+async fn refusal(variables: &[(&str, &str)]) -> String {
+    let aws = Aws::start().await.unwrap();
+    match launch(&aws, variables).await {
+        Err(LambdaError::Exited { status, output }) => {
+            assert!(!status.success());
+            assert!(
+                aws.requests().is_empty(),
+                "it asked for a secret all the same"
+            );
+            output
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it started with {variables:?}"),
+    }
+}
+
+#[tokio::test]
+async fn each_variable_that_is_wrong_is_named_with_what_it_holds_and_what_it_may_hold() {
+    const TTL: &str = "a whole number of seconds from 60 to 86400";
+    const SECRET_TTL: &str = "a whole number of seconds from 1 to 86400";
+    for (variable, held, expected) in [
+        (
+            "IDENTITY_SOURCE",
+            "header",
+            "jwt-authorizer, lambda-authorizer or bearer",
+        ),
+        ("TOKEN_DIALECT", "Sunshine-V2", "sunshine-v2 or smooch-v1"),
+        ("TOKEN_TTL_SECONDS", "59", TTL),
+        ("TOKEN_TTL_SECONDS", "86401", TTL),
+        ("TOKEN_TTL_SECONDS", "15m", TTL),
+        ("SECRET_TTL_SECONDS", "0", SECRET_TTL),
+        ("SECRET_TTL_SECONDS", "-1", SECRET_TTL),
+    ] {
+        let output = refusal(&[(variable, held)]).await;
+        let told = format!("{variable} holds {held:?}; it must hold {expected}");
+        assert!(output.contains(&told), "{output}");
+    }
+    for issuer in [
+        "http://idp.example",
+        "idp.example",
+        "https://user:pass@idp.example",
+    ] {
+        let variables = [
+            ("IDENTITY_SOURCE", "bearer"),
+            ("OIDC_AUDIENCE", "shop"),
+            ("OIDC_ISSUER", issuer),
+        ];
+        let output = refusal(&variables).await;
+        let told = format!("OIDC_ISSUER holds {issuer:?}; it must hold the issuer's URL: https");
+        assert!(output.contains(&told), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn each_variable_that_is_missing_is_named_with_what_it_may_hold() {
+    let bearer = ("IDENTITY_SOURCE", "bearer");
+    let issuer = ("OIDC_ISSUER", "https://idp.example");
+    for (variables, told) in [
+        (
+            &[("SIGNING_KEY_SECRET_ID", "")][..],
+            "SIGNING_KEY_SECRET_ID is not set; it must hold the name or ARN",
+        ),
+        (
+            &[bearer],
+            "OIDC_ISSUER is not set; it must hold the issuer's URL",
+        ),
+        (
+            &[bearer, issuer],
+            "OIDC_AUDIENCE is not set; it must hold the audience",
+        ),
+    ] {
+        let output = refusal(variables).await;
+        assert!(output.contains(told), "{output}");
+    }
+}

@@ -1,0 +1,188 @@
+//! The signing key: where it comes from, and what happens when it does not come.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// A secret that is fresh for no more than a second.
+const BRIEF: (&str, &str) = ("SECRET_TTL_SECONDS", "1");
+
+/// Asks for tokens until one comes, or a refusal, that is `wanted`.
+async fn ask_until(stack: &Stack, wanted: impl Fn(&HttpAnswer) -> bool) -> HttpAnswer {
+    let started = Instant::now();
+    loop {
+        let answer = stack.http(&by("7")).await;
+        if wanted(&answer) {
+            return answer;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "{answer:?}");
+        tokio::task::yield_now().await;
+    }
+}
+
+fn kid(answer: &HttpAnswer) -> Option<String> {
+    let header = header_of(answer.json()["token"].as_str()?)?;
+    header["kid"].as_str().map(ToOwned::to_owned)
+}
+
+fn has_metric(stack: &Stack, name: &str) -> bool {
+    let lines = stack.function.output().json();
+    lines
+        .iter()
+        .any(|line| line[name].is_number() && line["_aws"].is_object())
+}
+
+#[tokio::test]
+async fn the_key_is_read_in_init_and_not_on_the_requests_path() {
+    let stack = Stack::start(&[]).await;
+    assert_eq!(stack.reads(), 1);
+    for _ in 0..10 {
+        stack.token(&by("7")).await;
+    }
+    assert_eq!(stack.aws.requests().len(), 1);
+    for metric in ["Signed", "KeyAge", "ColdStart", "Duration"] {
+        assert!(has_metric(&stack, metric), "{metric}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_rolled_over_by_its_active_kid() {
+    let stack = Stack::start(&[BRIEF]).await;
+    let answer = stack.http(&by("7")).await;
+    assert_eq!(kid(&answer).as_deref(), Some(KID));
+    stack.aws.put_secret(SECRET_ID, &keys("app_a")).await;
+    ask_until(&stack, |answer| kid(answer).as_deref() == Some("app_a")).await;
+}
+
+#[tokio::test]
+async fn secrets_manager_may_fail_for_a_while_once_a_key_is_there() {
+    let stack = Stack::start(&[BRIEF]).await;
+    stack.aws.set_faults([down()]);
+    ask_until(&stack, |answer| {
+        assert_eq!(answer.status, 200);
+        has_metric(&stack, "SecretFetchFailed")
+    })
+    .await;
+    let warned =
+        |line: &str| line.contains("WARN") && line.contains("a secret could not be fetched");
+    stack.function.output().line(warned).await;
+    let asked = stack.reads();
+    stack.token(&by("7")).await;
+    assert_eq!(stack.reads(), asked, "a failure is not repeated at once");
+}
+
+#[tokio::test]
+async fn a_refused_key_is_not_served_stale() {
+    let stack = Stack::start(&[BRIEF]).await;
+    stack
+        .aws
+        .set_faults([refusing(400, "AccessDeniedException")]);
+    let refused = ask_until(&stack, |answer| answer.status != 200).await;
+    assert_problem(&refused, 503, "keys_unavailable");
+    stack.aws.set_faults([down()]);
+    assert_problem(&stack.http(&by("7")).await, 503, "keys_unavailable");
+    stack.aws.set_faults([]);
+    stack.token(&by("7")).await;
+}
+
+#[tokio::test]
+async fn a_deleted_key_is_not_served_stale() {
+    let stack = Stack::start(&[BRIEF]).await;
+    stack.aws.delete_secret(SECRET_ID).await;
+    let missing = ask_until(&stack, |answer| answer.status != 200).await;
+    assert_problem(&missing, 503, "keys_unavailable");
+}
+
+#[tokio::test]
+async fn without_a_key_the_function_starts_answers_503_and_recovers() {
+    for fault in [
+        down(),
+        refusing(400, "AccessDeniedException"),
+        refusing(400, "ThrottlingException"),
+        Fault::new(Service::SecretsManager, Effect::DropRequest),
+        Fault::new(Service::SecretsManager, Effect::DropAnswer),
+    ] {
+        let aws = Aws::start().await.unwrap();
+        aws.put_secret(SECRET_ID, &keys(KID)).await;
+        aws.set_faults([fault]);
+        let stack = Stack::on(aws, &[]).await;
+        let answer = stack.http(&by("7")).await;
+        assert_problem(&answer, 503, "keys_unavailable");
+        assert_eq!(answer.header("retry-after"), Some("5"));
+        stack.aws.set_faults([]);
+        stack.token(&by("7")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_secrets_manager_costs_503_and_not_the_deadline() {
+    let stack = Stack::cold(&[]).await;
+    let slow = Fault {
+        delay_ms: 60_000,
+        ..Fault::new(Service::SecretsManager, Effect::Delay)
+    };
+    stack.aws.set_faults([slow]);
+    let started = Instant::now();
+    assert_problem(&stack.http(&by("7")).await, 503, "keys_unavailable");
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+
+    let soon = Duration::from_secs(1);
+    let answer = stack
+        .function
+        .invoke_within(&by("7").api_gateway(), soon)
+        .await;
+    assert!(matches!(HttpAnswer::new(answer.unwrap()).status, 503 | 504));
+    stack.aws.set_faults([]);
+    stack.token(&by("7")).await;
+}
+
+#[tokio::test]
+async fn a_secret_of_a_wrong_shape_is_told_by_its_field() {
+    for (secret, field) in [
+        (None, "ResourceNotFoundException"),
+        (Some(json!("CANARY")), "SecretString"),
+        (Some(json!({"keys": {KID: SECRET}})), "activeKid"),
+        (
+            Some(json!({"activeKid": KID, "keys": {"app_a": SECRET}})),
+            "activeKid",
+        ),
+        (Some(json!({"activeKid": KID})), "keys"),
+        (Some(json!({"activeKid": KID, "keys": [SECRET]})), "keys"),
+        (
+            Some(json!({"activeKid": KID, "keys": {KID: ""}})),
+            "keys.app_b",
+        ),
+        (
+            Some(json!({"activeKid": KID, "keys": {KID: {"secret": SECRET}}})),
+            "keys.app_b",
+        ),
+    ] {
+        let aws = Aws::start().await.unwrap();
+        if let Some(secret) = secret {
+            aws.put_secret(SECRET_ID, &secret).await;
+        }
+        let stack = Stack::on(aws, &[]).await;
+        assert_problem(&stack.http(&by("7")).await, 503, "keys_unavailable");
+        let told = |line: &str| line.contains("WARN") && line.contains(field);
+        stack.function.output().line(told).await;
+        let output = stack.function.output().lines().join("\n");
+        assert!(!output.contains("CANARY"), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_of_zendesks_usual_length_warns_and_signs() {
+    let aws = Aws::start().await.unwrap();
+    let short = "CANARY-of-24-characters!";
+    let secret = json!({"activeKid": KID, "keys": {KID: short}});
+    aws.put_secret(SECRET_ID, &secret).await;
+    let stack = Stack::on(aws, &[]).await;
+    stack.token(&by("7")).await;
+    let warned = |line: &str| line.contains("WARN") && line.contains("shorter than 32 bytes");
+    let line = stack.function.output().line(warned).await;
+    assert!(!line.contains("CANARY"), "{line}");
+}
