@@ -10,9 +10,11 @@ mod token;
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Method, StatusCode};
 use reqwest::RequestBuilder;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
@@ -54,12 +56,6 @@ struct AuthenticateRequest<'a> {
     access_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AuthenticateAnswer {
-    user_info_id: String,
 }
 
 #[derive(Serialize)]
@@ -109,9 +105,12 @@ impl Puzzel {
         };
         let request = self.http.request(Method::POST, url).json(&body);
         let answer = self.send(call, request, deadline).await?;
-        serde_json::from_slice(&answer.body)
+        serde_json::from_slice::<Value>(&answer.body)
             .ok()
-            .and_then(|answer: AuthenticateAnswer| answer.user_info_id.try_into().ok())
+            .and_then(|answer| {
+                let id = answer.get("userInfoId")?.as_str()?;
+                id.to_owned().try_into().ok()
+            })
             .ok_or_else(|| call.failed(Cause::NoUserInfoId))
     }
 
@@ -143,7 +142,10 @@ impl Puzzel {
             .chat
             .join(&path, &query)
             .map_err(|cause| call.failed(cause))?;
-        let request = self.chat_request(url, visitor).body("");
+        // Said, because servers refuse a POST of unsaid length (411) and hyper leaves out a zero.
+        let request = self
+            .chat_request(url, visitor)
+            .header(CONTENT_LENGTH, HeaderValue::from_static("0"));
         let answer = self.send(call, request, deadline).await?;
         Ok(serde_json::from_slice(&answer.body).ok())
     }
