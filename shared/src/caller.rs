@@ -180,7 +180,7 @@ pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 
 /// An identifier as a string, whatever its type. A number that is no whole one has no single
 /// spelling, and two large ones may be read as the same, so it identifies nobody.
-fn identifier(claim: &Value) -> Option<String> {
+pub fn identifier(claim: &Value) -> Option<String> {
     match claim {
         Value::String(id) => Some(id.clone()),
         Value::Number(number) if !number.is_f64() => Some(number.to_string()),

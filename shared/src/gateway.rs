@@ -273,8 +273,9 @@ where
     .await
 }
 
-/// One invocation: from event to response, with its line of metrics.
-async fn respond<H>(
+/// One invocation: from event to response, with its line of metrics. An error where the event is
+/// no HTTP request.
+pub async fn respond<H>(
     handler: &H,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<ApiGatewayV2httpResponse, Error>

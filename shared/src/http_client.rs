@@ -1,12 +1,17 @@
 //! The one HTTP client for calls to upstreams.
 
+use std::error::Error;
 use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::redirect;
 use tokio::time::timeout_at;
+use tower::util::MapRequestLayer;
 use url::Url;
 
 use crate::deadline::Deadline;
@@ -27,7 +32,11 @@ const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 /// Making one reads the system's root certificates, which takes milliseconds: make one during
 /// init, off the request's path, and keep it.
 #[derive(Debug, Clone)]
-pub struct HttpClient(reqwest::Client);
+pub struct HttpClient {
+    client: reqwest::Client,
+    /// How many connections were begun so far.
+    connections: Arc<AtomicU64>,
+}
 
 /// What an upstream answered. Its `Debug` hides the body.
 pub struct Answer {
@@ -57,6 +66,12 @@ pub enum TransportError {
     /// The connection ended before an answer. The request may have been executed.
     #[error("the connection ended before an answer")]
     ClosedBeforeAnswer,
+    /// A connection kept from an earlier call ended without a byte of an answer. Nearly always the
+    /// upstream had closed it for idleness before the request came, but nothing on the wire proves
+    /// it: the request may have been executed. (Where not a byte of the request was written, hyper
+    /// has already sent it again on a fresh connection.)
+    #[error("a kept connection ended before an answer")]
+    KeptConnectionClosed,
     /// The connection ended in the middle of the body.
     #[error("the connection ended within the body")]
     Interrupted,
@@ -71,6 +86,8 @@ impl HttpClient {
     /// # Errors
     /// [`TransportError::Client`] where the system has no root certificates.
     pub fn new() -> Result<Self, TransportError> {
+        let connections = Arc::new(AtomicU64::new(0));
+        let begun = Arc::clone(&connections);
         reqwest::Client::builder()
             .http1_only()
             .redirect(redirect::Policy::none())
@@ -80,14 +97,21 @@ impl HttpClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .user_agent(concat!("chat-identity/", env!("CARGO_PKG_VERSION")))
+            .connector_layer(MapRequestLayer::new(move |target| {
+                begun.fetch_add(1, Ordering::Relaxed);
+                target
+            }))
             .build()
-            .map(Self)
+            .map(|client| Self {
+                client,
+                connections,
+            })
             .map_err(|_| TransportError::Client)
     }
 
     /// Begins a request; [`HttpClient::send`] sends it.
     pub fn request(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
-        self.0.request(method, url)
+        self.client.request(method, url)
     }
 
     /// Sends `request` and reads the whole answer, at most `body_limit` bytes of it, by
@@ -98,17 +122,31 @@ impl HttpClient {
         deadline: Deadline,
         body_limit: usize,
     ) -> Result<Answer, TransportError> {
-        timeout_at(deadline.instant(), exchange(request, body_limit))
+        timeout_at(deadline.instant(), self.exchange(request, body_limit))
             .await
             .unwrap_or(Err(TransportError::Timeout))
     }
+
+    async fn exchange(
+        &self,
+        request: reqwest::RequestBuilder,
+        body_limit: usize,
+    ) -> Result<Answer, TransportError> {
+        let connections = self.connections.load(Ordering::Relaxed);
+        let response = request.send().await.map_err(|error| {
+            // Where calls run at once, one that begins a connection hides that another had a kept
+            // one: the error is then the plain one, which promises less.
+            let kept = connections == self.connections.load(Ordering::Relaxed);
+            before_answer(&error, kept)
+        })?;
+        read(response, body_limit).await
+    }
 }
 
-async fn exchange(
-    request: reqwest::RequestBuilder,
+async fn read(
+    mut response: reqwest::Response,
     body_limit: usize,
 ) -> Result<Answer, TransportError> {
-    let mut response = request.send().await.map_err(|e| before_answer(&e))?;
     let status = response.status();
     let retry_after = retry_after(response.headers());
     let mut body = Vec::new();
@@ -125,16 +163,41 @@ async fn exchange(
     })
 }
 
-fn before_answer(error: &reqwest::Error) -> TransportError {
+fn before_answer(error: &reqwest::Error, kept: bool) -> TransportError {
     if error.is_builder() {
         TransportError::Request
     } else if error.is_connect() {
         TransportError::Connect
     } else if error.is_timeout() {
         TransportError::Timeout
+    } else if kept && is_silent_end(error) {
+        TransportError::KeptConnectionClosed
     } else {
         TransportError::ClosedBeforeAnswer
     }
+}
+
+/// Whether the connection ended, as opposed to an answer that cannot be read. An answer that ends
+/// within its first head cannot be told from none.
+fn is_silent_end(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(error) = cause.downcast_ref::<hyper::Error>()
+            && error.is_incomplete_message()
+        {
+            return true;
+        }
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+            );
+        }
+        source = cause.source();
+    }
+    false
 }
 
 fn within_body(error: &reqwest::Error) -> TransportError {

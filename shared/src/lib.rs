@@ -22,6 +22,8 @@ pub mod metrics;
 #[cfg(feature = "caller")]
 pub mod oidc;
 pub mod problem;
+#[cfg(feature = "puzzel")]
+pub mod puzzel;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 #[cfg(feature = "sunshine")]

@@ -131,6 +131,38 @@ async fn a_connection_is_used_again() {
     server.await.unwrap();
 }
 
+/// What an upstream does on a connection that has carried an answer.
+async fn on_a_kept_connection(reply: &'static str) -> TransportError {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url: Url = format!("http://{}/", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for bytes in ["HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", reply] {
+            head(&mut stream).await;
+            stream.write_all(bytes.as_bytes()).await.unwrap();
+        }
+    });
+    let client = HttpClient::new().unwrap();
+    let send = async || {
+        let request = client.request(Method::GET, url.clone());
+        client.send(request, Deadline::after(SOON), LIMIT).await
+    };
+    send().await.unwrap();
+    let error = send().await.unwrap_err();
+    server.await.unwrap();
+    error
+}
+
+#[tokio::test]
+async fn the_end_of_a_kept_connection_is_told_apart() {
+    let silent = on_a_kept_connection("").await;
+    assert_eq!(silent, TransportError::KeptConnectionClosed);
+    let garbage = on_a_kept_connection("SSH-2.0-x\r\n\r\n").await;
+    assert_eq!(garbage, TransportError::ClosedBeforeAnswer);
+}
+
 #[test]
 fn retry_after_is_seconds_or_a_date() {
     let wait = |value: String| {

@@ -1,0 +1,100 @@
+//! What the bodies may hold.
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use shared::problem::{Code, Problem};
+use shared::puzzel::{CodeChallenge, InvalidId, ProviderId, VisitorToken};
+
+/// The body of `POST /puzzel/identity`.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct ExchangeBody {
+    code_challenge: Option<String>,
+    access_token: Option<String>,
+    id_token: Option<String>,
+    provider_id: Option<ProviderId>,
+    #[serde(deserialize_with = "present")]
+    code_verifier: bool,
+}
+
+/// The body of the two chat routes.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct ChatBody {
+    access_token: Option<String>,
+    id_token: Option<String>,
+    provider_id: Option<ProviderId>,
+    visitor_token: Option<String>,
+    #[serde(deserialize_with = "present")]
+    code_verifier: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct TokenFields<'a> {
+    pub(crate) access_token: Option<&'a str>,
+    pub(crate) id_token: Option<&'a str>,
+    pub(crate) provider: Option<ProviderId>,
+}
+
+impl ExchangeBody {
+    pub(crate) const TAKES: &str = "a JSON object with `codeChallenge`, and nothing else but `accessToken` or `idToken` (strings) and `providerId` (an integer)";
+
+    pub(crate) fn challenge(&self) -> Result<CodeChallenge, Problem> {
+        refuse_verifier(self.code_verifier)?;
+        self.code_challenge
+            .as_deref()
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error: InvalidId| invalid("codeChallenge", error))
+    }
+
+    pub(crate) fn token_fields(&self) -> TokenFields<'_> {
+        TokenFields {
+            access_token: self.access_token.as_deref(),
+            id_token: self.id_token.as_deref(),
+            provider: self.provider_id,
+        }
+    }
+}
+
+impl ChatBody {
+    pub(crate) const TAKES: &str = "empty, or a JSON object with nothing but `accessToken` or `idToken`, `visitorToken` (strings) and `providerId` (an integer)";
+
+    pub(crate) fn visitor(&self) -> Result<Option<VisitorToken>, Problem> {
+        refuse_verifier(self.code_verifier)?;
+        self.visitor_token
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|error: InvalidId| invalid("visitorToken", error))
+    }
+
+    pub(crate) fn token_fields(&self) -> TokenFields<'_> {
+        TokenFields {
+            access_token: self.access_token.as_deref(),
+            id_token: self.id_token.as_deref(),
+            provider: self.provider_id,
+        }
+    }
+}
+
+/// True, whatever the field holds: serde asks only where the field is there.
+fn present<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(field).map(|_| true)
+}
+
+/// A verifier that left the browser proves nothing any more. One that came here in a body may
+/// have been logged on its way.
+fn refuse_verifier(is_present: bool) -> Result<(), Problem> {
+    if is_present {
+        return Err(Problem::new(
+            Code::InvalidRequest,
+            "never send codeVerifier here: who holds it keeps it until it goes to Puzzel; make a new pair",
+        ));
+    }
+    Ok(())
+}
+
+fn invalid(field: &'static str, error: InvalidId) -> Problem {
+    Problem::new(Code::InvalidRequest, format!("{field}: {error}"))
+}

@@ -1,0 +1,158 @@
+//! What `exchange-identity` is told by its environment.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use shared::caller::Callers;
+use shared::config::{ConfigError, Variables};
+use shared::puzzel::{CustomerId, Hosts, ProviderId, Region, TokenKind};
+
+/// The configuration of `exchange-identity`.
+pub struct Config {
+    /// Who is calling.
+    pub callers: Callers,
+    /// Where Puzzel is.
+    pub hosts: Hosts,
+    /// The customer at Puzzel.
+    pub customer: CustomerId,
+    /// The providers at Puzzel; `None` leaves them to the body, and then to Puzzel.
+    pub providers: Option<Providers>,
+    /// What the caller's own bearer token is.
+    pub token_kind: TokenKind,
+}
+
+/// Which of Puzzel's providers verifies a token.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Providers {
+    /// The same for each.
+    One(ProviderId),
+    /// By the token's `iss`. An issuer that is not in it has none.
+    ByIssuer(HashMap<String, ProviderId>),
+}
+
+impl Config {
+    /// Reads the variables that the README lists for `exchange-identity`.
+    pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
+        Ok(Self {
+            callers: Callers::from_variables(variables)?,
+            hosts: hosts(variables)?,
+            customer: variables.required("PUZZEL_CUSTOMER_ID", CustomerId::EXPECTED)?,
+            providers: variables.optional(
+                "PUZZEL_PROVIDER_ID",
+                "an integer, or a JSON object from issuer to integer",
+            )?,
+            token_kind: variables.or("PUZZEL_TOKEN_KIND", TokenKind::Access, "access or id")?,
+        })
+    }
+}
+
+fn hosts(variables: &Variables) -> Result<Hosts, ConfigError> {
+    const REGION: &str = "opo or uk; or set both PUZZEL_IDP_URL and PUZZEL_COMM_URL instead";
+    const URL: &str = "a base URL: https, or http on a loopback host";
+    let missing = |variable, expected| ConfigError::Missing { variable, expected };
+
+    let region: Option<Region> = variables.optional("PUZZEL_REGION", REGION)?;
+    let identity = variables.optional("PUZZEL_IDP_URL", URL)?;
+    let chat = variables.optional("PUZZEL_COMM_URL", URL)?;
+    match (region, identity, chat) {
+        (Some(region), None, None) => Hosts::try_from(region)
+            .map_err(|_| ConfigError::Conflict("PUZZEL_REGION: its URLs cannot be read")),
+        (None, Some(identity), Some(chat)) => Ok(Hosts { identity, chat }),
+        (None, None, None) => Err(missing("PUZZEL_REGION", REGION)),
+        (None, None, Some(_)) => Err(missing("PUZZEL_IDP_URL", URL)),
+        (None, Some(_), None) => Err(missing("PUZZEL_COMM_URL", URL)),
+        (Some(_), _, _) => Err(ConfigError::Conflict(
+            "set either PUZZEL_REGION, or PUZZEL_IDP_URL and PUZZEL_COMM_URL, and leave the other empty",
+        )),
+    }
+}
+
+impl FromStr for Providers {
+    type Err = ();
+
+    fn from_str(json: &str) -> Result<Self, ()> {
+        match serde_json::from_str(json) {
+            Ok(Self::ByIssuer(providers)) if providers.is_empty() => Err(()),
+            Ok(providers) => Ok(providers),
+            Err(_) => Err(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, String> {
+        let customer = [("PUZZEL_CUSTOMER_ID", "customer123")];
+        Config::from_variables(&customer.iter().chain(variables).copied().collect())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_region_or_both_urls() {
+        let uk = read(&[("PUZZEL_REGION", "uk")]).unwrap();
+        assert_eq!(uk.hosts, Hosts::try_from(Region::Uk).unwrap());
+        assert_eq!(uk.token_kind, TokenKind::Access);
+        assert_eq!(uk.providers, None);
+        let own = read(&[
+            ("PUZZEL_IDP_URL", "https://idp.example/base/"),
+            ("PUZZEL_COMM_URL", "http://127.0.0.1:1"),
+        ]);
+        assert_eq!(
+            own.unwrap().hosts.chat,
+            "http://127.0.0.1:1".parse().unwrap()
+        );
+    }
+
+    #[test]
+    fn anything_else_says_which_variable_is_wrong() {
+        let idp = ("PUZZEL_IDP_URL", "https://a.example");
+        let comm = ("PUZZEL_COMM_URL", "https://a.example");
+        let opo = ("PUZZEL_REGION", "opo");
+        for (variables, name) in [
+            (vec![], "PUZZEL_REGION is not set"),
+            (
+                vec![("PUZZEL_REGION", "OPO")],
+                "PUZZEL_REGION holds \"OPO\"",
+            ),
+            (vec![idp], "PUZZEL_COMM_URL is not set"),
+            (vec![comm], "PUZZEL_IDP_URL is not set"),
+            (vec![opo, comm], "set either PUZZEL_REGION"),
+            (vec![opo, idp, comm], "set either PUZZEL_REGION"),
+            (
+                vec![("PUZZEL_IDP_URL", "http://a.example"), comm],
+                "PUZZEL_IDP_URL holds",
+            ),
+            (
+                vec![opo, ("PUZZEL_CUSTOMER_ID", "../x")],
+                "PUZZEL_CUSTOMER_ID holds",
+            ),
+            (
+                vec![opo, ("PUZZEL_TOKEN_KIND", "refresh")],
+                "PUZZEL_TOKEN_KIND holds",
+            ),
+        ] {
+            let error = read(&variables).err().unwrap();
+            assert!(error.starts_with(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_provider_is_an_integer_or_one_for_each_issuer() {
+        let providers = |json: &str| {
+            read(&[("PUZZEL_REGION", "opo"), ("PUZZEL_PROVIDER_ID", json)])
+                .map(|config| config.providers.unwrap())
+        };
+        assert!(matches!(providers("456"), Ok(Providers::One(_))));
+        let Ok(Providers::ByIssuer(map)) = providers(r#"{"https://a.example": 1}"#) else {
+            panic!("an object is read by issuer");
+        };
+        assert_eq!(map["https://a.example"].to_string(), "1");
+        for wrong in ["{}", "[1]", "1.5", "\"1\"", r#"{"a":"1"}"#, "one", "{"] {
+            assert!(providers(wrong).is_err(), "{wrong}");
+        }
+    }
+}

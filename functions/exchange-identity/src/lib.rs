@@ -1,0 +1,183 @@
+//! The Puzzel routes: the caller's token for a Puzzel identity, and a chat that is started or
+//! identified with one.
+
+mod body;
+mod config;
+mod forwarded;
+mod route;
+mod unverified;
+
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use shared::caller::{Caller, Callers};
+use shared::gateway::{Answer, Request};
+use shared::http_client::TransportError;
+use shared::metrics::Metric;
+use shared::problem::{Code, Problem};
+use shared::puzzel::{CodeVerifier, Identity, Puzzel, TokenKind};
+
+use crate::body::{ChatBody, ExchangeBody, TokenFields};
+use crate::forwarded::Forwarded;
+use crate::route::{Route, parameter};
+
+pub use config::{Config, Providers};
+
+/// The function, ready for requests.
+pub struct ExchangeIdentity {
+    callers: Callers,
+    puzzel: Puzzel,
+    providers: Option<Providers>,
+    token_kind: TokenKind,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ExchangeAnswer<'a> {
+    user_info_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct StartChatAnswer {
+    conversation: Option<Box<RawValue>>,
+}
+
+impl ExchangeIdentity {
+    /// Gets everything ready that does not need a request: the HTTP client, and the issuer's keys.
+    ///
+    /// # Errors
+    /// Where the system has no root certificates.
+    pub async fn start(config: Config) -> Result<Self, TransportError> {
+        let function = Self {
+            callers: config.callers,
+            puzzel: Puzzel::new(config.hosts, config.customer)?,
+            providers: config.providers,
+            token_kind: config.token_kind,
+        };
+        function.callers.warm_up().await;
+        Ok(function)
+    }
+
+    /// Answers the three routes, for the caller.
+    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+        let route = Route::of(request)?;
+        let caller = self.callers.identify(request).await?;
+        match route {
+            Route::Exchange => self.exchange(request, &caller).await,
+            Route::StartChat {
+                conversation,
+                queue,
+            } => self.start_chat(request, &caller, conversation, queue).await,
+            Route::SetIdentity { conversation } => {
+                self.set_identity(request, &caller, conversation).await
+            }
+        }
+    }
+
+    /// The client-held flow: the challenge is the browser's, and so is the verifier.
+    async fn exchange(&self, request: &Request, caller: &Caller) -> Result<Answer, Problem> {
+        let body: ExchangeBody = request.json(ExchangeBody::TAKES)?;
+        let challenge = body.challenge()?;
+        let forwarded = self.forwarded(request, body.token_fields(), caller)?;
+        let id = self
+            .puzzel
+            .authenticate(
+                &forwarded.token,
+                &challenge,
+                forwarded.provider,
+                request.deadline,
+            )
+            .await?;
+        let answer = ExchangeAnswer {
+            user_info_id: id.expose(),
+        };
+        Ok(Answer::json(StatusCode::OK, &answer)?.metric(Metric::once("Exchanged")))
+    }
+
+    async fn start_chat(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        conversation: &str,
+        queue: &str,
+    ) -> Result<Answer, Problem> {
+        let conversation = parameter(request, "conversationId", conversation)?;
+        let queue = parameter(request, "queueKey", queue)?;
+        let body: ChatBody = request.json(ChatBody::TAKES)?;
+        let visitor = body.visitor()?;
+        let identity = self.identity(request, &body, caller).await?;
+        let conversation = self
+            .puzzel
+            .start_chat(
+                &conversation,
+                &queue,
+                &identity,
+                visitor.as_ref(),
+                request.deadline,
+            )
+            .await?;
+        let answer = StartChatAnswer { conversation };
+        Ok(Answer::json(StatusCode::OK, &answer)?.metric(Metric::once("Started")))
+    }
+
+    async fn set_identity(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        conversation: &str,
+    ) -> Result<Answer, Problem> {
+        let conversation = parameter(request, "conversationId", conversation)?;
+        let body: ChatBody = request.json(ChatBody::TAKES)?;
+        let visitor = body.visitor()?;
+        let identity = self.identity(request, &body, caller).await?;
+        self.puzzel
+            .set_identity(&conversation, &identity, visitor.as_ref(), request.deadline)
+            .await?;
+        Ok(Answer::no_content().metric(Metric::once("Identified")))
+    }
+
+    /// The server-held flow: an identity whose verifier is made here, for this request only.
+    async fn identity(
+        &self,
+        request: &Request,
+        body: &ChatBody,
+        caller: &Caller,
+    ) -> Result<Identity, Problem> {
+        let forwarded = self.forwarded(request, body.token_fields(), caller)?;
+        let code_verifier = CodeVerifier::generate().map_err(|error| {
+            Problem::new(
+                Code::KeysUnavailable,
+                "no verifier could be made; try again",
+            )
+            .because(error)
+        })?;
+        let user_info_id = self
+            .puzzel
+            .authenticate(
+                &forwarded.token,
+                &code_verifier.challenge(),
+                forwarded.provider,
+                request.deadline,
+            )
+            .await?;
+        Ok(Identity {
+            user_info_id,
+            code_verifier,
+        })
+    }
+
+    fn forwarded(
+        &self,
+        request: &Request,
+        fields: TokenFields<'_>,
+        caller: &Caller,
+    ) -> Result<Forwarded, Problem> {
+        Forwarded::new(
+            request,
+            fields,
+            caller,
+            self.providers.as_ref(),
+            self.token_kind,
+        )
+    }
+}

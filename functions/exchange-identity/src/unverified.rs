@@ -1,0 +1,115 @@
+//! What a token says of itself, unverified. It proves nothing: Puzzel verifies the token. It is
+//! read so that nobody can use this function to identify a chat with a token of somebody else.
+
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use shared::caller::{Caller, identifier};
+use shared::problem::{Code, Problem};
+
+/// The claims that are looked at.
+#[derive(Deserialize)]
+pub(crate) struct UnverifiedClaims {
+    #[serde(default)]
+    sub: Value,
+    #[serde(default)]
+    iss: Value,
+    exp: Option<f64>,
+}
+
+impl UnverifiedClaims {
+    /// Reads `token`, a JWT in JWS compact form (RFC 7519, section 3); `None` where it is none.
+    pub(crate) fn read(token: &str) -> Option<Self> {
+        let mut parts = token.split('.');
+        let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
+        let base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        if parts.next().is_some() || signature.is_empty() || !signature.bytes().all(base64url) {
+            return None;
+        }
+        let header = URL_SAFE_NO_PAD.decode(header).ok()?;
+        serde_json::from_slice::<Map<String, Value>>(&header).ok()?;
+        let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
+        // serde reads a struct from an array too.
+        if claims.trim_ascii_start().first() != Some(&b'{') {
+            return None;
+        }
+        serde_json::from_slice(&claims).ok()
+    }
+
+    /// The `iss` claim.
+    pub(crate) fn issuer(&self) -> Option<String> {
+        identifier(&self.iss)
+    }
+
+    /// Checks that the token says it is the caller's, and is not expired: there is no leeway,
+    /// because a token that is about to end is of no use to the user either.
+    pub(crate) fn check(&self, caller: &Caller, now: SystemTime) -> Result<(), Problem> {
+        let mismatch = |cause: &'static str| {
+            Problem::new(
+                Code::TokenSubjectMismatch,
+                "send a token of the user who is logged in",
+            )
+            .because(cause)
+        };
+        let now = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        if self.exp.is_some_and(|exp| exp <= now.as_secs_f64()) {
+            return Err(Problem::new(
+                Code::InvalidRequest,
+                "the token to forward has expired; fetch a new one",
+            ));
+        }
+        let subject = caller
+            .subject
+            .as_deref()
+            .ok_or_else(|| mismatch("the identity source gives no sub to compare with"))?;
+        if identifier(&self.sub).as_deref() != Some(subject) {
+            return Err(mismatch("the token's sub is not the caller's"));
+        }
+        match (self.issuer(), &caller.issuer) {
+            (Some(token), Some(caller)) if token != *caller => {
+                Err(mismatch("the token's iss is not the caller's"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jwt(header: &str, claims: &str) -> String {
+        let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+        format!("{header}.{claims}.c2ln")
+    }
+
+    #[test]
+    fn what_is_no_jwt_is_not_read() {
+        let good = jwt("{}", r#"{"sub":"1"}"#);
+        assert!(UnverifiedClaims::read(&good).is_some());
+        for token in [
+            "",
+            "opaque",
+            "..",
+            "a.b.c",
+            good.trim_end_matches("c2ln"),
+            good.trim_end_matches(".c2ln"),
+            &format!("{good}.e30.e30"),
+            &format!("{good}="),
+            &format!(" {good}"),
+            &format!("{good}\n"),
+            &jwt("[]", "{}"),
+            &jwt("{}", "[\"1\",\"2\",3]"),
+            &jwt("{}", "null"),
+            &jwt("{}", r#"{"sub":"1","exp":"never"}"#),
+            &jwt("{}", r#"{"sub":"1","sub":"2"}"#),
+        ] {
+            assert!(UnverifiedClaims::read(token).is_none(), "{token:?}");
+        }
+    }
+}

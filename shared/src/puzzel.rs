@@ -1,0 +1,221 @@
+//! The Puzzel client: proves a user's identity to Puzzel, and starts or identifies a chat with it.
+//!
+//! Source: "Chat API identification", Puzzel.
+
+mod error;
+mod hosts;
+mod ids;
+mod pkce;
+mod token;
+
+use std::time::Duration;
+
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Method, StatusCode};
+use reqwest::RequestBuilder;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use url::Url;
+
+use crate::deadline::Deadline;
+use crate::http_client::{Answer, HttpClient, TransportError};
+
+pub use error::{Call, Cause, PuzzelError};
+pub use hosts::{Hosts, Region};
+pub use ids::{ConversationId, CustomerId, InvalidId, ProviderId, QueueKey, UserInfoId};
+pub use pkce::{CodeChallenge, CodeVerifier};
+pub use token::{IdpToken, TokenKind, VisitorToken};
+
+/// How long one call may take, its repeat included.
+const CALL_LIMIT: Duration = Duration::from_secs(5);
+
+/// The most bytes of an answer that are read.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// The client for one customer. It keeps its connections: make one during init, for all requests.
+pub struct Puzzel {
+    http: HttpClient,
+    hosts: Hosts,
+    customer: CustomerId,
+}
+
+/// An identity that Puzzel has given out, with the proof that it was given to us.
+pub struct Identity {
+    /// What Puzzel calls the user.
+    pub user_info_id: UserInfoId,
+    /// The verifier of the challenge that the identity was asked for with.
+    pub code_verifier: CodeVerifier,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AuthenticateRequest<'a> {
+    code_challenge: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SetIdentityRequest<'a> {
+    user_info_id: &'a str,
+    code_verifier: &'a str,
+}
+
+impl Puzzel {
+    /// A client with a pool of connections of its own.
+    ///
+    /// # Errors
+    /// Where the system has no root certificates.
+    pub fn new(hosts: Hosts, customer: CustomerId) -> Result<Self, TransportError> {
+        Ok(Self {
+            http: HttpClient::new()?,
+            hosts,
+            customer,
+        })
+    }
+
+    /// Exchanges a token of the customer's identity provider for an identity, which can be used
+    /// with the verifier of `challenge` only. Without `provider` Puzzel takes its first one.
+    pub async fn authenticate(
+        &self,
+        token: &IdpToken,
+        challenge: &CodeChallenge,
+        provider: Option<ProviderId>,
+        deadline: Deadline,
+    ) -> Result<UserInfoId, PuzzelError> {
+        let call = Call::Authenticate;
+        let provider = provider.map(|id| id.to_string());
+        let query: Vec<_> = provider
+            .iter()
+            .map(|id| ("providerId", id.as_str()))
+            .collect();
+        let url = self
+            .hosts
+            .identity
+            .join(&["api", "authenticate", self.customer.as_str()], &query)
+            .map_err(|cause| call.failed(cause))?;
+        let body = AuthenticateRequest {
+            code_challenge: challenge.as_str(),
+            access_token: token.of_kind(TokenKind::Access),
+            id_token: token.of_kind(TokenKind::Id),
+        };
+        let request = self.http.request(Method::POST, url).json(&body);
+        let answer = self.send(call, request, deadline).await?;
+        serde_json::from_slice::<Value>(&answer.body)
+            .ok()
+            .and_then(|answer| {
+                let id = answer.get("userInfoId")?.as_str()?;
+                id.to_owned().try_into().ok()
+            })
+            .ok_or_else(|| call.failed(Cause::NoUserInfoId))
+    }
+
+    /// Starts a chat in the queue, as `identity`. Gives back Puzzel's JSON answer, `None` where it
+    /// is empty or no JSON: its form is not documented.
+    pub async fn start_chat(
+        &self,
+        conversation: &ConversationId,
+        queue: &QueueKey,
+        identity: &Identity,
+        visitor: Option<&VisitorToken>,
+        deadline: Deadline,
+    ) -> Result<Option<Box<RawValue>>, PuzzelError> {
+        let call = Call::StartChat;
+        let path = [
+            "api",
+            "conversation",
+            conversation.as_str(),
+            "route",
+            queue.as_str(),
+        ];
+        // The verifier travels in the query: this URL must not get into a log or an error.
+        let query = [
+            ("userInfoId", identity.user_info_id.expose()),
+            ("codeVerifier", identity.code_verifier.expose()),
+        ];
+        let url = self
+            .hosts
+            .chat
+            .join(&path, &query)
+            .map_err(|cause| call.failed(cause))?;
+        // Said, because servers refuse a POST of unsaid length (411) and hyper leaves out a zero.
+        let request = self
+            .chat_request(url, visitor)
+            .header(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        let answer = self.send(call, request, deadline).await?;
+        Ok(serde_json::from_slice(&answer.body).ok())
+    }
+
+    /// Identifies the visitor of a chat that has begun, as `identity`.
+    pub async fn set_identity(
+        &self,
+        conversation: &ConversationId,
+        identity: &Identity,
+        visitor: Option<&VisitorToken>,
+        deadline: Deadline,
+    ) -> Result<(), PuzzelError> {
+        let call = Call::SetIdentity;
+        let url = self
+            .hosts
+            .chat
+            .join(
+                &["api", "visitor", "setIdentity", conversation.as_str()],
+                &[],
+            )
+            .map_err(|cause| call.failed(cause))?;
+        let body = SetIdentityRequest {
+            user_info_id: identity.user_info_id.expose(),
+            code_verifier: identity.code_verifier.expose(),
+        };
+        let request = self.chat_request(url, visitor).json(&body);
+        self.send(call, request, deadline).await.map(drop)
+    }
+
+    fn chat_request(&self, url: Url, visitor: Option<&VisitorToken>) -> RequestBuilder {
+        let request = self.http.request(Method::POST, url);
+        match visitor {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        }
+    }
+
+    /// Sends a call, once more where it did not arrive, and gives back an answer of a 2xx status.
+    ///
+    /// Only two failures are repeated, and only once. Without a connection nothing was sent. On a
+    /// kept connection that ended without a byte of an answer, the upstream has nearly always
+    /// closed it while it idled, and every environment that wakes up would fail with its first
+    /// call; where the call did arrive after all, the repeat carries the same challenge, verifier
+    /// and conversation id, so that there is no second chat and no identity that anybody else
+    /// could use. What failed on a fresh connection, or in time, may have been executed and is
+    /// never repeated.
+    async fn send(
+        &self,
+        call: Call,
+        request: RequestBuilder,
+        deadline: Deadline,
+    ) -> Result<Answer, PuzzelError> {
+        let deadline = deadline.at_most(CALL_LIMIT);
+        let repeat = request.try_clone();
+        let mut answer = self.http.send(request, deadline, MAX_ANSWER_BYTES).await;
+        if let Err(TransportError::Connect | TransportError::KeptConnectionClosed) = answer
+            && let Some(request) = repeat
+        {
+            answer = self.http.send(request, deadline, MAX_ANSWER_BYTES).await;
+        }
+        let answer = answer.map_err(|cause| call.failed(cause))?;
+        Err(call.failed(match (answer.status, answer.retry_after) {
+            (status, _) if status.is_success() => return Ok(answer),
+            (StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
+                Cause::Rejected(answer.status)
+            }
+            (StatusCode::TOO_MANY_REQUESTS, _) | (StatusCode::SERVICE_UNAVAILABLE, Some(_)) => {
+                Cause::Busy(answer.retry_after)
+            }
+            _ => Cause::Status(answer.status),
+        }))
+    }
+}

@@ -1,0 +1,121 @@
+//! What goes wrong with a call to Puzzel, and what the caller is told of it.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::http_client::TransportError;
+use crate::problem::{Code, Problem};
+use crate::upstream_url::InvalidPath;
+
+/// A call that failed. Holds no URL and no text of Puzzel's.
+#[derive(Debug, thiserror::Error)]
+#[error("{call}: {cause}")]
+pub struct PuzzelError {
+    /// The call.
+    pub call: Call,
+    /// Why it failed.
+    pub cause: Cause,
+}
+
+/// The calls, named as Puzzel's page names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "documented at the client's methods")]
+pub enum Call {
+    Authenticate,
+    StartChat,
+    SetIdentity,
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// Puzzel refused the token or the identity: 400, 401 or 403.
+    #[error("refused with status {}", .0.as_u16())]
+    Rejected(StatusCode),
+    /// Puzzel asks to wait: 429, or 503 with `Retry-After`. Holds how long.
+    #[error("Puzzel is busy")]
+    Busy(Option<Duration>),
+    /// Any other status that is not 2xx.
+    #[error("status {}", .0.as_u16())]
+    Status(StatusCode),
+    /// An answer to authenticate without a usable `userInfoId`.
+    #[error("the answer holds no userInfoId")]
+    NoUserInfoId,
+    /// The URL cannot be built. Nothing was sent.
+    #[error("the URL cannot be built: {0}")]
+    Path(InvalidPath),
+    /// There is no answer.
+    #[error("{0}")]
+    Transport(TransportError),
+}
+
+impl Call {
+    pub(super) fn failed(self, cause: impl Into<Cause>) -> PuzzelError {
+        PuzzelError {
+            call: self,
+            cause: cause.into(),
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Authenticate => "authenticate",
+            Self::StartChat => "start chat",
+            Self::SetIdentity => "set identity",
+        })
+    }
+}
+
+impl From<InvalidPath> for Cause {
+    fn from(cause: InvalidPath) -> Self {
+        Self::Path(cause)
+    }
+}
+
+impl From<TransportError> for Cause {
+    fn from(cause: TransportError) -> Self {
+        Self::Transport(cause)
+    }
+}
+
+impl From<PuzzelError> for Problem {
+    fn from(error: PuzzelError) -> Self {
+        let problem = match (error.cause, error.call) {
+            (Cause::Rejected(_), Call::Authenticate) => Self::new(
+                Code::IdentityRejected,
+                "Puzzel refused the token: log in again, and check the Visitor Idp in Puzzel's organisation settings",
+            ),
+            (Cause::Rejected(_), Call::StartChat | Call::SetIdentity) => Self::new(
+                Code::IdentityRejected,
+                "Puzzel refused the identity for this chat: check conversation, queue and visitor token",
+            ),
+            (Cause::Busy(wait), _) => {
+                let problem = Self::new(Code::UpstreamBusy, "Puzzel is busy; try again later");
+                match wait {
+                    Some(wait) => problem.retry_after(whole_seconds(wait)),
+                    None => problem,
+                }
+            }
+            (Cause::Transport(TransportError::Timeout), _) => Self::new(
+                Code::UpstreamTimeout,
+                "Puzzel did not answer in time; it may have done what it was asked",
+            ),
+            (Cause::Status(_) | Cause::NoUserInfoId | Cause::Path(_) | Cause::Transport(_), _) => {
+                Self::new(
+                    Code::UpstreamError,
+                    "Puzzel did not answer as it should; try again later",
+                )
+            }
+        };
+        problem.because(error)
+    }
+}
+
+/// Rounded up: who waits for less comes too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}

@@ -1,0 +1,83 @@
+//! Where Puzzel is.
+
+use std::str::FromStr;
+
+use crate::upstream_url::{InvalidUpstreamUrl, UpstreamUrl};
+
+/// The base URLs of Puzzel's two services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hosts {
+    /// The identity service, `IDP_SRV` on Puzzel's page.
+    pub identity: UpstreamUrl,
+    /// The chat service, `COMM_SRV` on Puzzel's page.
+    pub chat: UpstreamUrl,
+}
+
+/// A region that Puzzel runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "Puzzel's own names")]
+pub enum Region {
+    Opo,
+    Uk,
+}
+
+impl FromStr for Region {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "opo" => Ok(Self::Opo),
+            "uk" => Ok(Self::Uk),
+            _ => Err(()),
+        }
+    }
+}
+
+impl TryFrom<Region> for Hosts {
+    type Error = InvalidUpstreamUrl;
+
+    fn try_from(region: Region) -> Result<Self, InvalidUpstreamUrl> {
+        let (identity, chat) = match region {
+            Region::Opo => (
+                "https://app-consumeridp.puzzel.com",
+                "https://app-commsrv.puzzel.com",
+            ),
+            Region::Uk => (
+                "https://uk-consumeridp.puzzel.com",
+                "https://uk-commsrv.puzzel.com",
+            ),
+        };
+        Ok(Self {
+            identity: identity.parse()?,
+            chat: chat.parse()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_regions_are_puzzels() {
+        let urls = |region: &str| {
+            let hosts = Hosts::try_from(region.parse::<Region>().unwrap()).unwrap();
+            [hosts.identity, hosts.chat].map(|host| host.join(&["api"], &[]).unwrap().to_string())
+        };
+        assert_eq!(
+            urls("opo"),
+            [
+                "https://app-consumeridp.puzzel.com/api",
+                "https://app-commsrv.puzzel.com/api"
+            ]
+        );
+        assert_eq!(
+            urls("uk"),
+            [
+                "https://uk-consumeridp.puzzel.com/api",
+                "https://uk-commsrv.puzzel.com/api"
+            ]
+        );
+        assert_eq!("OPO".parse::<Region>(), Err(()));
+    }
+}

@@ -1,0 +1,195 @@
+//! The ids of Puzzel's calls. Each is checked where it comes in, so that no URL can be built with
+//! one that leads elsewhere.
+
+use std::fmt;
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+/// The most characters of a `userInfoId`. Their length is not documented; the sample has 26.
+const MAX_USER_INFO_ID: usize = 1024;
+
+/// Why a string is no such id. Says what it must be, and not what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it must be {0}")]
+pub struct InvalidId(pub &'static str);
+
+/// The customer's (the solution's) id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerId(String);
+
+/// The id of a conversation. The client chooses it, a random UUID usually.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationId(String);
+
+/// The key of the queue that a chat starts in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueKey(String);
+
+/// The id of an identity provider in Puzzel's organisation settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct ProviderId(i64);
+
+/// What Puzzel calls the user whom it has authenticated. With its verifier it is the user's
+/// identity in a chat, so it is a secret.
+#[derive(Debug)]
+pub struct UserInfoId(SecretString);
+
+impl CustomerId {
+    /// What a customer id must be.
+    pub const EXPECTED: &str =
+        "1 to 25 characters, none of them a control character, / or \\, and no dot segment";
+
+    /// The id as a string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CustomerId {
+    type Err = InvalidId;
+
+    fn from_str(id: &str) -> Result<Self, InvalidId> {
+        if is_segment(id, 25) {
+            Ok(Self(id.to_owned()))
+        } else {
+            Err(InvalidId(Self::EXPECTED))
+        }
+    }
+}
+
+impl ConversationId {
+    /// The id as a string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ConversationId {
+    type Err = InvalidId;
+
+    fn from_str(id: &str) -> Result<Self, InvalidId> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        if (1..=128).contains(&id.len()) && id.bytes().all(plain) {
+            Ok(Self(id.to_owned()))
+        } else {
+            Err(InvalidId("1 to 128 of the characters A-Z a-z 0-9 - _"))
+        }
+    }
+}
+
+impl QueueKey {
+    /// The key as a string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for QueueKey {
+    type Err = InvalidId;
+
+    fn from_str(key: &str) -> Result<Self, InvalidId> {
+        if is_segment(key, 128) {
+            Ok(Self(key.to_owned()))
+        } else {
+            Err(InvalidId(
+                "1 to 128 characters, none of them a control character, / or \\, and no dot segment",
+            ))
+        }
+    }
+}
+
+impl fmt::Display for ProviderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl UserInfoId {
+    /// The id itself, for Puzzel or for the caller.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl TryFrom<String> for UserInfoId {
+    type Error = InvalidId;
+
+    fn try_from(id: String) -> Result<Self, InvalidId> {
+        let length = id.chars().count();
+        if (1..=MAX_USER_INFO_ID).contains(&length) && !id.chars().any(char::is_control) {
+            Ok(Self(id.into()))
+        } else {
+            Err(InvalidId(
+                "1 to 1024 characters, none of them a control character",
+            ))
+        }
+    }
+}
+
+/// Whether `text` can be one segment of a path. Slashes would be encoded, but servers on the way
+/// have been seen to decode them.
+fn is_segment(text: &str, max_characters: usize) -> bool {
+    (1..=max_characters).contains(&text.chars().count())
+        && !matches!(text, "." | "..")
+        && !text
+            .chars()
+            .any(|c| c.is_control() || matches!(c, '/' | '\\'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: [&str; 11] = [
+        "", ".", "..", "a/b", "a\\..\\b", "a\0b", "a\rb", "12\n34", "a\tb", "a\u{7f}", "a\u{85}",
+    ];
+
+    #[test]
+    fn what_leads_elsewhere_is_no_id() {
+        for id in HOSTILE {
+            assert!(id.parse::<CustomerId>().is_err(), "{id:?}");
+            assert!(id.parse::<ConversationId>().is_err(), "{id:?}");
+            assert!(id.parse::<QueueKey>().is_err(), "{id:?}");
+        }
+        for id in ["a b", "a.b", "...", "%2e%2e", "\u{4e16}"] {
+            assert!(id.parse::<ConversationId>().is_err(), "{id:?}");
+            assert!(id.parse::<QueueKey>().is_ok(), "{id:?}");
+            assert!(id.parse::<CustomerId>().is_ok(), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_counted_in_characters() {
+        assert!("c".repeat(25).parse::<CustomerId>().is_ok());
+        assert!("c".repeat(26).parse::<CustomerId>().is_err());
+        assert!("-".repeat(128).parse::<ConversationId>().is_ok());
+        assert!("_".repeat(129).parse::<ConversationId>().is_err());
+        assert!("\u{4e16}".repeat(128).parse::<QueueKey>().is_ok());
+        assert!("\u{4e16}".repeat(129).parse::<QueueKey>().is_err());
+    }
+
+    #[test]
+    fn a_provider_id_is_an_integer() {
+        let read = |json: &str| {
+            serde_json::from_str::<ProviderId>(json)
+                .ok()
+                .map(|id| id.to_string())
+        };
+        assert_eq!(read("456").as_deref(), Some("456"));
+        for other in ["\"456\"", "4.5", "456.0", "true", "[456]", "1e3"] {
+            assert_eq!(read(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_user_info_id_is_not_printed() {
+        let id = UserInfoId::try_from("usr_canary".to_owned()).unwrap();
+        assert!(!format!("{id:?}").contains("canary"));
+        for id in ["", "usr\n1", &"u".repeat(1025)] {
+            assert!(UserInfoId::try_from(id.to_owned()).is_err(), "{id:?}");
+        }
+    }
+}
