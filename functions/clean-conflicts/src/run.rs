@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 use shared::clock::now_millis;
-use shared::conflicts::{Conflict, Position, Remedy, State, Table, TableError};
+use shared::conflicts::{Conflict, Position, Remedy, Scope, State, Table, TableError};
 use shared::deadline::Deadline;
 use shared::sunshine::{StopReason, SunshineClient};
 
@@ -24,6 +24,8 @@ pub struct Run<'a> {
     pub sunshine: SunshineClient,
     /// The conflicts.
     pub table: &'a Table,
+    /// Whose they are.
+    pub scope: &'a Scope,
     /// The archive, where one is configured.
     pub archive: Option<&'a Archive>,
     /// What may be done.
