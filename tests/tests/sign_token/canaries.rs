@@ -159,7 +159,7 @@ async fn no_failure_of_secrets_manager_tells_a_secret() {
         ..Fault::new(Service::SecretsManager, Effect::Delay)
     };
     stack.aws.set_faults([slow]);
-    let soon = Duration::from_millis(600);
+    let soon = Duration::from_secs(2);
     let answer = stack
         .function
         .invoke_within(&event.api_gateway(), soon)
