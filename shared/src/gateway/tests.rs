@@ -1,3 +1,6 @@
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, Method, StatusCode};
+use lambda_http::Body;
 use serde_json::json;
 
 use super::*;
