@@ -1,5 +1,7 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, Method, StatusCode};
+use http::{Method, StatusCode};
 use lambda_http::Body;
 use serde_json::json;
 

@@ -59,16 +59,11 @@ fn needs(function: &str) -> Vec<(&'static str, &'static str)> {
             ("kms:Decrypt", KEY),
         ],
         "ReportConflictFunction" => {
-            vec![
-                ("dynamodb:GetItem", table),
-                ("dynamodb:PutItem", table),
-                ("dynamodb:UpdateItem", table),
-            ]
+            vec![("dynamodb:GetItem", table), ("dynamodb:PutItem", table)]
         }
         "CleanConflictsFunction" => vec![
             ("dynamodb:GetItem", table),
             ("dynamodb:PutItem", table),
-            ("dynamodb:UpdateItem", table),
             ("dynamodb:Query", table),
             ("dynamodb:Query", "${ConflictsTable.Arn}/index/due"),
             ("dynamodb:Query", "${ConflictsTable.Arn}/index/state"),
@@ -81,7 +76,6 @@ fn needs(function: &str) -> Vec<(&'static str, &'static str)> {
         "ReceiveWebhookFunction" => vec![
             ("dynamodb:GetItem", table),
             ("dynamodb:PutItem", table),
-            ("dynamodb:UpdateItem", table),
             ("secretsmanager:GetSecretValue", WEBHOOK[0].1),
             ("kms:Decrypt", KEY),
         ],
