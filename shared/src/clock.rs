@@ -9,3 +9,13 @@ pub fn now_millis() -> u64 {
         .unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or_default()
 }
+
+/// Milliseconds since 1970 of a time in RFC 3339, as Zendesk writes it; `None` where it is none,
+/// or before 1970.
+#[cfg(feature = "conflicts")]
+pub fn parse_millis(time: &str) -> Option<u64> {
+    use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
+
+    let time = DateTime::from_str(time, DateTimeFormat::DateTimeWithOffset).ok()?;
+    u64::try_from(time.to_millis().ok()?).ok()
+}

@@ -5,12 +5,14 @@
 //! version, so two workers never both act on what they read.
 
 mod config;
+mod history;
 mod id;
 mod lineage;
 mod record;
 mod table;
 
 pub use config::ConflictsConfig;
+pub use history::Told;
 pub use id::{ConflictId, Scope};
 pub use lineage::{Lineage, Source, Target};
 pub use record::{Conflict, MAX_ATTEMPTS, Reason, Remedy, State};

@@ -15,6 +15,7 @@ pub mod deadline;
 pub mod email;
 pub mod external_id;
 pub mod gateway;
+pub mod hex;
 #[cfg(feature = "http-client")]
 pub mod http_client;
 pub mod metrics;

@@ -105,9 +105,8 @@ impl Verifier {
 
     /// The first fetch of the keys, for init. Where it fails the function starts all the same.
     pub async fn warm_up(&self) {
-        if let Err(error) = self.keys(Deadline::after(FETCH_LIMIT)).await {
-            tracing::warn!(%error, "the issuer's keys could not be fetched");
-        }
+        // The failure is told by whoever fetched.
+        let _ = self.keys(Deadline::after(FETCH_LIMIT)).await;
     }
 
     /// The claims of `token`, where it is valid now.
@@ -194,9 +193,10 @@ impl Verifier {
 
     async fn fetch(&self, deadline: Deadline) -> Result<KeySet, FetchError<KeysError>> {
         let deadline = deadline.at_most(FETCH_LIMIT);
-        self.discover(deadline)
-            .await
-            .map_err(FetchError::Unavailable)
+        self.discover(deadline).await.map_err(|error| {
+            tracing::warn!(%error, "the issuer's keys could not be fetched");
+            FetchError::Unavailable(error)
+        })
     }
 
     async fn discover(&self, deadline: Deadline) -> Result<KeySet, KeysError> {

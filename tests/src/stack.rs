@@ -1,38 +1,30 @@
 //! The local stack: everything, started in order and ended in reverse.
 
-use std::collections::BTreeMap;
+mod backends;
+
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::aws::Aws;
+pub use backends::{Backends, KID, conflicts_table};
+
 use crate::cargo_lambda::{self, CargoLambdaError, spinner};
 use crate::front;
-use crate::issuer::{AUDIENCE, Issuer};
 use crate::lambda::{build_command, workspace_root};
 use crate::serve::{Forward, Server};
-use crate::standins::sunshine::{Sunshine, SunshineConfig};
 use crate::watch::{Watch, WatchError};
 
-/// The functions, each with a path that it answers without doing anything.
-const FUNCTIONS: [(&str, &str); 4] = [
-    ("sign-token", "/zendesk/token"),
-    ("report-conflict", "/zendesk/conflicts"),
-    ("receive-webhook", "/webhooks/zendesk"),
-    ("exchange-identity", "/puzzel/identity"),
+/// The functions, each with a path that it answers, where it is an HTTP function.
+const FUNCTIONS: [(&str, Option<&str>); 5] = [
+    ("sign-token", Some("/zendesk/token")),
+    ("report-conflict", Some("/zendesk/conflicts")),
+    ("clean-conflicts", None),
+    ("receive-webhook", Some("/webhooks/zendesk")),
+    ("exchange-identity", Some("/puzzel/identity")),
 ];
-
-/// Names of the local secrets.
-const SIGNING_KEYS: &str = "chat-identity/signing-keys";
-const API_KEY: &str = "chat-identity/sunshine-api-key";
-
-/// The one key that signs messaging JWTs locally.
-pub const KID: &str = "app_local";
 
 /// What a stack is started with.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,8 +49,8 @@ pub enum StackError {
     CargoLambda(#[from] CargoLambdaError),
     #[error(transparent)]
     Watch(#[from] WatchError),
-    #[error("{name} gave no answer within {} s:\n{log}", FIRST_ANSWER.as_secs())]
-    Silent { name: &'static str, log: String },
+    #[error("{name} does not start:\n{log}")]
+    NotStarted { name: &'static str, log: String },
 }
 
 /// How long a function has for its first answer: it is built, but cargo looks once more.
@@ -68,13 +60,8 @@ const FIRST_ANSWER: Duration = Duration::from_mins(1);
 pub struct Stack {
     front: Server,
     watch: Watch,
-    /// The embedded AWS.
-    pub aws: Aws,
-    /// The stand-in for Zendesk.
-    pub sunshine: Sunshine,
-    /// The company's login.
-    pub issuer: Issuer,
-    signing_secret: String,
+    /// What the functions talk to.
+    pub backends: Backends,
     _folder: Folder,
 }
 
@@ -103,26 +90,9 @@ impl Stack {
 
         let progress = spinner("starting");
         let folder = Folder::take()?;
-        let issuer = Issuer::start().await?;
-        let signing_secret = random_secret();
-        let api_key = random_secret();
-        let sunshine = Sunshine::start(SunshineConfig {
-            signing_keys: BTreeMap::from([(KID.to_owned(), signing_secret.clone())]),
-            integration_keys: BTreeMap::from([("int_local".to_owned(), api_key.clone())]),
-            ..SunshineConfig::default()
-        })
-        .await?;
-        let aws = if options.keep_data {
-            Aws::start_in(&folder.path).await?
-        } else {
-            Aws::start().await?
-        };
-        let signing = json!({"activeKid": KID, "keys": {KID: signing_secret}});
-        aws.put_secret(SIGNING_KEYS, &signing).await;
-        let api_key = json!({"keyId": "int_local", "secret": api_key});
-        aws.put_secret(API_KEY, &api_key).await;
-
-        let environment = environment(&issuer, &sunshine, &aws);
+        let data = options.keep_data.then_some(folder.path.as_path());
+        let backends = Backends::start(data).await?;
+        let environment = backends.environment();
         let log = folder.path.join("functions.log");
         let watch = Watch::start(&cargo_lambda, &environment, &log, options.reload).await?;
         let functions = Forward::new(watch.address());
@@ -131,13 +101,11 @@ impl Stack {
         let stack = Self {
             front,
             watch,
-            aws,
-            sunshine,
-            issuer,
-            signing_secret,
+            backends,
             _folder: folder,
         };
         for (name, path) in present {
+            let Some(path) = path else { continue };
             progress.set_message(format!("starting {name}"));
             stack.first_answer(name, path).await?;
         }
@@ -148,11 +116,6 @@ impl Stack {
     /// The one local address.
     pub fn url(&self) -> String {
         self.front.url()
-    }
-
-    /// The secret of [`KID`], for tokens that the function would not sign.
-    pub fn signing_secret(&self) -> &str {
-        &self.signing_secret
     }
 
     /// What the functions wrote.
@@ -178,42 +141,18 @@ impl Stack {
         let url = format!("{}{path}", self.url());
         let began = Instant::now();
         loop {
-            let request = client.get(&url);
-            let answer = request.timeout(FIRST_ANSWER).send().await;
+            let request = client.get(&url).timeout(FIRST_ANSWER / 10);
+            let answer = request.send().await;
             if answer.is_ok_and(|answer| answer.status().is_client_error()) {
                 return Ok(());
             }
-            if began.elapsed() > FIRST_ANSWER {
-                let log = self.log();
-                return Err(StackError::Silent { name, log });
+            // cargo-lambda keeps a request to a function that ended, and says so in its log only.
+            let log = self.log();
+            if log.contains("command exited") || began.elapsed() > FIRST_ANSWER {
+                return Err(StackError::NotStarted { name, log });
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-}
-
-/// What the functions are told, the same for all.
-fn environment(issuer: &Issuer, sunshine: &Sunshine, aws: &Aws) -> Vec<(String, String)> {
-    let mut environment = aws.environment();
-    environment.extend(
-        [
-            ("IDENTITY_SOURCE", "bearer".to_owned()),
-            ("OIDC_ISSUER", issuer.url()),
-            ("OIDC_AUDIENCE", AUDIENCE.to_owned()),
-            ("SIGNING_KEY_SECRET_ID", SIGNING_KEYS.to_owned()),
-            ("SUNSHINE_BASE_URL", sunshine.url()),
-            ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
-            ("SUNSHINE_API_KEY_SECRET_ID", API_KEY.to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    );
-    environment
-}
-
-fn random_secret() -> String {
-    let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).expect("randomness");
-    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// A folder under `.local` that no other running stack has.

@@ -73,7 +73,7 @@ struct Story<'a> {
 
 impl Story<'_> {
     async fn log_in(&mut self) -> Seen {
-        let url = format!("{}/token", self.stack.issuer.url());
+        let url = format!("{}/token", self.stack.backends.issuer.url());
         let request = self.client.post(url).json(&Stack::user());
         let (status, tokens) = answer(request).await?;
         expect(status == 200, &format!("{status} {tokens}"))?;
@@ -122,7 +122,7 @@ impl Story<'_> {
         let issued = claims["iat"].as_i64().unwrap_or_default();
         claims["iat"] = json!(issued - 7200);
         claims["exp"] = json!(issued - 3600);
-        let secret = self.stack.signing_secret().as_bytes();
+        let secret = self.stack.backends.signing_secret.as_bytes();
         self.refused(secret, &claims).await
     }
 
@@ -138,7 +138,7 @@ impl Story<'_> {
     }
 
     async fn rotate(&mut self) -> Seen {
-        let url = format!("{}/rotate", self.stack.issuer.url());
+        let url = format!("{}/rotate", self.stack.backends.issuer.url());
         let (_, key) = answer(self.client.post(url)).await?;
         self.log_in().await?;
         self.sign().await?;
@@ -153,7 +153,7 @@ impl Story<'_> {
     }
 
     async fn zendesk_login(&self, jwt: &str) -> Result<(u16, Value), String> {
-        let url = format!("{}/_login", self.stack.sunshine.url());
+        let url = format!("{}/_login", self.stack.backends.sunshine.url());
         let login = json!({"jwt": jwt, "deviceId": "tour"});
         answer(self.client.post(url).json(&login)).await
     }

@@ -1,11 +1,5 @@
 //! What goes wrong on purpose does so as asked, and a test can stop a request at a point.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};

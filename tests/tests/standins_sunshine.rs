@@ -1,11 +1,5 @@
 //! The stand-in's v2 API answers as the contract says, traps included.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
 use std::collections::BTreeMap;
 
 use reqwest::Method;

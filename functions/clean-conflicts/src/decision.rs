@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
-use shared::conflicts::{Conflict, Lineage, Reason, Remedy, Target};
+use shared::conflicts::{Conflict, Lineage, Reason, Remedy, Target, Told};
 use shared::email::EmailKey;
 use shared::sunshine::{BrandId, User, ZendeskId};
 
@@ -70,9 +70,10 @@ pub fn emails(user: &User) -> Vec<EmailKey> {
 }
 
 /// What is to be done about `user`, which holds what the claimant `caller` says is its own; `own`
-/// is the user found under the caller's external id.
+/// is the user found under the caller's external id, and `told` what webhooks said of the two ids.
 pub fn decide(
     conflict: &Conflict,
+    told: &Told,
     user: &User,
     caller: &str,
     own: Option<&User>,
@@ -101,7 +102,15 @@ pub fn decide(
         return review(Reason::ChangedSinceApproval);
     }
 
-    let lineage = lineage(user, external_id, caller, &conflict.lineages, now);
+    let mut lineages: Vec<_> = conflict.lineages.iter().collect();
+    let lineage = match told {
+        Told::Otherwise => Err(Reason::ContradictedLineage),
+        Told::Nothing => lineage(user, external_id, caller, &lineages, now),
+        Told::Became(webhooks) => {
+            lineages.push(webhooks);
+            lineage(user, external_id, caller, &lineages, now)
+        }
+    };
     let mergeable = || mergeable(user, caller, own);
     match rules.named {
         Some(Remedy::Delete) => match lineage {
@@ -132,7 +141,7 @@ fn lineage(
     user: &User,
     external_id: &str,
     caller: &str,
-    lineages: &[Lineage],
+    lineages: &[&Lineage],
     now: u64,
 ) -> Result<(), Reason> {
     let target = Target {

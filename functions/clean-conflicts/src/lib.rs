@@ -88,7 +88,7 @@ impl CleanConflicts {
             Action::Resolve(resolve) => {
                 self.allow(resolve.remedy)?;
                 self.run(deadline, resolve.remedy, async |run: &Run<'_>| {
-                    operator::resolve(run, &self.config.conflicts.scope, &resolve).await
+                    operator::resolve(run, &resolve).await
                 })
                 .await?
             }
@@ -158,6 +158,7 @@ impl CleanConflicts {
         Run {
             sunshine: SunshineClient::new(self.http.clone(), account, options),
             table: &self.table,
+            scope: &self.config.conflicts.scope,
             archive: self.archive.as_ref(),
             rules: Rules {
                 allowed: self.config.allowed,

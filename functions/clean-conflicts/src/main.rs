@@ -9,7 +9,8 @@ async fn main() -> Result<(), Error> {
     let config = shared::config::start(Config::from_variables)?;
     let function = &CleanConflicts::start(config).await?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
-        shared::gateway::caught(function.handle(event.payload, event.context.deadline)).await?
+        let work = Box::pin(function.handle(event.payload, event.context.deadline));
+        shared::gateway::caught(work).await?
     }))
     .await
 }

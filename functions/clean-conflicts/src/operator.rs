@@ -24,7 +24,7 @@ pub async fn list(table: &Table, list: &List) -> Result<Report, TableError> {
 }
 
 /// Clears what holds the email of the user that had the previous external id.
-pub async fn resolve(run: &Run<'_>, scope: &Scope, resolve: &Resolve) -> Result<(), Error> {
+pub async fn resolve(run: &Run<'_>, resolve: &Resolve) -> Result<(), Error> {
     let previous = &resolve.previous_external_id;
     let read = run
         .sunshine
@@ -45,7 +45,7 @@ pub async fn resolve(run: &Run<'_>, scope: &Scope, resolve: &Resolve) -> Result<
         report.not_a_conflict += 1;
         return Ok(());
     };
-    let conflict = asked(scope, resolve, &user);
+    let conflict = asked(run.scope, resolve, &user);
     if resolve.dry_run {
         return dry_run(run, conflict).await;
     }

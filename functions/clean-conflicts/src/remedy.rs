@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use shared::conflicts::Remedy;
-use shared::sunshine::{Error, ProfilePatch, User, UserPatch};
+use shared::sunshine::{Error, ProfilePatch, User, UserPatch, ZendeskId};
 
 use crate::archive::Archive;
 use crate::run::Run;
@@ -10,7 +10,14 @@ use crate::worker::{Step, Work, unread};
 
 /// Sends a remedy. It goes to the user's own id, or for a merge to the Zendesk id that was just
 /// read from that user; never to an external id.
-pub async fn send(run: &Run<'_>, user: &User, remedy: Remedy) -> Result<(), Error> {
+///
+/// `surviving` is the Zendesk user that the one of a merge was itself merged into, if it was.
+pub async fn send(
+    run: &Run<'_>,
+    user: &User,
+    remedy: Remedy,
+    surviving: Option<&ZendeskId>,
+) -> Result<(), Error> {
     match remedy {
         Remedy::Plan => Ok(()),
         Remedy::ReleaseEmail => {
@@ -19,7 +26,11 @@ pub async fn send(run: &Run<'_>, user: &User, remedy: Remedy) -> Result<(), Erro
                 .await
         }
         Remedy::Merge => match &user.zendesk_id {
-            Some(zendesk_id) => run.sunshine.sync_user(zendesk_id, None, run.deadline).await,
+            Some(zendesk_id) => {
+                run.sunshine
+                    .sync_user(zendesk_id, surviving, run.deadline)
+                    .await
+            }
             None => Err(Error::NotFound),
         },
         Remedy::Delete => run.sunshine.delete_user(&user.id, run.deadline).await,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 use shared::clock::now_millis;
-use shared::conflicts::{Conflict, Position, Remedy, State, Table, TableError};
+use shared::conflicts::{Conflict, Position, Remedy, Scope, State, Table, TableError};
 use shared::deadline::Deadline;
 use shared::sunshine::{StopReason, SunshineClient};
 
@@ -24,6 +24,8 @@ pub struct Run<'a> {
     pub sunshine: SunshineClient,
     /// The conflicts.
     pub table: &'a Table,
+    /// Whose they are.
+    pub scope: &'a Scope,
     /// The archive, where one is configured.
     pub archive: Option<&'a Archive>,
     /// What may be done.
@@ -130,16 +132,12 @@ impl Run<'_> {
 
     /// Takes one of the remedies that the run may take. Stops the run where none is left.
     pub fn take_action(&self) -> bool {
-        match self.actions_left.get().checked_sub(1) {
-            Some(left) => {
-                self.actions_left.set(left);
-                true
-            }
-            None => {
-                self.stop("max_actions");
-                false
-            }
+        let left = self.actions_left.get().checked_sub(1);
+        match left {
+            Some(left) => self.actions_left.set(left),
+            None => self.stop("max_actions"),
         }
+        left.is_some()
     }
 
     /// Gives a remedy back that was not taken after all.

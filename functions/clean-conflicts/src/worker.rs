@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::clock::now_millis;
 use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, Remedy, State, TableError};
 use shared::email::EmailKey;
-use shared::sunshine::{Error, LookupExternalId, User, UserId};
+use shared::sunshine::{Error, LookupExternalId, User, UserId, ZendeskId};
 
 use crate::archive::{Archive, Copy, CopyError, Tools};
 use crate::decision::{self, Verdict};
@@ -208,7 +208,14 @@ pub async fn evidence(run: &Run<'_>, conflict: &Conflict) -> Work<Found> {
             .user_by_external_id(&caller_lookup, run.deadline)
             .await,
     )?;
-    let verdict = decision::decide(conflict, &user, caller, own.as_ref(), now_millis(), rules);
+    let external_id = user.external_id.as_deref().unwrap_or_default();
+    let told = run
+        .table
+        .told_of(run.scope, external_id, caller)
+        .await
+        .map_err(|error| unrecorded(&error))?;
+    let own = own.as_ref();
+    let verdict = decision::decide(conflict, &told, &user, caller, own, now_millis(), rules);
     let is_known_by_id = conflict.email.is_none();
     Ok(match verdict {
         Verdict::Act(remedy) if is_known_by_id && remedy != Remedy::Delete => {
@@ -292,6 +299,14 @@ async fn act(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: Remedy
 
 /// Records that the call is about to be sent, and sends it.
 async fn send(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: Remedy) -> Work<()> {
+    let surviving = match &user.zendesk_id {
+        Some(id) if remedy == Remedy::Merge => {
+            let surviving = run.table.merged_into(id.as_str()).await;
+            surviving.map_err(|error| unrecorded(&error))?
+        }
+        _ => None,
+    };
+    let surviving: Option<ZendeskId> = surviving.and_then(|id| id.parse().ok());
     conflict.state = State::Confirming;
     conflict.sent_at = Some(now_millis());
     conflict.answered = false;
@@ -303,7 +318,7 @@ async fn send(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: Remed
         conflict.sent_at = None;
         return Err(Step::Leave);
     }
-    conflict.answered = match remedy::send(run, user, remedy).await {
+    conflict.answered = match remedy::send(run, user, remedy, surviving.as_ref()).await {
         // Gone already is what a delete was to achieve, and leaves a release nothing to do.
         Ok(()) | Err(Error::NotFound) => true,
         Err(error) => {
@@ -463,6 +478,12 @@ pub fn unread(run: &Run<'_>, error: &Error) -> Step {
             Step::Retry
         }
     }
+}
+
+/// What becomes of a conflict where the table could not be read.
+pub fn unrecorded(error: &TableError) -> Step {
+    tracing::warn!(%error, "a conflict is tried again later");
+    Step::Retry
 }
 
 fn not_archived(run: &Run<'_>, error: &CopyError) -> Step {

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::email::EmailKey;
+use crate::hex;
 
 /// Changes when what is hashed changes.
 const FORMAT_VERSION: &str = "1";
@@ -32,17 +33,16 @@ impl Scope {
         self.hash(&format!("user:{user_id}"))
     }
 
-    fn hash(&self, subject: &str) -> ConflictId {
+    pub(super) fn hash(&self, subject: &str) -> ConflictId {
         let brand = self.brand_id.as_deref().unwrap_or_default();
-        let hashed = [FORMAT_VERSION, &self.app_id, brand, subject].join("\0");
-        let sum = digest(&SHA256, hashed.as_bytes());
-        let hex = sum
-            .as_ref()
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"));
-        ConflictId(hex.collect())
+        hash(&[FORMAT_VERSION, &self.app_id, brand, subject])
     }
+}
+
+/// The first 32 hex digits of SHA-256 over parts, NUL between.
+pub(super) fn hash(parts: &[&str]) -> ConflictId {
+    let sum = digest(&SHA256, parts.join("\0").as_bytes());
+    ConflictId(hex::encode(sum.as_ref()).chars().take(32).collect())
 }
 
 /// The id of a conflict: the first 32 hex digits of SHA-256 over a format version, app, brand and

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | a conflict | `conflict#` and its id | `conflict` |
 //! | the run lease | `run` | `lease` |
+//! | what webhooks told | see `history.rs` | |
 //!
 //! The index `due` (`dueShard`, `dueAt`) holds what is to be worked on; the index `state`
 //! (`state`, `updatedAt`) what an operator lists. No key holds an email or an external id.
@@ -18,6 +19,8 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 use super::id::ConflictId;
@@ -142,20 +145,7 @@ impl Table {
 
     /// The record with this id, as it is now.
     pub async fn get(&self, id: &ConflictId) -> Result<Option<Conflict>, TableError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key("pk", string(conflict_key(id)))
-            .key("sk", string("conflict"))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| unavailable(&error))?;
-        answer
-            .item
-            .map(|item| from_item(item).map_err(|_| TableError::Malformed))
-            .transpose()
+        self.read(&conflict_key(id), "conflict").await
     }
 
     /// Up to `limit` records that are due at `now`, the longest waiting first, from `start` on.
@@ -231,6 +221,47 @@ impl Table {
         })
         .await
         .map(drop)
+    }
+
+    /// Writes `content` under a key, unless what is there is as new as `time`.
+    pub(super) async fn put_newest(
+        &self,
+        pk: &str,
+        sk: &str,
+        content: &impl Serialize,
+        time: u64,
+    ) -> Result<(), TableError> {
+        let mut item: Item = to_item(content).map_err(|_| TableError::Malformed)?;
+        item.insert("pk".to_owned(), string(pk));
+        item.insert("sk".to_owned(), string(sk));
+        self.put_item(&item, |put| {
+            put.condition_expression("attribute_not_exists(pk) OR #time < :time")
+                .expression_attribute_names("#time", "time")
+                .expression_attribute_values(":time", number(time))
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Reads what is under a key.
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        pk: &str,
+        sk: &str,
+    ) -> Result<Option<T>, TableError> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("pk", string(pk))
+            .key("sk", string(sk))
+            .consistent_read(true)
+            .send();
+        let answer = Box::pin(get).await.map_err(|error| unavailable(&error))?;
+        answer
+            .item
+            .map(|item| from_item(item).map_err(|_| TableError::Malformed))
+            .transpose()
     }
 
     /// One conditional put. The SDK repeats a put whose answer was lost, and the second one then

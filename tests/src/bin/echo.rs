@@ -15,11 +15,11 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    match event.payload["do"].as_str() {
+    match event.payload.get("do").and_then(Value::as_str) {
         Some("fail") => Err("told to fail".into()),
         Some("exit") => std::process::exit(3),
         Some("hang") => {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
+            tokio::time::sleep(Duration::from_hours(1)).await;
             Ok(Value::Null)
         }
         _ => Ok(json!({

@@ -61,21 +61,23 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, StackError> {
 }
 
 fn introduce(stack: &Stack) -> io::Result<()> {
-    let (url, issuer) = (stack.url(), stack.issuer.url());
-    let token = stack.issuer.id_token(Stack::user());
+    let (url, issuer) = (stack.url(), stack.backends.issuer.url());
+    let token = stack.backends.issuer.id_token(Stack::user());
     writeln!(
         io::stdout(),
         "chat-identity    {url}\n\
          login (IdP)      {issuer}\n\
          Zendesk          {}\n\
+         Puzzel           {}\n\
          AWS              {}\n\
          logs             {}\n\n\
          Ada's ID token, good for an hour:\n\n{token}\n\n\
          Try it:\n\n\
          curl -s -X POST {url}/zendesk/token -H 'authorization: Bearer {token}'\n\n\
          Ctrl-C stops everything.",
-        stack.sunshine.url(),
-        stack.aws.url(),
+        stack.backends.sunshine.url(),
+        stack.backends.puzzel.idp_url(),
+        stack.backends.aws.url(),
         stack.log_file().display(),
     )
 }

@@ -47,16 +47,18 @@ impl HttpEvent {
 
     /// The claims that an HTTP API's JWT authorizer hands on. AWS makes each a string.
     #[must_use]
-    pub fn claims(mut self, claims: &Value) -> Self {
-        self.authorizer = Some(json!({"jwt": {"claims": claims, "scopes": null}}));
-        self
+    pub fn claims(self, claims: Value) -> Self {
+        let mut authorizer = json!({"jwt": {"scopes": null}});
+        authorizer["jwt"]["claims"] = claims;
+        self.authorizer(authorizer)
     }
 
     /// The context of a Lambda authorizer.
     #[must_use]
-    pub fn lambda_context(mut self, context: &Value) -> Self {
-        self.authorizer = Some(json!({ "lambda": context }));
-        self
+    pub fn lambda_context(self, context: Value) -> Self {
+        let mut authorizer = json!({});
+        authorizer["lambda"] = context;
+        self.authorizer(authorizer)
     }
 
     /// `requestContext.authorizer` itself, whatever it is.

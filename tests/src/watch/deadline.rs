@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
-use crate::serve::{Forward, Server};
+use crate::serve::{Forward, Server, no_answer};
 
 const HEADER: &str = "lambda-runtime-deadline-ms";
 
@@ -30,6 +30,10 @@ pub(super) async fn proxy(watch: SocketAddr) -> io::Result<Server> {
 
 async fn forward(State(watch): State<Forward>, request: Request) -> Response {
     let mut answer = watch.send(request).await;
+    if answer.status() == StatusCode::BAD_GATEWAY {
+        // It is gone: a function without proxy would see the same.
+        return no_answer();
+    }
     if let Some(deadline) = answer.headers_mut().get_mut(HEADER) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let millis = (now.unwrap_or_default() + TIMEOUT).as_millis();

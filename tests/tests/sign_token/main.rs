@@ -1,13 +1,5 @@
 //! `sign-token` end to end: the real process under our Runtime API, with our own AWS and issuer.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "all of it is test code"
-)]
-
 mod canaries;
 mod configuration;
 mod identity;
@@ -101,7 +93,7 @@ fn refusing(status: u16, code: &str) -> Fault {
 
 /// A request of the user whose id an HTTP API's JWT authorizer found out.
 fn by(sub: &str) -> HttpEvent {
-    HttpEvent::post(PATH).claims(json!({ "sub": sub }))
+    HttpEvent::post(PATH).claims(&json!({ "sub": sub }))
 }
 
 /// The variables of the identity source `bearer`.

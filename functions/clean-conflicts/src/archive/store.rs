@@ -7,7 +7,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use serde::{Deserialize, Serialize};
 
 /// The largest object that is read back: a page, or a manifest.
-const MAX_OBJECT_BYTES: usize = 64 << 20;
+const MAX_OBJECT_BYTES: i64 = 64 << 20;
 
 /// Why something is not in the archive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -157,7 +157,7 @@ impl Archive {
             .map_err(|error| ArchiveError::Unavailable(code(&error).to_owned()))?;
         if get
             .content_length()
-            .is_some_and(|length| length > MAX_OBJECT_BYTES as i64)
+            .is_some_and(|length| length > MAX_OBJECT_BYTES)
         {
             return Err(ArchiveError::Differs);
         }
@@ -171,11 +171,7 @@ impl Archive {
 }
 
 fn hex_sha256(bytes: &[u8]) -> String {
-    let sum = digest(&SHA256, bytes);
-    sum.as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    shared::hex::encode(digest(&SHA256, bytes).as_ref())
 }
 
 fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> &str {

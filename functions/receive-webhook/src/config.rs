@@ -1,0 +1,31 @@
+//! What `receive-webhook` is told by its environment.
+
+use std::time::Duration;
+
+use shared::config::{ConfigError, Variables};
+use shared::conflicts::ConflictsConfig;
+use shared::secrets;
+
+/// The configuration of `receive-webhook`.
+pub struct Config {
+    /// Name or ARN of the secret with the signing secrets.
+    pub webhook_secret_id: String,
+    /// How long the secret is fresh.
+    pub secret_ttl: Duration,
+    /// The table, and whose conflicts are in it.
+    pub conflicts: ConflictsConfig,
+}
+
+impl Config {
+    /// Reads the variables that the README lists for `receive-webhook`.
+    pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
+        Ok(Self {
+            webhook_secret_id: variables.required(
+                "WEBHOOK_SECRET_ID",
+                "the name or ARN of the secret with the webhook's signing secrets",
+            )?,
+            secret_ttl: secrets::ttl(variables)?,
+            conflicts: ConflictsConfig::from_variables(variables)?,
+        })
+    }
+}

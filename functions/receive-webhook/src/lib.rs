@@ -1,0 +1,137 @@
+//! `POST /webhooks/zendesk`: Zendesk says that a user's external id or email was changed.
+//!
+//! A webhook only ever asks for a check: it records who became whom and which email to look at.
+//! What is true of it is read from Sunshine Conversations, as for every conflict.
+
+mod config;
+mod event;
+mod signature;
+
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::json;
+use shared::clock::now_millis;
+use shared::conflicts::{Conflict, Scope, Table};
+use shared::email::EmailKey;
+use shared::external_id::ExternalId;
+use shared::gateway::{Answer, Request};
+use shared::metrics::Metric;
+use shared::problem::{Code, Problem};
+use shared::secrets::{CachedSecret, Client};
+
+pub use config::Config;
+pub use event::{Change, Event, NotAnEvent};
+pub use signature::{NotAuthentic, SigningSecrets, check_signature, check_timestamp};
+
+/// The function, ready for requests.
+pub struct ReceiveWebhook {
+    secrets: CachedSecret<SigningSecrets>,
+    scope: Scope,
+    table: Table,
+}
+
+impl ReceiveWebhook {
+    /// Gets everything ready that does not need a request: the signing secrets, from Secrets
+    /// Manager by `secrets_manager`.
+    pub async fn start(config: Config, secrets_manager: Client) -> Self {
+        let function = Self {
+            secrets: CachedSecret::new(
+                secrets_manager,
+                config.webhook_secret_id,
+                config.secret_ttl,
+            ),
+            scope: config.conflicts.scope,
+            table: Table::connect(config.conflicts.table).await,
+        };
+        function.secrets.warm_up().await;
+        function
+    }
+
+    /// Answers `{}` once what the event says is recorded; 503 where it could not be, so that
+    /// Zendesk delivers it again.
+    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+        request.check_route(&Method::POST, "/webhooks/zendesk")?;
+        let body = request.body_bytes()?;
+        self.authenticate(request, &body).await?;
+        let event = Event::parse(&body)
+            .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?;
+
+        let came_of_it = if self.table.has_seen(&event.id).await? {
+            "Replayed"
+        } else {
+            let recorded = self.record(&event).await?;
+            // Last, so that an event whose effects failed is taken when it is delivered again.
+            self.table.mark_seen(&event.id).await?;
+            recorded
+        };
+        Ok(Answer::json(StatusCode::OK, &json!({}))?.metric(Metric::once(came_of_it)))
+    }
+
+    async fn authenticate(&self, request: &Request, body: &[u8]) -> Result<(), Problem> {
+        let timestamp = header(&request.headers, "x-zendesk-webhook-signature-timestamp")?;
+        let signature = header(&request.headers, "x-zendesk-webhook-signature")?;
+        check_timestamp(timestamp, now_millis())?;
+        let secrets = self.secrets.get(request.deadline).await?;
+        Ok(check_signature(&secrets.value, timestamp, body, signature)?)
+    }
+
+    /// Records what an event says, and answers the metric of it. Doing so twice changes nothing.
+    async fn record(&self, event: &Event) -> Result<&'static str, Problem> {
+        match &event.change {
+            Change::ExternalId {
+                previous,
+                current,
+                email,
+            } => {
+                if let Some(previous) = previous.as_ref().filter(|previous| *previous != current) {
+                    self.table
+                        .record_change(&self.scope, previous, current, event.time)
+                        .await?;
+                }
+                if let Some(email) = email {
+                    self.ask_for_a_check(email, current).await?;
+                }
+                Ok("ExternalIdChanged")
+            }
+            Change::Email { external_id, email } => {
+                self.ask_for_a_check(email, external_id).await?;
+                Ok("EmailChanged")
+            }
+            Change::Merged { gone, surviving } => {
+                self.table.record_merge(gone, surviving, event.time).await?;
+                Ok("UserMerged")
+            }
+            Change::Other => Ok("Ignored"),
+        }
+    }
+
+    async fn ask_for_a_check(
+        &self,
+        email: &EmailKey,
+        external_id: &ExternalId,
+    ) -> Result<(), Problem> {
+        let now = now_millis();
+        let conflict = Conflict::over_email(&self.scope, email, external_id.as_str(), now);
+        self.table.report(&conflict).await?;
+        Ok(())
+    }
+}
+
+/// The one value of a header.
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, NotAuthentic> {
+    let mut values = headers.get_all(name).iter();
+    values
+        .next()
+        .filter(|_| values.next().is_none())
+        .and_then(|value| value.to_str().ok())
+        .ok_or(NotAuthentic::MissingHeader)
+}
+
+impl From<NotAuthentic> for Problem {
+    fn from(error: NotAuthentic) -> Self {
+        Self::new(
+            Code::InvalidSignature,
+            "this is no webhook of Zendesk with one of the configured secrets",
+        )
+        .because(error)
+    }
+}

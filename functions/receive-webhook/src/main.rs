@@ -1,0 +1,11 @@
+//! The Lambda function `receive-webhook`.
+
+use receive_webhook::{Config, ReceiveWebhook};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    shared::telemetry::init("receive-webhook");
+    let config = shared::config::start(Config::from_variables)?;
+    let function = ReceiveWebhook::start(config, shared::secrets::client().await).await;
+    shared::gateway::run(async |request| function.handle(request).await).await
+}
