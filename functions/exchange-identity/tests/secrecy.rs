@@ -55,7 +55,7 @@ async fn secrets_are_in_no_answer_and_in_no_log() {
     let well = puzzel().await;
     let refuses = Faulty::start(Fault::Say(answer(401, "", USER_INFO_ID))).await;
     let breaks = Faulty::start(Fault::Reset).await;
-    let answered = {
+    let refused = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
