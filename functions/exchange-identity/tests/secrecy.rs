@@ -55,14 +55,14 @@ async fn secrets_are_in_no_answer_and_in_no_log() {
     let well = puzzel().await;
     let refuses = Faulty::start(Fault::Say(answer(401, "", USER_INFO_ID))).await;
     let breaks = Faulty::start(Fault::Reset).await;
-    let refused = {
+    let unheard = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
     let foreign = jwt(&json!({"sub": "5678", "email": EMAIL}));
     let mut answers = String::new();
-    for identity in [&well.uri(), &refuses.url, &breaks.url, &refused] {
-        for chat in [&well.uri(), &refuses.url, &breaks.url, &refused] {
+    for identity in [&well.uri(), &refuses.url, &breaks.url, &unheard] {
+        for chat in [&well.uri(), &refuses.url, &breaks.url, &unheard] {
             let function = function(identity, chat, &[]).await;
             for (bearer, mut sent) in [
                 (token.as_str(), json!({"visitorToken": VISITOR})),

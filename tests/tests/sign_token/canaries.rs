@@ -60,7 +60,7 @@ fn loudly(format: &'static str) -> [(&'static str, &'static str); 3] {
 async fn on_success_only_the_answer_holds_the_token() {
     for format in ["Text", "JSON"] {
         let stack = Stack::start(&loudly(format)).await;
-        let answer = stack.http(&HttpEvent::post(PATH).claims(&user())).await;
+        let answer = stack.http(&HttpEvent::post(PATH).claims(user())).await;
         let token = answer.json()["token"].as_str().unwrap().to_owned();
         let watch = Watch::over(&[&token]);
         watch.check_output(&stack.function);
@@ -71,7 +71,7 @@ async fn on_success_only_the_answer_holds_the_token() {
 #[tokio::test]
 async fn no_error_holds_what_it_was_about() {
     let stack = Stack::start(&loudly("JSON")).await;
-    let of_user = || HttpEvent::post(PATH).claims(&user());
+    let of_user = || HttpEvent::post(PATH).claims(user());
     let body = |body: &str| {
         of_user()
             .header("content-type", "application/json")
@@ -85,16 +85,16 @@ async fn no_error_holds_what_it_was_about() {
         (of_user().base64_body(b"CANARY\xff"), 400),
         (HttpEvent::post(PATH).header("x-email", "CANARY"), 401),
         (
-            HttpEvent::post(PATH).claims(&json!({"sub": 7, "email": "CANARY"})),
+            HttpEvent::post(PATH).claims(json!({"sub": 7, "email": "CANARY"})),
             401,
         ),
         (
             HttpEvent::post("/CANARY")
                 .query("email=CANARY")
-                .claims(&user()),
+                .claims(user()),
             404,
         ),
-        (HttpEvent::new("CANARY", PATH).claims(&user()), 405),
+        (HttpEvent::new("CANARY", PATH).claims(user()), 405),
         (body(&"CANARY".repeat(3000)), 413),
         (body("{}").header("content-type", "CANARY/json"), 415),
         (by("CANARY\n"), 422),
@@ -142,7 +142,7 @@ async fn no_failure_of_secrets_manager_tells_a_secret() {
     .await;
     let stack = Stack::on(aws, &loudly("JSON")).await;
     let watch = Watch::over(&[]);
-    let event = HttpEvent::post(PATH).claims(&user());
+    let event = HttpEvent::post(PATH).claims(user());
     for faults in [
         vec![],
         vec![down()],
@@ -159,7 +159,7 @@ async fn no_failure_of_secrets_manager_tells_a_secret() {
         ..Fault::new(Service::SecretsManager, Effect::Delay)
     };
     stack.aws.set_faults([slow]);
-    let soon = Duration::from_millis(600);
+    let soon = Duration::from_secs(2);
     let answer = stack
         .function
         .invoke_within(&event.api_gateway(), soon)

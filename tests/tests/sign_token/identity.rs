@@ -31,7 +31,7 @@ fn is_for_anna(token: &str) {
 #[tokio::test]
 async fn a_jwt_authorizers_claims_are_the_default() {
     let stack = Stack::start(&[]).await;
-    is_for_anna(&stack.token(&HttpEvent::post(PATH).claims(&anna())).await);
+    is_for_anna(&stack.token(&HttpEvent::post(PATH).claims(anna())).await);
 
     let answer = stack
         .http(&by("7").json(&json!({"includeEmail": false})))
@@ -54,7 +54,7 @@ async fn a_lambda_authorizers_context_may_hold_values_of_any_type() {
     context["email_verified"] = json!(true);
     is_for_anna(
         &stack
-            .token(&HttpEvent::post(PATH).lambda_context(&context))
+            .token(&HttpEvent::post(PATH).lambda_context(context))
             .await,
     );
 }
@@ -97,12 +97,12 @@ async fn without_a_proof_of_who_is_calling_nothing_is_signed_and_no_secret_read(
         HttpEvent::post(PATH),
         HttpEvent::post(PATH).bearer("a.b.c"),
         HttpEvent::post(PATH).json(&json!({"sub": "7"})),
-        HttpEvent::post(PATH).lambda_context(&json!({"sub": "7"})),
-        HttpEvent::post(PATH).claims(&json!({})),
-        HttpEvent::post(PATH).claims(&json!({"sub": ""})),
-        HttpEvent::post(PATH).claims(&json!({"sub": 7})),
-        HttpEvent::post(PATH).claims(&json!({"sub": "7", "email_verified": true})),
-        HttpEvent::post(PATH).claims(&json!("7")),
+        HttpEvent::post(PATH).lambda_context(json!({"sub": "7"})),
+        HttpEvent::post(PATH).claims(json!({})),
+        HttpEvent::post(PATH).claims(json!({"sub": ""})),
+        HttpEvent::post(PATH).claims(json!({"sub": 7})),
+        HttpEvent::post(PATH).claims(json!({"sub": "7", "email_verified": true})),
+        HttpEvent::post(PATH).claims(json!("7")),
         HttpEvent::post(PATH).authorizer(json!({"jwt": null})),
         HttpEvent::post(PATH).authorizer(json!("7")),
         HttpEvent::post(PATH).authorizer(json!({})),
@@ -148,12 +148,12 @@ async fn what_cannot_be_answered_is_a_clear_4xx_and_reads_no_secret() {
             "unsupported_media_type",
         ),
         (
-            HttpEvent::post("/zendesk").claims(&json!({"sub": "7"})),
+            HttpEvent::post("/zendesk").claims(json!({"sub": "7"})),
             404,
             "not_found",
         ),
         (
-            HttpEvent::new("GET", PATH).claims(&json!({"sub": "7"})),
+            HttpEvent::new("GET", PATH).claims(json!({"sub": "7"})),
             405,
             "method_not_allowed",
         ),

@@ -68,7 +68,7 @@ async fn other_libraries_accept_our_tokens() {
     let stack = Stack::start(&[]).await;
     let claims = json!({"sub": "\u{4e16}\"\\/7", "name": "\u{c5}sa", "email": "asa@example.com",
         "email_verified": "true"});
-    let token = stack.token(&HttpEvent::post(PATH).claims(&claims)).await;
+    let token = stack.token(&HttpEvent::post(PATH).claims(claims)).await;
     let seen = verify(&folder, &token, SECRET, KID).unwrap();
     for library in ["jsonwebtoken", "jose"] {
         let header = &seen[library]["header"];

@@ -93,7 +93,7 @@ fn refusing(status: u16, code: &str) -> Fault {
 
 /// A request of the user whose id an HTTP API's JWT authorizer found out.
 fn by(sub: &str) -> HttpEvent {
-    HttpEvent::post(PATH).claims(&json!({ "sub": sub }))
+    HttpEvent::post(PATH).claims(json!({ "sub": sub }))
 }
 
 /// The variables of the identity source `bearer`.
