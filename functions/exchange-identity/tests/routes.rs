@@ -188,9 +188,9 @@ async fn the_provider_is_the_configured_one() {
     }
 }
 
-/// Everything that is refused is refused before Puzzel hears of it.
+/// What is refused is refused before Puzzel hears of it.
 #[tokio::test]
-async fn what_may_not_be_is_refused_without_a_call() {
+async fn a_token_that_may_not_be_forwarded_is_refused_without_a_call() {
     let puzzel = puzzel().await;
     let function = function(&puzzel.uri(), &puzzel.uri(), &[]).await;
     let good = token();
@@ -244,6 +244,14 @@ async fn what_may_not_be_is_refused_without_a_call() {
             }
         }
     }
+    assert!(requests(&puzzel).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_challenge_or_body_that_may_not_be_is_refused_without_a_call() {
+    let puzzel = puzzel().await;
+    let function = function(&puzzel.uri(), &puzzel.uri(), &[]).await;
+    let good = token();
     let stem = &CHALLENGE[..42];
     for challenge in [
         json!(stem),

@@ -164,6 +164,12 @@ async fn any_2xx_of_a_chat_call_is_success() {
     }
 }
 
+/// What a server gives back at its end. It may wait for a call that never comes.
+async fn ended<T>(server: tokio::task::JoinHandle<T>) -> T {
+    let end = tokio::time::timeout(Duration::from_secs(10), server).await;
+    end.expect("the calls that the server waits for").unwrap()
+}
+
 #[tokio::test]
 async fn a_refused_connection_is_an_upstream_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -204,7 +210,7 @@ async fn a_kept_connection_that_was_closed_costs_no_error() {
         for _ in 0..2 {
             assert_eq!(call(&function, &event).await.status(), 200);
         }
-        server.await.unwrap();
+        ended(server).await;
     }
 }
 
@@ -234,7 +240,7 @@ async fn a_repeat_that_fails_too_is_the_last() {
     assert_eq!(call(&function, &event).await.status(), 200);
     let reply = call(&function, &event).await;
     assert_eq!(reply.problem(), (502, "upstream_error".to_owned()));
-    let listener = server.await.unwrap();
+    let listener = ended(server).await;
     let third = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
     assert!(third.is_err(), "it came a third time");
 }
@@ -257,5 +263,5 @@ async fn one_connection_serves_all_calls() {
         let reply = call(&function, &event("POST", START, &token(), &Value::Null)).await;
         assert_eq!(reply.status(), 200);
     }
-    server.await.unwrap();
+    ended(server).await;
 }
