@@ -5,10 +5,13 @@ mod action;
 mod api_key;
 mod archive;
 mod config;
+mod confirm;
 mod decision;
+mod evidence;
 mod operator;
 mod remedy;
 mod report;
+mod restore;
 mod run;
 mod worker;
 

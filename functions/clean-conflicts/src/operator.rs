@@ -9,9 +9,10 @@ use shared::sunshine::User;
 
 use crate::action::{Approve, List, Resolve};
 use crate::decision;
+use crate::evidence::{self, Found};
 use crate::report::Report;
 use crate::run::Run;
-use crate::worker::{self, Found, Step};
+use crate::worker::Step;
 
 /// The conflicts in a state, the latest changed first.
 pub async fn list(table: &Table, list: &List) -> Result<Report, TableError> {
@@ -30,7 +31,7 @@ pub async fn resolve(run: &Run<'_>, scope: &Scope, resolve: &Resolve) -> Result<
         .sunshine
         .user_by_external_id(previous, run.deadline)
         .await;
-    let user = match worker::found(run, read) {
+    let user = match evidence::found(run, read) {
         // The path takes user ids too, so who is found need not be who was meant.
         Ok(user) => user.filter(|user| user.external_id.as_deref() == Some(previous.as_str())),
         Err(_step) => {
@@ -87,7 +88,7 @@ async fn dry_run(run: &Run<'_>, mut conflict: Conflict) -> Result<(), Error> {
     }
     if !conflict.has_ended() {
         let now = now_millis();
-        match worker::evidence(run, &conflict).await {
+        match evidence::evidence(run, &mut conflict).await {
             Ok(Found::Act { user, remedy }) => {
                 conflict.user_id = Some(user.id.to_string());
                 conflict.remedy = Some(remedy);

@@ -1,0 +1,123 @@
+//! What came of a remedy: nothing is resolved before it was seen.
+
+use shared::conflicts::{Conflict, Reason, Remedy, State};
+use shared::email::EmailKey;
+use shared::sunshine::{User, UserId};
+
+use crate::decision;
+use crate::evidence::{Found, evidence, found, unread, user_of};
+use crate::remedy::{archive_to_write, send, take};
+use crate::restore::restore;
+use crate::run::Run;
+use crate::worker::{Step, Work};
+
+/// How often what came of a call is looked at before a person must.
+const MAX_LOOKS: u32 = 6;
+
+/// A changing call may have been sent: looks what came of it, restores what a release took too
+/// much, and takes the remedy again where it surely was not carried out.
+pub async fn confirm(run: &Run<'_>, conflict: &mut Conflict) -> Work<Step> {
+    let (Some(remedy), Some(id)) = (conflict.remedy, target(conflict)) else {
+        return Ok(Step::review(Reason::OutcomeUnknown));
+    };
+    conflict.looks += 1;
+    let user = found(run, run.sunshine.user(&id, run.deadline).await)?;
+    if remedy == Remedy::ReleaseEmail
+        && let Some(user) = &user
+    {
+        let archive = archive_to_write(run)?;
+        let manifest = conflict.archive.as_deref().ok_or(Step::Leave)?;
+        restore(run, archive, manifest, user).await?;
+    }
+    if is_free(run, conflict, &id, user.is_some()).await? {
+        if remedy == Remedy::Merge && !caller_is_whole(run, conflict).await? {
+            return Ok(Step::review(Reason::OtherUserChanged));
+        }
+        return Ok(Step::End(State::Resolved, None));
+    }
+    if conflict.looks >= MAX_LOOKS {
+        let reason = if conflict.answered {
+            Reason::EmailStillHeld
+        } else {
+            Reason::OutcomeUnknown
+        };
+        return Ok(Step::review(reason));
+    }
+    if conflict.answered && remedy != Remedy::Delete {
+        // Nothing is promised to happen later, and one look may be one too early.
+        return Ok(if conflict.looks < 2 {
+            Step::Wait
+        } else {
+            Step::review(Reason::EmailStillHeld)
+        });
+    }
+    // A delete takes effect later; a call whose answer was lost may too.
+    if conflict.answered || conflict.looks < 2 {
+        return Ok(Step::Wait);
+    }
+    again(run, conflict, remedy).await
+}
+
+/// Takes a remedy again that was sent, was not answered, and had no effect; or the one that an
+/// operator names after that one had none. With all the evidence.
+async fn again(run: &Run<'_>, conflict: &mut Conflict, remedy: Remedy) -> Work<Step> {
+    let named = run.rules.named;
+    if remedy == Remedy::Delete && named.is_none() {
+        return Ok(Step::review(Reason::OutcomeUnknown));
+    }
+    match evidence(run, conflict).await? {
+        Found::Act { user, remedy: next }
+            if (next == remedy || named == Some(next))
+                && target(conflict).as_ref() == Some(&user.id) =>
+        {
+            if next > run.rules.allowed || !run.take_action() {
+                return Ok(Step::Leave);
+            }
+            if next == remedy && next != Remedy::Delete {
+                // What the first time may have taken is in the first archive, and in no later one.
+                send(run, conflict, &user, next).await?;
+            } else {
+                take(run, conflict, &user, next).await?;
+            }
+            Ok(Step::Wait)
+        }
+        Found::Act { .. } => Ok(Step::review(Reason::OutcomeUnknown)),
+        Found::Ended(step) => Ok(step),
+    }
+}
+
+/// The user that a remedy was sent to.
+fn target(conflict: &Conflict) -> Option<UserId> {
+    conflict.user_id.as_deref().and_then(|id| id.parse().ok())
+}
+
+/// Whether the email is free, or the caller's; for a user without one, whether it is gone.
+async fn is_free(run: &Run<'_>, conflict: &Conflict, id: &UserId, exists: bool) -> Work<bool> {
+    let Some(email) = &conflict.email else {
+        return Ok(!exists);
+    };
+    let listed = run
+        .sunshine
+        .list_users_by_email(email, run.deadline)
+        .await
+        .map_err(|error| unread(run, &error))?;
+    let key = EmailKey::from(email.as_str());
+    let is_the_callers = |user: &User| {
+        user.external_id
+            .as_ref()
+            .is_some_and(|id| conflict.claimants.contains(id))
+    };
+    Ok(listed
+        .iter()
+        .filter(|user| user.id == *id || decision::emails(user).contains(&key))
+        .all(is_the_callers))
+}
+
+/// Whether the caller's own user, if there was one, still is found under its external id.
+async fn caller_is_whole(run: &Run<'_>, conflict: &Conflict) -> Work<bool> {
+    let Some(caller) = conflict.claimants.first() else {
+        return Ok(false);
+    };
+    let own = user_of(run, caller).await?;
+    Ok(own.is_some_and(|own| own.external_id.as_ref() == Some(caller)))
+}
