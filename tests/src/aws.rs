@@ -1,6 +1,7 @@
 //! AWS in this process: DynamoDB, Secrets Manager and S3 behind one address, as the functions
 //! have one `AWS_ENDPOINT_URL`, with a layer in front that records requests and injects faults.
 
+mod contents;
 mod fault;
 
 use std::io;
@@ -241,6 +242,30 @@ impl Endpoint {
     }
 
     async fn s3(&self, method: &str, path: &Uri, headers: HeaderMap, body: Bytes) -> MockResponse {
+        // The service does not know of conditional writes, which keep an archive from being
+        // written over.
+        let is_new_only = headers.get("if-none-match").is_some_and(|it| it == "*");
+        if method == "PUT" && is_new_only {
+            let there = self.send_s3("HEAD", path, HeaderMap::new(), Bytes::new());
+            if there.await.status == 200 {
+                let body = "<Error><Code>PreconditionFailed</Code></Error>";
+                return MockResponse {
+                    status: 412,
+                    headers: HeaderMap::new(),
+                    body: Bytes::from_static(body.as_bytes()),
+                };
+            }
+        }
+        self.send_s3(method, path, headers, body).await
+    }
+
+    async fn send_s3(
+        &self,
+        method: &str,
+        path: &Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> MockResponse {
         let request = MockRequest {
             method: method.to_owned(),
             uri: format!("https://s3.{REGION}.amazonaws.com{path}"),
