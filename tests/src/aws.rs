@@ -25,6 +25,7 @@ use winterbaume_secretsmanager::SecretsManagerService;
 
 pub use fault::{Effect, Fault};
 
+use crate::standins::holds::{Hold, Holds, Point};
 use crate::serve::{Forward, Server, no_answer};
 
 /// The region of everything local.
@@ -68,6 +69,7 @@ struct Endpoint {
     s3: S3Service,
     faults: Mutex<Vec<Fault>>,
     recorded: Mutex<Vec<Recorded>>,
+    holds: Holds<Recorded>,
 }
 
 impl Aws {
@@ -92,6 +94,7 @@ impl Aws {
             s3: S3Service::new(),
             faults: Mutex::default(),
             recorded: Mutex::default(),
+            holds: Holds::default(),
         });
         let dynamodb = tokio::spawn(dynoxide::server::serve_with_shutdown(
             listener,
@@ -146,6 +149,12 @@ impl Aws {
         let recorded = self.endpoint.recorded();
         let asked = recorded.iter().filter(|one| one.operation == operation);
         asked.count()
+    }
+
+    /// Stops the `nth` request for `operation` from now on at a point, until it is released. Where
+    /// the client is gone by then it goes no further.
+    pub fn hold(&self, operation: &str, nth: usize, point: Point) -> Hold<Recorded> {
+        self.endpoint.holds.hold(operation.into(), nth, point)
     }
 
     /// Starts the record anew.
@@ -303,9 +312,20 @@ impl Endpoint {
 
 async fn serve(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
     let recorded = identify(&request);
-    let fault = fault::take(&mut endpoint.faults(), &recorded);
+    let pass = async |point| {
+        let (operation, path) = (&recorded.operation, &recorded.path);
+        endpoint.holds.pass(point, operation, path, &recorded).await;
+    };
+    endpoint.recorded().push(recorded.clone());
+    pass(Point::Arrived).await;
+    let response = exchange(&endpoint, &recorded, request).await;
+    pass(Point::Handled).await;
+    response
+}
+
+async fn exchange(endpoint: &Endpoint, recorded: &Recorded, request: Request) -> Response {
+    let fault = fault::take(&mut endpoint.faults(), recorded);
     let service = recorded.service;
-    endpoint.recorded().push(recorded);
     let Some(fault) = fault else {
         return endpoint.handle(service, request).await;
     };

@@ -68,6 +68,8 @@ fn asked(scope: &Scope, resolve: &Resolve, user: &User) -> Conflict {
             conflict
         }
     };
+    // A remedy that was named is for this user, and no drain puts another in its place.
+    conflict.approved_user_id = resolve.remedy.map(|_| user.id.to_string());
     conflict.lineages.push(Lineage {
         previous: resolve.previous_external_id.as_str().to_owned(),
         current: current.to_owned(),
@@ -110,13 +112,14 @@ async fn open(table: &Table, asked: Conflict) -> Result<Conflict, TableError> {
     if asked.has_ended() {
         return Ok(conflict);
     }
+    let known = conflict.clone();
     let now = now_millis();
     match conflict.state {
         // It is over; what comes now is another one.
         State::Resolved | State::NotAConflict => {
             conflict = Conflict {
                 version: conflict.version,
-                ..asked
+                ..asked.clone()
             };
         }
         State::NeedsReview | State::Failed | State::Planned => {
@@ -129,9 +132,12 @@ async fn open(table: &Table, asked: Conflict) -> Result<Conflict, TableError> {
             );
             conflict.reopen(now);
         }
-        State::Pending | State::InProgress | State::Confirming => return Ok(conflict),
+        State::Pending | State::InProgress | State::Confirming => {}
     }
-    table.write(&mut conflict).await?;
+    conflict.approved_user_id = asked.approved_user_id;
+    if conflict != known {
+        table.write(&mut conflict).await?;
+    }
     Ok(conflict)
 }
 
