@@ -25,8 +25,8 @@ use winterbaume_secretsmanager::SecretsManagerService;
 
 pub use fault::{Effect, Fault};
 
-use crate::standins::holds::{Hold, Holds, Point};
 use crate::serve::{Forward, Server, no_answer};
+use crate::standins::holds::{Hold, Holds, Point};
 
 /// The region of everything local.
 pub const REGION: &str = "eu-west-1";

@@ -3,17 +3,14 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use shared::conflicts::{Conflict, Scope, Table};
-use shared::email::EmailKey;
 
 use super::*;
 
 #[tokio::test]
 async fn the_same_report_a_hundred_times_is_one_record() {
     let stack = Stack::start(&[]).await;
-    let reporters = join_all((0..4).map(|_| stack.another_report())).await;
-    let caller = json!({"sub": NEW, "email": EMAIL, "email_verified": true});
-    let event = HttpEvent::post("/zendesk/conflicts").authorizer(json!({ "lambda": caller }));
+    let reporters = join_all((0..4).map(|_| stack.another_reporter())).await;
+    let event = reported_by(NEW);
     let reports = (0..100).map(|n| reporters[n % reporters.len()].http(&event));
     let answers: BTreeSet<String> = join_all(reports)
         .await
@@ -28,26 +25,26 @@ async fn the_same_report_a_hundred_times_is_one_record() {
     assert_eq!(stack.the_record()["version"], 1);
 }
 
-/// One process answers one event at a time; the table itself is asked a hundred at once.
 #[tokio::test]
-async fn a_hundred_writers_at_once_make_one_record_and_lose_no_claimant() {
+async fn many_callers_at_once_are_all_claimants_of_one_record() {
     let stack = Stack::start(&[]).await;
-    let config = stack.aws.dynamodb_config();
-    let table = Table::new(config, TABLE.to_owned());
-    let scope = Scope {
-        app_id: SunshineConfig::default().app_id,
-        brand_id: None,
-    };
-    let email = EmailKey::from(EMAIL);
-    let reports: Vec<Conflict> = (0..100)
-        .map(|n| Conflict::over_email(&scope, &email, &format!("user-{}", n % 5), now()))
+    let reporters = join_all((0..4).map(|_| stack.another_reporter())).await;
+    let events: Vec<HttpEvent> = (0..100)
+        .map(|n| reported_by(&format!("user-{}", n % 5)))
         .collect();
-    for outcome in join_all(reports.iter().map(|report| table.report(report))).await {
-        outcome.unwrap();
+    let reports = events.iter().enumerate();
+    let reports = reports.map(|(n, event)| reporters[n % reporters.len()].http(event));
+    for answer in join_all(reports).await {
+        assert_eq!(answer.unwrap().status, 202);
     }
     let record = stack.the_record();
     assert_eq!(record["claimants"].as_array().unwrap().len(), 5, "{record}");
-    assert_eq!(record["version"], 5, "{record}");
+    assert_eq!(record["version"], 5, "one write for each: {record}");
+}
+
+fn reported_by(external_id: &str) -> HttpEvent {
+    let caller = json!({"sub": external_id, "email": EMAIL, "email_verified": true});
+    HttpEvent::post("/zendesk/conflicts").authorizer(json!({ "lambda": caller }))
 }
 
 #[tokio::test]

@@ -1,29 +1,33 @@
 //! Many users who are in the way of as many others.
 
-use shared::conflicts::{Conflict, Scope};
-use shared::email::EmailKey;
-
 use crate::fixture::*;
 
-/// Adds `count` users, and the conflict that each of their emails is in.
-pub(crate) fn crowd(aws: &Aws, sunshine: &Sunshine, count: usize) {
-    let scope = Scope {
-        app_id: SunshineConfig::default().app_id,
-        brand_id: None,
-    };
-    for number in 0..count {
-        let email = format!("user-{number}@example.com");
-        sunshine.add_user(User {
-            external_id: Some(format!("old-{number}")),
-            identities: vec![Identity::email(&email)],
-            ..holder()
-        });
-        let caller = format!("new-{number}");
-        let conflict = Conflict::over_email(&scope, &EmailKey::from(&*email), &caller, now());
-        let mut item = serde_json::to_value(&conflict).unwrap();
-        item["pk"] = json!(format!("conflict#{}", conflict.conflict_id));
-        item["sk"] = json!("conflict");
-        item["dueShard"] = json!("0");
-        aws.put_item(TABLE, &item);
+impl Stack {
+    /// Adds `count` users, and the conflict that each of their emails is in: all like one that
+    /// was reported.
+    pub(crate) async fn crowd(&self, count: usize) {
+        self.report("new", "user@example.com").await;
+        let reported = self.the_record();
+        for number in 0..count {
+            let email = format!("user-{number}@example.com");
+            self.sunshine.add_user(User {
+                external_id: Some(format!("old-{number}")),
+                identities: vec![Identity::email(&email)],
+                ..holder()
+            });
+            let id = format!("{number:032x}");
+            let mut record = reported.clone();
+            record["pk"] = json!(format!("conflict#{id}"));
+            record["conflictId"] = json!(id);
+            record["email"] = json!(email);
+            record["claimants"] = json!([format!("new-{number}")]);
+            self.aws.put_item(TABLE, &record);
+        }
+    }
+
+    /// How many of the crowd's conflicts are in this state.
+    pub(crate) fn in_state(&self, state: &str) -> usize {
+        let records = self.records().into_iter();
+        records.filter(|record| record["state"] == state).count()
     }
 }

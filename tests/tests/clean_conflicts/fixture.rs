@@ -1,7 +1,8 @@
 //! The two functions and all they need, and what tests ask of them.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+pub(crate) use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use serde_json::{Value, json};
 pub(crate) use tests::aws::{Aws, Effect, Fault as AwsFault, Service};
@@ -69,6 +70,14 @@ impl Stack {
     pub(crate) async fn another(&self, variables: &[(&str, &str)]) -> Function {
         let environment = environment(&self.aws, &self.sunshine, variables);
         Function::start("clean-conflicts", environment)
+            .await
+            .unwrap()
+    }
+
+    /// Another `report-conflict` on the same table.
+    pub(crate) async fn another_reporter(&self) -> Function {
+        let environment = environment(&self.aws, &self.sunshine, &[]);
+        Function::start("report-conflict", environment)
             .await
             .unwrap()
     }

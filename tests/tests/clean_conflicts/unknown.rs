@@ -175,7 +175,10 @@ async fn what_a_release_did_not_resolve_an_operator_may_delete() {
     stack.resolve(Some("release-email")).await;
     let record = stack.drain_to_the_end().await;
     assert_eq!(record["reason"], "email_still_held", "{record}");
-    assert_eq!(stack.sunshine.user(&user.id).unwrap().metadata, user.metadata);
+    assert_eq!(
+        stack.sunshine.user(&user.id).unwrap().metadata,
+        user.metadata
+    );
 
     let shown = stack.list("needs_review").await;
     stack.approve(&shown[0], "delete").await;
