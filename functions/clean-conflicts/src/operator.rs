@@ -9,7 +9,7 @@ use shared::sunshine::User;
 
 use crate::action::{Approve, List, Resolve};
 use crate::decision;
-use crate::report::Report;
+use crate::report::{Listed, Report};
 use crate::run::Run;
 use crate::worker::{self, Found, Step};
 
@@ -17,9 +17,7 @@ use crate::worker::{self, Found, Step};
 pub async fn list(table: &Table, list: &List) -> Result<Report, TableError> {
     let (conflicts, _) = table.in_state(list.state, list.limit, None).await?;
     let mut report = Report::default();
-    for conflict in &conflicts {
-        report.list(conflict);
-    }
+    report.conflicts = conflicts.iter().map(Listed::to_operator).collect();
     Ok(report)
 }
 
@@ -49,7 +47,14 @@ pub async fn resolve(run: &Run<'_>, scope: &Scope, resolve: &Resolve) -> Result<
     if resolve.dry_run {
         return dry_run(run, conflict).await;
     }
-    let conflict = open(run.table, conflict).await?;
+    let mut conflict = open(run.table, conflict).await?;
+    if conflict.has_ended() {
+        run.report.borrow_mut().add(&conflict);
+        return Ok(());
+    }
+    if resolve.remedy.is_some() {
+        conflict.approved_user_id = Some(user.id.to_string());
+    }
     run.one(conflict).await;
     Ok(())
 }
@@ -81,15 +86,14 @@ fn asked(scope: &Scope, resolve: &Resolve, user: &User) -> Conflict {
 /// Says what would be done, and writes nothing.
 async fn dry_run(run: &Run<'_>, mut conflict: Conflict) -> Result<(), Error> {
     let known = run.table.get(&conflict.conflict_id).await?;
-    if let Some(merged) = known.and_then(|known| known.reported_again(&conflict, now_millis())) {
-        conflict.claimants = merged.claimants;
-        conflict.lineages = merged.lineages;
+    if let Some(known) = known.filter(|known| !is_over(known.state)) {
+        conflict.claimants.extend(known.claimants);
+        conflict.lineages.extend(known.lineages);
     }
     if !conflict.has_ended() {
         let now = now_millis();
-        match worker::evidence(run, &conflict).await {
-            Ok(Found::Act { user, remedy }) => {
-                conflict.user_id = Some(user.id.to_string());
+        match worker::evidence(run, &mut conflict).await {
+            Ok(Found::Act { remedy, .. }) => {
                 conflict.remedy = Some(remedy);
                 conflict.end(State::Planned, None, now);
             }
@@ -103,21 +107,23 @@ async fn dry_run(run: &Run<'_>, mut conflict: Conflict) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether what comes after this state is another conflict.
+fn is_over(state: State) -> bool {
+    matches!(state, State::Resolved | State::NotAConflict)
+}
+
 /// Opens a conflict, also one that had ended.
 async fn open(table: &Table, asked: Conflict) -> Result<Conflict, TableError> {
     let mut conflict = table.report(&asked).await?;
-    if asked.has_ended() {
-        return Ok(conflict);
-    }
     let now = now_millis();
     match conflict.state {
-        // It is over; what comes now is another one.
-        State::Resolved | State::NotAConflict => {
+        state if is_over(state) => {
             conflict = Conflict {
                 version: conflict.version,
                 ..asked
             };
         }
+        _ if asked.has_ended() => return Ok(conflict),
         State::NeedsReview | State::Failed | State::Planned => {
             let lineages: BTreeSet<_> = conflict.lineages.iter().map(|it| it.time).collect();
             conflict.lineages.extend(
@@ -128,7 +134,7 @@ async fn open(table: &Table, asked: Conflict) -> Result<Conflict, TableError> {
             );
             conflict.reopen(now);
         }
-        State::Pending | State::InProgress | State::Confirming => return Ok(conflict),
+        _ => return Ok(conflict),
     }
     table.write(&mut conflict).await?;
     Ok(conflict)

@@ -110,8 +110,11 @@ fn settle(conflict: &mut Conflict, before: &Conflict, step: &Step) {
         Step::Leave => conflict.attempts = before.attempts,
         Step::Wait | Step::End(..) => {}
     }
-    if matches!(step, Step::End(state, _) if *state != State::Planned) {
+    let goes_on = conflict.reason == Some(Reason::ApprovalInterrupted);
+    if conflict.has_ended() && !goes_on {
         conflict.archive_progress = None;
+    }
+    if conflict.has_ended() {
         conflict.approved_user_id = None;
     }
 }
@@ -148,25 +151,29 @@ async fn save(
     }
 }
 
-/// Nothing has been sent: read the evidence, decide, and act.
+/// Reads the evidence, decides, and acts.
 async fn resolve(run: &Run<'_>, conflict: &mut Conflict) -> Work<Step> {
+    // Which remedy an operator named is known to the run that was told, and to no other.
+    if conflict.approved_user_id.is_some() && run.rules.named.is_none() {
+        return Ok(Step::review(Reason::ApprovalInterrupted));
+    }
     let (user, remedy) = match evidence(run, conflict).await? {
         Found::Ended(step) => return Ok(step),
         Found::Act { user, remedy } => (user, remedy),
     };
-    conflict.user_id = Some(user.id.to_string());
-    conflict.remedy = Some(remedy);
+    if conflict.sent_at.is_none() {
+        conflict.remedy = Some(remedy);
+    }
     if run.rules.allowed == Remedy::Plan {
         return Ok(Step::End(State::Planned, None));
     }
     if !run.take_action() {
         return Ok(Step::Leave);
     }
-    let acted = act(run, conflict, &user, remedy).await;
-    if conflict.sent_at.is_none() {
+    if let Err(step) = act(run, conflict, &user, remedy).await {
         run.give_action_back();
+        return Ok(step);
     }
-    acted?;
     confirm_remedy(run, conflict, remedy).await
 }
 
@@ -183,9 +190,14 @@ pub enum Found {
     },
 }
 
-/// Reads the evidence, all of it, and decides.
-pub async fn evidence(run: &Run<'_>, conflict: &Conflict) -> Work<Found> {
+/// Reads the evidence, all of it, and decides. Notes whom it is about: that is the user that an
+/// operator is shown, also where a person must look.
+pub async fn evidence(run: &Run<'_>, conflict: &mut Conflict) -> Work<Found> {
     let rules = run.rules;
+    let holder = holder(run, conflict).await?;
+    if conflict.email.is_some() && conflict.sent_at.is_none() {
+        conflict.user_id = holder.as_ref().ok().map(|user| user.id.to_string());
+    }
     let mut claimants = conflict.claimants.iter();
     let (Some(caller), other) = (claimants.next(), claimants.next()) else {
         return Err(Step::review(Reason::SeveralCallers));
@@ -196,7 +208,7 @@ pub async fn evidence(run: &Run<'_>, conflict: &Conflict) -> Work<Found> {
         return Ok(Found::Ended(Step::review(Reason::SeveralCallers)));
     }
 
-    let user = match holder(run, conflict).await? {
+    let user = match holder {
         Ok(user) => user,
         Err(verdict) => return Ok(Found::Ended(ended(&verdict))),
     };
@@ -261,17 +273,14 @@ async fn act(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: Remedy
         archive,
         deadline: run.deadline,
     };
-    let mut copy = Copy::of(conflict, &user.id);
-    let copied = copy.complete(&tools, conflict, remedy, user).await;
-    let manifest = match copied {
+    let mut copy = Copy::of(conflict, &user.id, remedy);
+    let mut manifest = match copy.complete(&tools, conflict, remedy, user).await {
         Ok(manifest) => manifest,
         Err(error) => {
             conflict.archive_progress = copy.progress();
             return Err(not_archived(run, &error));
         }
     };
-    conflict.archive = Some(manifest);
-    conflict.archive_progress = None;
 
     let user = match evidence(run, conflict).await? {
         Found::Act {
@@ -282,16 +291,32 @@ async fn act(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: Remedy
         Found::Ended(step) => return Err(step),
     };
     if remedy == Remedy::Delete {
-        let caught_up = copy.catch_up(&tools, conflict).await;
-        if let Some(manifest) = caught_up.map_err(|error| not_archived(run, &error))? {
-            conflict.archive = Some(manifest);
+        match copy.catch_up(&tools, conflict, &user).await {
+            Ok(None) => {}
+            Ok(Some(newer)) => manifest = newer,
+            Err(error) => {
+                conflict.archive_progress = copy.progress();
+                return Err(not_archived(run, &error));
+            }
         }
     }
-    send(run, conflict, &user, remedy).await
+    conflict.archive_progress = None;
+    send(run, conflict, &user, remedy, Some(manifest)).await
 }
 
-/// Records that the call is about to be sent, and sends it.
-async fn send(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: Remedy) -> Work<()> {
+/// Records what is about to be sent, to whom, and where it was archived (as before, where that is
+/// none); and sends it.
+async fn send(
+    run: &Run<'_>,
+    conflict: &mut Conflict,
+    user: &User,
+    remedy: Remedy,
+    manifest: Option<String>,
+) -> Work<()> {
+    let before = conflict.clone();
+    conflict.user_id = Some(user.id.to_string());
+    conflict.remedy = Some(remedy);
+    conflict.archive = manifest.or(conflict.archive.take());
     conflict.state = State::Confirming;
     conflict.sent_at = Some(now_millis());
     conflict.answered = false;
@@ -300,7 +325,7 @@ async fn send(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: Remed
         // Nothing was sent. Where the record could not be written, or was written by somebody
         // who knows more, the next run reads it again.
         tracing::warn!(%error, "a remedy was not recorded, so it was not taken");
-        conflict.sent_at = None;
+        *conflict = before;
         return Err(Step::Leave);
     }
     conflict.answered = match remedy::send(run, user, remedy).await {
@@ -319,7 +344,14 @@ async fn confirm(run: &Run<'_>, conflict: &mut Conflict) -> Work<Step> {
     let remedy = conflict
         .remedy
         .ok_or(Step::review(Reason::OutcomeUnknown))?;
-    confirm_remedy(run, conflict, remedy).await
+    let step = confirm_remedy(run, conflict, remedy).await?;
+    let may_still_work = matches!(step, Step::Wait) && run.rules.named == Some(remedy);
+    let is_resolved = matches!(step, Step::End(State::Resolved, _));
+    if run.rules.named.is_none() || may_still_work || is_resolved {
+        return Ok(step);
+    }
+    // It did not resolve, and an operator who could see that names what to do now.
+    resolve(run, conflict).await
 }
 
 /// Looks what came of a remedy, restores what a release took too much, and takes the remedy again
@@ -381,7 +413,12 @@ async fn again(run: &Run<'_>, conflict: &mut Conflict, remedy: Remedy) -> Work<S
             if remedy > run.rules.allowed || !run.take_action() {
                 return Ok(Step::Leave);
             }
-            send(run, conflict, &user, remedy).await?;
+            if remedy == Remedy::Delete {
+                // Nothing of the user was lost so far, and there may be more of it by now.
+                act(run, conflict, &user, remedy).await?;
+            } else {
+                send(run, conflict, &user, remedy, None).await?;
+            }
             Ok(Step::Wait)
         }
         Found::Act { .. } => Ok(Step::review(Reason::OutcomeUnknown)),
@@ -446,6 +483,7 @@ pub fn found(run: &Run<'_>, read: Result<User, Error>) -> Work<Option<User>> {
 /// What becomes of a conflict whose evidence could not be read.
 pub fn unread(run: &Run<'_>, error: &Error) -> Step {
     match error {
+        _ if run.is_out_of_time() => Step::Leave,
         Error::Key(_) => {
             run.stop("keys_unavailable");
             Step::Leave
@@ -468,6 +506,7 @@ pub fn unread(run: &Run<'_>, error: &Error) -> Step {
 fn not_archived(run: &Run<'_>, error: &CopyError) -> Step {
     match error {
         CopyError::Sunshine(error) => unread(run, error),
+        CopyError::Archive(_) if run.is_out_of_time() => Step::Leave,
         CopyError::Archive(error) => {
             tracing::error!(%error, "not archived, so nothing was touched");
             Step::Retry

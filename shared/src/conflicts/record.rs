@@ -238,7 +238,14 @@ impl Conflict {
                 changed.lineages.push(lineage.clone());
             }
         }
-        (changed != *self).then_some(changed)
+        if changed == *self {
+            return None;
+        }
+        if changed.state == State::Planned {
+            // The plan was made without what is known now.
+            changed.reopen(now);
+        }
+        Some(changed)
     }
 
     /// Whether nothing more is done about it unless a person moves it or it is reported again.
