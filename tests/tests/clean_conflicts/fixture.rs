@@ -1,7 +1,8 @@
 //! The two functions and all they need, and what tests ask of them.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+pub(crate) use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use serde_json::{Value, json};
 pub(crate) use tests::aws::{Aws, Effect, Fault as AwsFault, Service};
