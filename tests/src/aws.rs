@@ -333,12 +333,21 @@ async fn exchange(endpoint: &Endpoint, recorded: &Recorded, request: Request) ->
     match fault.effect {
         Effect::Delay => endpoint.handle(service, request).await,
         Effect::Error { status, code } => fault::error(service, status, &code),
+        Effect::Shorten => shorten(endpoint.handle(service, request).await).await,
         Effect::DropRequest => no_answer(),
         Effect::DropAnswer => {
             endpoint.handle(service, request).await;
             no_answer()
         }
     }
+}
+
+async fn shorten(answer: Response) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let end = body.len().saturating_sub(1);
+    Response::from_parts(parts, Body::from(body.slice(..end)))
 }
 
 /// DynamoDB and Secrets Manager name themselves in a header; S3 is what is left.

@@ -14,11 +14,33 @@ use crate::worker::{Step, Work};
 /// How often what came of a call is looked at before a person must.
 const MAX_LOOKS: u32 = 6;
 
+/// What a look tells.
+enum Look {
+    /// What becomes of the conflict.
+    Tells(Step),
+    /// The remedy had no effect, and may be taken again or followed by another one.
+    NoEffect(Remedy),
+}
+
 /// A changing call may have been sent: looks what came of it, restores what a release took too
 /// much, and takes the remedy again where it surely was not carried out.
 pub async fn confirm(run: &Run<'_>, conflict: &mut Conflict) -> Work<Step> {
+    let remedy = match look(run, conflict).await? {
+        Look::Tells(step) => return Ok(step),
+        Look::NoEffect(remedy) => remedy,
+    };
+    if let Some(step) = again(run, conflict, remedy).await? {
+        return Ok(step);
+    }
+    Ok(match look(run, conflict).await? {
+        Look::Tells(step) => step,
+        Look::NoEffect(_) => Step::Wait,
+    })
+}
+
+async fn look(run: &Run<'_>, conflict: &mut Conflict) -> Work<Look> {
     let (Some(remedy), Some(id)) = (conflict.remedy, target(conflict)) else {
-        return Ok(Step::review(Reason::OutcomeUnknown));
+        return Ok(Look::Tells(Step::review(Reason::OutcomeUnknown)));
     };
     conflict.looks += 1;
     let user = found(run, run.sunshine.user(&id, run.deadline).await)?;
@@ -31,39 +53,41 @@ pub async fn confirm(run: &Run<'_>, conflict: &mut Conflict) -> Work<Step> {
     }
     if is_free(run, conflict, &id, user.is_some()).await? {
         if remedy == Remedy::Merge && !caller_is_whole(run, conflict).await? {
-            return Ok(Step::review(Reason::OtherUserChanged));
+            return Ok(Look::Tells(Step::review(Reason::OtherUserChanged)));
         }
-        return Ok(Step::End(State::Resolved, None));
+        return Ok(Look::Tells(Step::End(State::Resolved, None)));
     }
-    if conflict.looks >= MAX_LOOKS {
-        let reason = if conflict.answered {
-            Reason::EmailStillHeld
+    Ok(if run.rules.named.is_some_and(|named| named != remedy) {
+        // An operator who could see what it came to names what to do now.
+        Look::NoEffect(remedy)
+    } else if conflict.answered {
+        // Only a delete takes effect later. For anything else one look may be one too early.
+        let looks = if remedy == Remedy::Delete {
+            MAX_LOOKS
         } else {
-            Reason::OutcomeUnknown
+            2
         };
-        return Ok(Step::review(reason));
-    }
-    if conflict.answered && remedy != Remedy::Delete {
-        // Nothing is promised to happen later, and one look may be one too early.
-        return Ok(if conflict.looks < 2 {
+        Look::Tells(if conflict.looks < looks {
             Step::Wait
         } else {
             Step::review(Reason::EmailStillHeld)
-        });
-    }
-    // A delete takes effect later; a call whose answer was lost may too.
-    if conflict.answered || conflict.looks < 2 {
-        return Ok(Step::Wait);
-    }
-    again(run, conflict, remedy).await
+        })
+    } else if conflict.looks < 2 {
+        // A call whose answer was lost may take effect later, too.
+        Look::Tells(Step::Wait)
+    } else {
+        Look::NoEffect(remedy)
+    })
 }
 
 /// Takes a remedy again that was sent, was not answered, and had no effect; or the one that an
-/// operator names after that one had none. With all the evidence.
-async fn again(run: &Run<'_>, conflict: &mut Conflict, remedy: Remedy) -> Work<Step> {
+/// operator names after that one. With all the evidence, and never on another user: after a
+/// delete somebody new may have the external id and the email. Answers what becomes of the
+/// conflict where nothing was sent.
+async fn again(run: &Run<'_>, conflict: &mut Conflict, remedy: Remedy) -> Work<Option<Step>> {
     let named = run.rules.named;
     if remedy == Remedy::Delete && named.is_none() {
-        return Ok(Step::review(Reason::OutcomeUnknown));
+        return Ok(Some(Step::review(Reason::OutcomeUnknown)));
     }
     match evidence(run, conflict).await? {
         Found::Act { user, remedy: next }
@@ -71,18 +95,18 @@ async fn again(run: &Run<'_>, conflict: &mut Conflict, remedy: Remedy) -> Work<S
                 && target(conflict).as_ref() == Some(&user.id) =>
         {
             if next > run.rules.allowed || !run.take_action() {
-                return Ok(Step::Leave);
+                return Ok(Some(Step::Leave));
             }
             if next == remedy && next != Remedy::Delete {
                 // What the first time may have taken is in the first archive, and in no later one.
-                send(run, conflict, &user, next).await?;
+                send(run, conflict, &user, next, None).await?;
             } else {
                 take(run, conflict, &user, next).await?;
             }
-            Ok(Step::Wait)
+            Ok(None)
         }
-        Found::Act { .. } => Ok(Step::review(Reason::OutcomeUnknown)),
-        Found::Ended(step) => Ok(step),
+        Found::Act { .. } => Ok(Some(Step::review(Reason::OutcomeUnknown))),
+        Found::Ended(step) => Ok(Some(step)),
     }
 }
 

@@ -114,6 +114,7 @@ pub fn unread(run: &Run<'_>, error: &Error) -> Step {
         Error::OutOfTime(_) => run.stop("out_of_time"),
         _ => {}
     }
+    run.is_out_of_time();
     run.must_stop_for_calls();
     if run.stopped.get().is_some() {
         // It is not this conflict that failed.

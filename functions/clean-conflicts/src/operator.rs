@@ -10,7 +10,7 @@ use shared::sunshine::User;
 use crate::action::{Approve, List, Resolve};
 use crate::decision;
 use crate::evidence::{self, Found};
-use crate::report::Report;
+use crate::report::{Listed, Report};
 use crate::run::Run;
 use crate::worker::Step;
 
@@ -18,9 +18,7 @@ use crate::worker::Step;
 pub async fn list(table: &Table, list: &List) -> Result<Report, TableError> {
     let (conflicts, _) = table.in_state(list.state, list.limit, None).await?;
     let mut report = Report::default();
-    for conflict in &conflicts {
-        report.list(conflict);
-    }
+    report.conflicts = conflicts.iter().map(Listed::to_operator).collect();
     Ok(report)
 }
 
@@ -51,6 +49,10 @@ pub async fn resolve(run: &Run<'_>, scope: &Scope, resolve: &Resolve) -> Result<
         return dry_run(run, conflict).await;
     }
     let conflict = open(run.table, conflict).await?;
+    if conflict.has_ended() {
+        run.report.borrow_mut().add(&conflict);
+        return Ok(());
+    }
     run.one(conflict).await;
     Ok(())
 }
@@ -84,15 +86,14 @@ fn asked(scope: &Scope, resolve: &Resolve, user: &User) -> Conflict {
 /// Says what would be done, and writes nothing.
 async fn dry_run(run: &Run<'_>, mut conflict: Conflict) -> Result<(), Error> {
     let known = run.table.get(&conflict.conflict_id).await?;
-    if let Some(merged) = known.and_then(|known| known.reported_again(&conflict, now_millis())) {
-        conflict.claimants = merged.claimants;
-        conflict.lineages = merged.lineages;
+    if let Some(known) = known.filter(|known| !is_over(known.state)) {
+        conflict.claimants.extend(known.claimants);
+        conflict.lineages.extend(known.lineages);
     }
     if !conflict.has_ended() {
         let now = now_millis();
         match evidence::evidence(run, &mut conflict).await {
-            Ok(Found::Act { user, remedy }) => {
-                conflict.user_id = Some(user.id.to_string());
+            Ok(Found::Act { remedy, .. }) => {
                 conflict.remedy = Some(remedy);
                 conflict.end(State::Planned, None, now);
             }
@@ -106,22 +107,24 @@ async fn dry_run(run: &Run<'_>, mut conflict: Conflict) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether what comes after this state is another conflict.
+fn is_over(state: State) -> bool {
+    matches!(state, State::Resolved | State::NotAConflict)
+}
+
 /// Opens a conflict, also one that had ended.
 async fn open(table: &Table, asked: Conflict) -> Result<Conflict, TableError> {
     let mut conflict = table.report(&asked).await?;
-    if asked.has_ended() {
-        return Ok(conflict);
-    }
     let known = conflict.clone();
     let now = now_millis();
     match conflict.state {
-        // It is over; what comes now is another one.
-        State::Resolved | State::NotAConflict => {
+        state if is_over(state) => {
             conflict = Conflict {
                 version: conflict.version,
                 ..asked.clone()
             };
         }
+        _ if asked.has_ended() => return Ok(conflict),
         State::NeedsReview | State::Failed | State::Planned => {
             let lineages: BTreeSet<_> = conflict.lineages.iter().map(|it| it.time).collect();
             conflict.lineages.extend(
@@ -132,7 +135,7 @@ async fn open(table: &Table, asked: Conflict) -> Result<Conflict, TableError> {
             );
             conflict.reopen(now);
         }
-        State::Pending | State::InProgress | State::Confirming => {}
+        _ => {}
     }
     conflict.approved_user_id = asked.approved_user_id;
     if conflict != known {

@@ -17,17 +17,14 @@ pub async fn take(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: R
         archive,
         deadline: run.deadline,
     };
-    let mut copy = Copy::of(conflict, &user.id);
-    let copied = copy.complete(&tools, conflict, remedy, user).await;
-    let manifest = match copied {
+    let mut copy = Copy::of(conflict, &user.id, remedy);
+    let mut manifest = match copy.complete(&tools, conflict, remedy, user).await {
         Ok(manifest) => manifest,
         Err(error) => {
             conflict.archive_progress = copy.progress();
             return Err(not_archived(run, &error));
         }
     };
-    conflict.archive = Some(manifest);
-    conflict.archive_progress = None;
 
     let user = match evidence(run, conflict).await? {
         Found::Act {
@@ -38,23 +35,32 @@ pub async fn take(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: R
         Found::Ended(step) => return Err(step),
     };
     if remedy == Remedy::Delete {
-        let caught_up = copy.catch_up(&tools, conflict).await;
-        if let Some(manifest) = caught_up.map_err(|error| not_archived(run, &error))? {
-            conflict.archive = Some(manifest);
+        match copy.catch_up(&tools, conflict, &user).await {
+            Ok(None) => {}
+            Ok(Some(newer)) => manifest = newer,
+            Err(error) => {
+                conflict.archive_progress = copy.progress();
+                return Err(not_archived(run, &error));
+            }
         }
     }
-    send(run, conflict, &user, remedy).await
+    conflict.archive_progress = None;
+    send(run, conflict, &user, remedy, Some(manifest)).await
 }
 
-/// Records that the call is about to be sent, and sends it.
-pub async fn send(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: Remedy) -> Work<()> {
-    let before = (conflict.state, conflict.sent_at, conflict.answered);
-    let looks = conflict.looks;
-    let take_back = |conflict: &mut Conflict| {
-        (conflict.state, conflict.sent_at, conflict.answered) = before;
-        conflict.looks = looks;
-    };
+/// Records what is about to be sent, to whom, and where it was archived (as before, where that is
+/// none); and sends it.
+pub async fn send(
+    run: &Run<'_>,
+    conflict: &mut Conflict,
+    user: &User,
+    remedy: Remedy,
+    manifest: Option<String>,
+) -> Work<()> {
+    let before = conflict.clone();
+    conflict.user_id = Some(user.id.to_string());
     conflict.remedy = Some(remedy);
+    conflict.archive = manifest.or(conflict.archive.take());
     conflict.state = State::Confirming;
     conflict.sent_at = Some(now_millis());
     conflict.answered = false;
@@ -62,7 +68,7 @@ pub async fn send(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: R
     if let Err(error) = run.table.write(conflict).await {
         // Whatever was written, nothing was sent.
         tracing::warn!(%error, "a remedy was not recorded, so it was not taken");
-        take_back(conflict);
+        *conflict = before;
         return Err(Step::Leave);
     }
     match call(run, user, remedy).await {
@@ -72,7 +78,11 @@ pub async fn send(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: R
             tracing::warn!(%error, "what came of a remedy is not known");
         }
         Err(error) => {
-            take_back(conflict);
+            // Surely not executed, so that it was never sent.
+            *conflict = Conflict {
+                version: conflict.version,
+                ..before
+            };
             return Err(unread(run, &error));
         }
     }
@@ -107,6 +117,7 @@ pub fn archive_to_write<'a>(run: &'a Run<'_>) -> Work<&'a Archive> {
 fn not_archived(run: &Run<'_>, error: &CopyError) -> Step {
     match error {
         CopyError::Sunshine(error) => unread(run, error),
+        CopyError::Archive(_) if run.is_out_of_time() => Step::Leave,
         CopyError::Archive(error) => {
             tracing::error!(%error, "not archived, so nothing was touched");
             Step::Retry
