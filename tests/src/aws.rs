@@ -1,6 +1,7 @@
 //! AWS in this process: DynamoDB, Secrets Manager and S3 behind one address, as the functions
 //! have one `AWS_ENDPOINT_URL`, with a layer in front that records requests and injects faults.
 
+mod contents;
 mod fault;
 
 use std::io;
@@ -25,6 +26,7 @@ use winterbaume_secretsmanager::SecretsManagerService;
 pub use fault::{Effect, Fault};
 
 use crate::serve::{Forward, Server, no_answer};
+use crate::standins::holds::{Hold, Holds, Point};
 
 /// The region of everything local.
 pub const REGION: &str = "eu-west-1";
@@ -67,6 +69,7 @@ struct Endpoint {
     s3: S3Service,
     faults: Mutex<Vec<Fault>>,
     recorded: Mutex<Vec<Recorded>>,
+    holds: Holds<Recorded>,
 }
 
 impl Aws {
@@ -91,6 +94,7 @@ impl Aws {
             s3: S3Service::new(),
             faults: Mutex::default(),
             recorded: Mutex::default(),
+            holds: Holds::default(),
         });
         let dynamodb = tokio::spawn(dynoxide::server::serve_with_shutdown(
             listener,
@@ -145,6 +149,12 @@ impl Aws {
         let recorded = self.endpoint.recorded();
         let asked = recorded.iter().filter(|one| one.operation == operation);
         asked.count()
+    }
+
+    /// Stops the `nth` request for `operation` from now on at a point, until it is released. Where
+    /// the client is gone by then it goes no further.
+    pub fn hold(&self, operation: &str, nth: usize, point: Point) -> Hold<Recorded> {
+        self.endpoint.holds.hold(operation.into(), nth, point)
     }
 
     /// Starts the record anew.
@@ -241,6 +251,30 @@ impl Endpoint {
     }
 
     async fn s3(&self, method: &str, path: &Uri, headers: HeaderMap, body: Bytes) -> MockResponse {
+        // The service does not know of conditional writes, which keep an archive from being
+        // written over.
+        let is_new_only = headers.get("if-none-match").is_some_and(|it| it == "*");
+        if method == "PUT" && is_new_only {
+            let there = self.send_s3("HEAD", path, HeaderMap::new(), Bytes::new());
+            if there.await.status == 200 {
+                let body = "<Error><Code>PreconditionFailed</Code></Error>";
+                return MockResponse {
+                    status: 412,
+                    headers: HeaderMap::new(),
+                    body: Bytes::from_static(body.as_bytes()),
+                };
+            }
+        }
+        self.send_s3(method, path, headers, body).await
+    }
+
+    async fn send_s3(
+        &self,
+        method: &str,
+        path: &Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> MockResponse {
         let request = MockRequest {
             method: method.to_owned(),
             uri: format!("https://s3.{REGION}.amazonaws.com{path}"),
@@ -278,9 +312,20 @@ impl Endpoint {
 
 async fn serve(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
     let recorded = identify(&request);
-    let fault = fault::take(&mut endpoint.faults(), &recorded);
+    let pass = async |point| {
+        let (operation, path) = (&recorded.operation, &recorded.path);
+        endpoint.holds.pass(point, operation, path, &recorded).await;
+    };
+    endpoint.recorded().push(recorded.clone());
+    pass(Point::Arrived).await;
+    let response = exchange(&endpoint, &recorded, request).await;
+    pass(Point::Handled).await;
+    response
+}
+
+async fn exchange(endpoint: &Endpoint, recorded: &Recorded, request: Request) -> Response {
+    let fault = fault::take(&mut endpoint.faults(), recorded);
     let service = recorded.service;
-    endpoint.recorded().push(recorded);
     let Some(fault) = fault else {
         return endpoint.handle(service, request).await;
     };
@@ -288,12 +333,21 @@ async fn serve(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Respo
     match fault.effect {
         Effect::Delay => endpoint.handle(service, request).await,
         Effect::Error { status, code } => fault::error(service, status, &code),
+        Effect::Shorten => shorten(endpoint.handle(service, request).await).await,
         Effect::DropRequest => no_answer(),
         Effect::DropAnswer => {
             endpoint.handle(service, request).await;
             no_answer()
         }
     }
+}
+
+async fn shorten(answer: Response) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let end = body.len().saturating_sub(1);
+    Response::from_parts(parts, Body::from(body.slice(..end)))
 }
 
 /// DynamoDB and Secrets Manager name themselves in a header; S3 is what is left.

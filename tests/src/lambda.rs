@@ -137,6 +137,17 @@ impl Function {
         self.process.exited().await
     }
 
+    /// The most memory that the process has held so far, in bytes (Linux: `VmHWM`).
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.expect("the process's status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        peak.and_then(|peak| peak.parse::<u64>().ok())
+            .expect("a number of kB")
+            * 1024
+    }
+
     /// All that every process of this function wrote.
     pub fn output(&self) -> &Output {
         &self.output

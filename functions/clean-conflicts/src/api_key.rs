@@ -1,6 +1,7 @@
 //! The API key of Sunshine Conversations, from its secret `{"keyId":"int_…","secret":"…"}`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value};
 use shared::secrets::{CachedSecret, Secret, WrongShape, string_field};
@@ -22,21 +23,23 @@ impl Secret for ApiKeySecret {
     }
 }
 
-/// Credentials that come from the cached secret, and are read afresh where the API refused them.
+/// Credentials that come from the cached secret, and are read afresh where the API refused them:
+/// once in a run, however many calls were under way.
 pub fn credentials(secret: &Arc<CachedSecret<ApiKeySecret>>) -> Credentials {
     let secret = Arc::clone(secret);
+    let read_afresh = Arc::new(AtomicBool::new(false));
     Credentials::new(move |refused: Option<ApiKey>, deadline| {
-        let secret = Arc::clone(&secret);
+        let (secret, read_afresh) = (Arc::clone(&secret), Arc::clone(&read_afresh));
         async move {
             let unavailable = |_| KeyUnavailable;
-            let held = secret.get(deadline).await.map_err(unavailable)?;
-            let held = match refused {
-                Some(refused) if refused.is(&held.value.0) => secret
-                    .get_again(&held, deadline)
-                    .await
-                    .map_err(unavailable)?,
-                _ => held,
-            };
+            let mut held = secret.get(deadline).await.map_err(unavailable)?;
+            let is_refused = refused.is_some_and(|refused| refused.is(&held.value.0));
+            if is_refused && !read_afresh.load(Ordering::Relaxed) {
+                let fresh = secret.get_again(&held, deadline).await;
+                // Only now: who comes before waits for the same reading.
+                read_afresh.store(true, Ordering::Relaxed);
+                held = fresh.map_err(unavailable)?;
+            }
             Ok(held.value.0.clone())
         }
     })

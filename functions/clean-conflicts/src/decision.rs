@@ -149,15 +149,18 @@ fn lineage(
         external_id,
         signed_up_at: user.signed_up_at.as_deref().and_then(millis),
     };
-    let is_contradicted = lineages
-        .iter()
-        .any(|it| it.previous == external_id && it.current != caller);
-    if is_contradicted {
+    let proof = lineages.iter().find(|it| it.proves(&target, caller, now));
+    // It became somebody else's too, or was given to somebody again since.
+    let contradicts = |it: &&Lineage| {
+        let became_anothers = it.previous == external_id && it.current != caller;
+        let was_reissued =
+            it.current == external_id && proof.is_some_and(|proof| it.time >= proof.time);
+        became_anothers || was_reissued
+    };
+    if lineages.iter().any(contradicts) {
         Err(Reason::ContradictedLineage)
-    } else if lineages.iter().any(|it| it.proves(&target, caller, now)) {
-        Ok(())
     } else {
-        Err(Reason::NoLineage)
+        proof.map(drop).ok_or(Reason::NoLineage)
     }
 }
 
@@ -168,13 +171,15 @@ fn millis(time: &str) -> Option<u64> {
 }
 
 /// The Zendesk id to merge by. A sync takes identifiers away from a user that is linked itself.
+/// Where another user comes back for the caller's external id, nobody knows whether it is.
 pub fn mergeable<'a>(
     user: &'a User,
     caller: &str,
     own: Option<&User>,
 ) -> Result<&'a ZendeskId, Reason> {
-    let own = own.filter(|own| own.external_id.as_deref() == Some(caller));
-    if own.is_some_and(|own| own.zendesk_id.is_some()) {
+    let may_be_linked =
+        |own: &User| own.zendesk_id.is_some() || own.external_id.as_deref() != Some(caller);
+    if own.is_some_and(may_be_linked) {
         return Err(Reason::CallerLinked);
     }
     user.zendesk_id.as_ref().ok_or(Reason::NoZendeskId)

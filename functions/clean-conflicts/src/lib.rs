@@ -5,10 +5,13 @@ mod action;
 mod api_key;
 mod archive;
 mod config;
+mod confirm;
 mod decision;
+mod evidence;
 mod operator;
 mod remedy;
 mod report;
+mod restore;
 mod run;
 mod worker;
 
@@ -85,6 +88,13 @@ impl CleanConflicts {
                 })
                 .await?
             }
+            Action::Resolve(resolve) if resolve.dry_run => {
+                self.allow(resolve.remedy)?;
+                // It writes nothing at all, so it takes no lease either.
+                let run = self.begin(deadline.max(now_millis()), resolve.remedy);
+                operator::resolve(&run, &resolve).await?;
+                done(run)
+            }
             Action::Resolve(resolve) => {
                 self.allow(resolve.remedy)?;
                 self.run(deadline, resolve.remedy, async |run: &Run<'_>| {
@@ -131,11 +141,7 @@ impl CleanConflicts {
             tracing::warn!(%error, "the run lease ends with its time");
         }
         worked?;
-
-        run.must_stop_for_calls();
-        let mut report = run.report.into_inner();
-        report.requests = run.sunshine.requests();
-        report.stopped_because = run.stopped.get();
+        let report = done(run);
         record(&report);
         Ok(report)
     }
@@ -173,6 +179,15 @@ impl CleanConflicts {
             report: RefCell::default(),
         }
     }
+}
+
+/// What came of a run that is over.
+fn done(run: Run<'_>) -> Report {
+    run.must_stop_for_calls();
+    let mut report = run.report.into_inner();
+    report.requests = run.sunshine.requests();
+    report.stopped_because = run.stopped.get();
+    report
 }
 
 fn record(report: &Report) {

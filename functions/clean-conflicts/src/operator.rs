@@ -9,17 +9,16 @@ use shared::sunshine::User;
 
 use crate::action::{Approve, List, Resolve};
 use crate::decision;
-use crate::report::Report;
+use crate::evidence::{self, Found};
+use crate::report::{Listed, Report};
 use crate::run::Run;
-use crate::worker::{self, Found, Step};
+use crate::worker::Step;
 
 /// The conflicts in a state, the latest changed first.
 pub async fn list(table: &Table, list: &List) -> Result<Report, TableError> {
     let (conflicts, _) = table.in_state(list.state, list.limit, None).await?;
     let mut report = Report::default();
-    for conflict in &conflicts {
-        report.list(conflict);
-    }
+    report.conflicts = conflicts.iter().map(Listed::to_operator).collect();
     Ok(report)
 }
 
@@ -30,7 +29,7 @@ pub async fn resolve(run: &Run<'_>, resolve: &Resolve) -> Result<(), Error> {
         .sunshine
         .user_by_external_id(previous, run.deadline)
         .await;
-    let user = match worker::found(run, read) {
+    let user = match evidence::found(run, read) {
         // The path takes user ids too, so who is found need not be who was meant.
         Ok(user) => user.filter(|user| user.external_id.as_deref() == Some(previous.as_str())),
         Err(_step) => {
@@ -50,6 +49,10 @@ pub async fn resolve(run: &Run<'_>, resolve: &Resolve) -> Result<(), Error> {
         return dry_run(run, conflict).await;
     }
     let conflict = open(run.table, conflict).await?;
+    if conflict.has_ended() {
+        run.report.borrow_mut().add(&conflict);
+        return Ok(());
+    }
     run.one(conflict).await;
     Ok(())
 }
@@ -67,6 +70,8 @@ fn asked(scope: &Scope, resolve: &Resolve, user: &User) -> Conflict {
             conflict
         }
     };
+    // A remedy that was named is for this user, and no drain puts another in its place.
+    conflict.approved_user_id = resolve.remedy.map(|_| user.id.to_string());
     conflict.lineages.push(Lineage {
         previous: resolve.previous_external_id.as_str().to_owned(),
         current: current.to_owned(),
@@ -81,15 +86,14 @@ fn asked(scope: &Scope, resolve: &Resolve, user: &User) -> Conflict {
 /// Says what would be done, and writes nothing.
 async fn dry_run(run: &Run<'_>, mut conflict: Conflict) -> Result<(), Error> {
     let known = run.table.get(&conflict.conflict_id).await?;
-    if let Some(merged) = known.and_then(|known| known.reported_again(&conflict, now_millis())) {
-        conflict.claimants = merged.claimants;
-        conflict.lineages = merged.lineages;
+    if let Some(known) = known.filter(|known| !is_over(known.state)) {
+        conflict.claimants.extend(known.claimants);
+        conflict.lineages.extend(known.lineages);
     }
     if !conflict.has_ended() {
         let now = now_millis();
-        match worker::evidence(run, &conflict).await {
-            Ok(Found::Act { user, remedy }) => {
-                conflict.user_id = Some(user.id.to_string());
+        match evidence::evidence(run, &mut conflict).await {
+            Ok(Found::Act { remedy, .. }) => {
                 conflict.remedy = Some(remedy);
                 conflict.end(State::Planned, None, now);
             }
@@ -103,21 +107,24 @@ async fn dry_run(run: &Run<'_>, mut conflict: Conflict) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether what comes after this state is another conflict.
+fn is_over(state: State) -> bool {
+    matches!(state, State::Resolved | State::NotAConflict)
+}
+
 /// Opens a conflict, also one that had ended.
 async fn open(table: &Table, asked: Conflict) -> Result<Conflict, TableError> {
     let mut conflict = table.report(&asked).await?;
-    if asked.has_ended() {
-        return Ok(conflict);
-    }
+    let known = conflict.clone();
     let now = now_millis();
     match conflict.state {
-        // It is over; what comes now is another one.
-        State::Resolved | State::NotAConflict => {
+        state if is_over(state) => {
             conflict = Conflict {
                 version: conflict.version,
-                ..asked
+                ..asked.clone()
             };
         }
+        _ if asked.has_ended() => return Ok(conflict),
         State::NeedsReview | State::Failed | State::Planned => {
             let lineages: BTreeSet<_> = conflict.lineages.iter().map(|it| it.time).collect();
             conflict.lineages.extend(
@@ -128,9 +135,12 @@ async fn open(table: &Table, asked: Conflict) -> Result<Conflict, TableError> {
             );
             conflict.reopen(now);
         }
-        State::Pending | State::InProgress | State::Confirming => return Ok(conflict),
+        _ => {}
     }
-    table.write(&mut conflict).await?;
+    conflict.approved_user_id = asked.approved_user_id;
+    if conflict != known {
+        table.write(&mut conflict).await?;
+    }
     Ok(conflict)
 }
 

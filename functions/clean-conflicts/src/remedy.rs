@@ -1,18 +1,101 @@
-//! The calls that change something, and what is written back after one took too much.
+//! Taking a remedy: archived, looked at once more, recorded, and only then sent.
 
-use serde_json::{Map, Value};
-use shared::conflicts::Remedy;
-use shared::sunshine::{Error, ProfilePatch, User, UserPatch, ZendeskId};
+use shared::clock::now_millis;
+use shared::conflicts::{Conflict, Remedy, State};
+use shared::sunshine::{Error, User, ZendeskId};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, Copy, CopyError, Tools};
+use crate::evidence::{Found, evidence, unread, unrecorded};
 use crate::run::Run;
-use crate::worker::{Step, Work, unread};
+use crate::worker::{Step, Work};
 
-/// Sends a remedy. It goes to the user's own id, or for a merge to the Zendesk id that was just
-/// read from that user; never to an external id.
-///
-/// `surviving` is the Zendesk user that the one of a merge was itself merged into, if it was.
+/// Archives, looks once more, records what is about to be sent, and sends it.
+pub async fn take(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: Remedy) -> Work<()> {
+    let archive = archive_to_write(run)?;
+    let tools = Tools {
+        sunshine: &run.sunshine,
+        archive,
+        deadline: run.deadline,
+    };
+    let mut copy = Copy::of(conflict, &user.id, remedy);
+    let mut manifest = match copy.complete(&tools, conflict, remedy, user).await {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            conflict.archive_progress = copy.progress();
+            return Err(not_archived(run, &error));
+        }
+    };
+
+    let user = match evidence(run, conflict).await? {
+        Found::Act {
+            user: again,
+            remedy: same,
+        } if again.id == user.id && same == remedy => again,
+        Found::Act { .. } => return Err(Step::Retry),
+        Found::Ended(step) => return Err(step),
+    };
+    if remedy == Remedy::Delete {
+        match copy.catch_up(&tools, conflict, &user).await {
+            Ok(None) => {}
+            Ok(Some(newer)) => manifest = newer,
+            Err(error) => {
+                conflict.archive_progress = copy.progress();
+                return Err(not_archived(run, &error));
+            }
+        }
+    }
+    conflict.archive_progress = None;
+    send(run, conflict, &user, remedy, Some(manifest)).await
+}
+
+/// Records what is about to be sent, to whom, and where it was archived (as before, where that is
+/// none); and sends it.
 pub async fn send(
+    run: &Run<'_>,
+    conflict: &mut Conflict,
+    user: &User,
+    remedy: Remedy,
+    manifest: Option<String>,
+) -> Work<()> {
+    let surviving = match &user.zendesk_id {
+        Some(id) if remedy == Remedy::Merge => surviving(run, id).await?,
+        _ => None,
+    };
+    let before = conflict.clone();
+    conflict.user_id = Some(user.id.to_string());
+    conflict.remedy = Some(remedy);
+    conflict.archive = manifest.or(conflict.archive.take());
+    conflict.state = State::Confirming;
+    conflict.sent_at = Some(now_millis());
+    conflict.answered = false;
+    conflict.looks = 0;
+    if let Err(error) = run.table.write(conflict).await {
+        // Whatever was written, nothing was sent.
+        tracing::warn!(%error, "a remedy was not recorded, so it was not taken");
+        *conflict = before;
+        return Err(Step::Leave);
+    }
+    match call(run, user, remedy, surviving.as_ref()).await {
+        // Gone already is what a delete was to achieve, and leaves a release nothing to do.
+        Ok(()) | Err(Error::NotFound) => conflict.answered = true,
+        Err(error @ Error::Unknown(_)) => {
+            tracing::warn!(%error, "what came of a remedy is not known");
+        }
+        Err(error) => {
+            // Surely not executed, so that it was never sent.
+            *conflict = Conflict {
+                version: conflict.version,
+                ..before
+            };
+            return Err(unread(run, &error));
+        }
+    }
+    Ok(())
+}
+
+/// The call of a remedy. It goes to the user's own id, or for a merge to the Zendesk id that was just
+/// read from that user; never to an external id.
+async fn call(
     run: &Run<'_>,
     user: &User,
     remedy: Remedy,
@@ -37,64 +120,27 @@ pub async fn send(
     }
 }
 
-/// Writes back from the archive what a release took beside the email: profile fields and metadata
-/// that are empty now.
-pub async fn restore(run: &Run<'_>, archive: &Archive, manifest: &str, now: &User) -> Work<()> {
-    let archived = archived_user(archive, manifest).await.map_err(|error| {
-        tracing::error!(%error, "a released user's profile could not be read back");
-        Step::Retry
-    })?;
-    let patch = patch(&archived, now);
-    if patch == UserPatch::default() {
-        return Ok(());
-    }
-    match run
-        .sunshine
-        .update_user(&now.id, &patch, run.deadline)
-        .await
-    {
-        Ok(()) | Err(Error::NotFound) => Ok(()),
-        Err(error) => Err(unread(run, &error)),
-    }
+/// The Zendesk user that this one was itself merged into, where a webhook said so.
+async fn surviving(run: &Run<'_>, id: &ZendeskId) -> Work<Option<ZendeskId>> {
+    let told = run.table.merged_into(id.as_str()).await;
+    let surviving = told.map_err(|error| unrecorded(&error))?;
+    Ok(surviving.and_then(|id| id.parse().ok()))
 }
 
-async fn archived_user(
-    archive: &Archive,
-    manifest: &str,
-) -> Result<Value, crate::archive::ArchiveError> {
-    use crate::archive::ArchiveError::Malformed;
-
-    let manifest = archive.manifest(manifest).await?;
-    let page = manifest.objects.first().ok_or(Malformed)?;
-    let page = archive.read(page).await?;
-    serde_json::from_slice(&page).map_err(|_| Malformed)
+/// The archive, where the configuration allows to write anything outside.
+pub fn archive_to_write<'a>(run: &'a Run<'_>) -> Work<&'a Archive> {
+    run.archive
+        .filter(|_| run.rules.allowed > Remedy::Plan)
+        .ok_or(Step::Leave)
 }
 
-/// The fields of `archived` that `now` lacks.
-fn patch(archived: &Value, now: &User) -> UserPatch {
-    let field = |name: &str, now: &Option<String>| {
-        let is_empty = now.as_deref().is_none_or(str::is_empty);
-        archived
-            .pointer(&format!("/profile/{name}"))
-            .and_then(Value::as_str)
-            .filter(|value| is_empty && !value.is_empty())
-            .map(ToOwned::to_owned)
-    };
-    let metadata: Map<String, Value> = archived
-        .get("metadata")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| now.metadata.get(*name).is_none_or(Value::is_null))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    UserPatch {
-        profile: ProfilePatch {
-            given_name: field("givenName", &now.profile.given_name),
-            surname: field("surname", &now.profile.surname),
-            avatar_url: field("avatarUrl", &now.profile.avatar_url),
-            locale: field("locale", &now.profile.locale),
-        },
-        metadata,
+fn not_archived(run: &Run<'_>, error: &CopyError) -> Step {
+    match error {
+        CopyError::Sunshine(error) => unread(run, error),
+        CopyError::Archive(_) if run.is_out_of_time() => Step::Leave,
+        CopyError::Archive(error) => {
+            tracing::error!(%error, "not archived, so nothing was touched");
+            Step::Retry
+        }
     }
 }

@@ -40,10 +40,43 @@ pub struct Listed {
     state: State,
     remedy: Option<Remedy>,
     reason: Option<Reason>,
+    #[serde(flatten)]
+    details: Option<Details>,
+}
+
+/// What an operator must see to approve a conflict.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Details {
     version: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
     updated_at: u64,
+}
+
+impl From<&Conflict> for Listed {
+    fn from(conflict: &Conflict) -> Self {
+        Self {
+            conflict_id: conflict.conflict_id.clone(),
+            state: conflict.state,
+            remedy: conflict.remedy,
+            reason: conflict.reason,
+            details: None,
+        }
+    }
+}
+
+impl Listed {
+    /// A conflict with what it takes to approve it.
+    pub fn to_operator(conflict: &Conflict) -> Self {
+        Self {
+            details: Some(Details {
+                version: conflict.version,
+                user_id: conflict.user_id.clone(),
+                updated_at: conflict.updated_at,
+            }),
+            ..Self::from(conflict)
+        }
+    }
 }
 
 impl Report {
@@ -59,21 +92,8 @@ impl Report {
             State::Pending | State::InProgress | State::Confirming => &mut self.deferred,
         };
         *count += 1;
-        self.list(conflict);
-    }
-
-    /// Lists a conflict.
-    pub fn list(&mut self, conflict: &Conflict) {
         if self.conflicts.len() < MAX_LISTED {
-            self.conflicts.push(Listed {
-                conflict_id: conflict.conflict_id.clone(),
-                state: conflict.state,
-                remedy: conflict.remedy,
-                reason: conflict.reason,
-                version: conflict.version,
-                user_id: conflict.user_id.clone(),
-                updated_at: conflict.updated_at,
-            });
+            self.conflicts.push(conflict.into());
         }
     }
 }

@@ -112,6 +112,15 @@ impl Run<'_> {
         self.stopped.get().is_some()
     }
 
+    /// Whether the time for calls is over, which is no fault of what was called last.
+    pub fn is_out_of_time(&self) -> bool {
+        let is_over = self.deadline.remaining() == Duration::ZERO;
+        if is_over {
+            self.stop("out_of_time");
+        }
+        is_over
+    }
+
     /// Notes why no more calls are sent, if that is so.
     pub fn must_stop_for_calls(&self) {
         if let Some(reason) = self.sunshine.breaker().stopped() {

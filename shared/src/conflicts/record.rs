@@ -211,18 +211,23 @@ impl Conflict {
         }
     }
 
-    /// What becomes of this record when `report` comes in; `None` where nothing changes.
+    /// What becomes of this record when `report` comes in; `None` where nothing changes. Who ever
+    /// claimed the email stays a claimant: else two people with one email would take it off each
+    /// other in turn.
     pub fn reported_again(&self, report: &Self, now: u64) -> Option<Self> {
         let ended_for = Duration::from_millis(now.saturating_sub(self.ended_at.unwrap_or(now)));
         let reopens = matches!(self.state, State::Resolved | State::NotAConflict)
             && ended_for >= REOPENS_AFTER;
-        if reopens {
-            return Some(Self {
+        let mut changed = if reopens {
+            Self {
                 version: self.version,
+                claimants: self.claimants.clone(),
+                lineages: self.lineages.clone(),
                 ..report.clone()
-            });
-        }
-        let mut changed = self.clone();
+            }
+        } else {
+            self.clone()
+        };
         for claimant in &report.claimants {
             if changed.claimants.len() < MAX_CLAIMANTS {
                 changed.claimants.insert(claimant.clone());
@@ -238,7 +243,15 @@ impl Conflict {
                 changed.lineages.push(lineage.clone());
             }
         }
-        (changed != *self).then_some(changed)
+        if changed == *self {
+            return None;
+        }
+        if changed.state == State::Planned {
+            // The plan was made without what is new.
+            changed.state = State::Pending;
+            changed.due_at = Some(now);
+        }
+        Some(changed)
     }
 
     /// Whether nothing more is done about it unless a person moves it or it is reported again.
@@ -271,8 +284,111 @@ impl Conflict {
         };
         self.reason = None;
         self.attempts = 0;
+        // What was answered had no effect, and the operator's look counts as one.
+        self.answered = false;
+        self.looks = 1;
         self.due_at = Some(now);
         self.ended_at = None;
         self.expires_at = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conflicts::Source;
+
+    const NOW: u64 = 1_700_000_000_000;
+    const MINUTE: u64 = 60_000;
+
+    fn reported_by(claimant: &str, now: u64) -> Conflict {
+        let scope = Scope {
+            app_id: "app".to_owned(),
+            brand_id: None,
+        };
+        Conflict::over_email(&scope, &EmailKey::from("a@example.com"), claimant, now)
+    }
+
+    fn ended(state: State) -> Conflict {
+        let mut conflict = reported_by("a", NOW);
+        conflict.version = 7;
+        conflict.attempts = 3;
+        conflict.sent_at = Some(NOW);
+        conflict.end(state, None, NOW);
+        conflict
+    }
+
+    #[test]
+    fn what_was_over_opens_again_after_ten_minutes() {
+        for state in [State::Resolved, State::NotAConflict] {
+            let early = NOW + 10 * MINUTE - 1;
+            assert!(
+                ended(state)
+                    .reported_again(&reported_by("a", early), early)
+                    .is_none()
+            );
+            let late = early + 1;
+            let again = ended(state)
+                .reported_again(&reported_by("a", late), late)
+                .unwrap();
+            assert!(again.state == State::Pending && again.due_at == Some(late));
+            assert_eq!((again.version, again.attempts, again.sent_at), (7, 0, None));
+            assert_eq!((again.ended_at, again.expires_at), (None, None));
+        }
+    }
+
+    #[test]
+    fn what_needs_a_person_waits_for_one() {
+        for state in [State::NeedsReview, State::Failed] {
+            let late = NOW + 1000 * MINUTE;
+            assert!(
+                ended(state)
+                    .reported_again(&reported_by("a", late), late)
+                    .is_none()
+            );
+            let two = ended(state)
+                .reported_again(&reported_by("b", late), late)
+                .unwrap();
+            assert_eq!((two.state, two.claimants.len()), (state, 2));
+        }
+    }
+
+    #[test]
+    fn who_claimed_an_email_stays_a_claimant() {
+        let late = NOW + 20 * MINUTE;
+        let again = ended(State::Resolved)
+            .reported_again(&reported_by("b", late), late)
+            .unwrap();
+        assert_eq!(again.claimants.len(), 2);
+    }
+
+    #[test]
+    fn a_plan_is_made_again_where_something_is_new() {
+        let planned = ended(State::Planned);
+        let report = reported_by("a", NOW);
+        assert!(planned.reported_again(&report, NOW).is_none());
+        let mut proven = reported_by("a", NOW);
+        proven.lineages.push(Lineage {
+            previous: "old".to_owned(),
+            current: "a".to_owned(),
+            source: Source::Claim,
+            time: NOW,
+        });
+        for report in [reported_by("b", NOW), proven] {
+            let again = planned.reported_again(&report, NOW).unwrap();
+            assert!(again.state == State::Pending && again.due_at == Some(NOW));
+            assert!(again.reported_again(&report, NOW).is_none());
+        }
+    }
+
+    #[test]
+    fn an_operator_never_takes_back_what_was_sent() {
+        let mut sent = ended(State::NeedsReview);
+        sent.reopen(NOW);
+        assert_eq!((sent.state, sent.due_at), (State::Confirming, Some(NOW)));
+        let mut unsent = reported_by("a", NOW);
+        unsent.end(State::Failed, None, NOW);
+        unsent.reopen(NOW);
+        assert_eq!((unsent.state, unsent.attempts), (State::Pending, 0));
     }
 }

@@ -162,7 +162,7 @@ impl Table {
             .table_name(&self.name)
             .index_name("due")
             .key_condition_expression("dueShard = :shard AND dueAt <= :now")
-            .expression_attribute_values(":shard", AttributeValue::N(DUE_SHARD.to_owned()))
+            .expression_attribute_values(":shard", string(DUE_SHARD))
             .expression_attribute_values(":now", number(now))
             .limit(limit)
             .set_exclusive_start_key(start)
@@ -304,10 +304,7 @@ fn conflict_item(conflict: &Conflict) -> Result<Item, TableError> {
     item.insert("pk".to_owned(), string(conflict_key(&conflict.conflict_id)));
     item.insert("sk".to_owned(), string("conflict"));
     if conflict.due_at.is_some() {
-        item.insert(
-            "dueShard".to_owned(),
-            AttributeValue::N(DUE_SHARD.to_owned()),
-        );
+        item.insert("dueShard".to_owned(), string(DUE_SHARD));
     }
     Ok(item)
 }

@@ -41,6 +41,8 @@ pub enum Effect {
         /// AWS's own code, such as `AccessDeniedException`.
         code: String,
     },
+    /// The service does its work, and the last byte of its answer's body is lost.
+    Shorten,
     /// The connection closes before the service has seen the request.
     DropRequest,
     /// The service does its work, and the connection closes before the answer.

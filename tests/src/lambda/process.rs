@@ -54,6 +54,7 @@ impl Output {
 
 /// A running child. It is killed when dropped.
 pub(super) struct Process {
+    id: u32,
     kill: Arc<Notify>,
     status: watch::Receiver<Option<ExitStatus>>,
     supervisor: AbortHandle,
@@ -68,6 +69,7 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .expect("the function's process");
+        let id = child.id().expect("a running process");
         let mut readers = JoinSet::new();
         readers.spawn(read(child.stdout.take().expect("a pipe"), output.clone()));
         readers.spawn(read(child.stderr.take().expect("a pipe"), output));
@@ -91,10 +93,15 @@ impl Process {
         })
         .abort_handle();
         Self {
+            id,
             kill,
             status,
             supervisor,
         }
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.id
     }
 
     pub(super) fn kill(&self) {

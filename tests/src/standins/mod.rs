@@ -5,6 +5,7 @@
 
 mod control;
 pub mod faults;
+pub mod holds;
 pub mod http;
 mod path;
 pub mod pattern;

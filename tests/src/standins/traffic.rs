@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize, Serializer};
-use tokio::sync::watch;
+use serde::{Serialize, Serializer};
 
+use super::holds::Holds;
+pub use super::holds::{Hold, Point};
 use super::http::Request;
 use super::pattern::Pattern;
 
@@ -46,24 +47,12 @@ fn maybe_millis<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result
         .serialize(serializer)
 }
 
-/// A place in the course of an exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Point {
-    /// The request is here, and nothing was done about it.
-    Arrived,
-    /// The request took effect, and the answer is not sent.
-    Handled,
-    /// The answer is sent.
-    Answered,
-}
-
 /// The record of a stand-in's exchanges.
 pub struct Traffic {
     start: Instant,
     connections: AtomicU64,
     exchanges: Mutex<Exchanges>,
-    holds: Mutex<Vec<Trap>>,
+    holds: Holds<Exchange>,
 }
 
 #[derive(Default)]
@@ -78,7 +67,7 @@ impl Default for Traffic {
             start: Instant::now(),
             connections: AtomicU64::new(0),
             exchanges: Mutex::default(),
-            holds: Mutex::default(),
+            holds: Holds::default(),
         }
     }
 }
@@ -135,17 +124,7 @@ impl Traffic {
     /// Stops the `nth` matching exchange from now on (1 is the next one) at a point, until it is
     /// released or the [`Hold`] is dropped.
     pub fn hold(&self, pattern: impl Into<Pattern>, nth: usize, point: Point) -> Hold {
-        let (reached, arrival) = watch::channel(None);
-        let (release, released) = watch::channel(false);
-        let pattern = pattern.into();
-        lock(&self.holds).push(Trap {
-            pattern,
-            point,
-            before: nth.saturating_sub(1),
-            reached,
-            released,
-        });
-        Hold { arrival, release }
+        self.holds.hold(pattern.into(), nth, point)
     }
 
     /// Tells when the next matching exchange has come to a point, without stopping it.
@@ -194,55 +173,12 @@ impl Traffic {
 
     /// Lets an exchange go past a point, as soon as nothing holds it there.
     pub(super) async fn pass(&self, point: Point, exchange: &Exchange) {
-        let mut reached = Vec::new();
-        lock(&self.holds).retain_mut(|trap| {
-            let hit = trap.point == point && trap.pattern.matches(&exchange.method, &exchange.path);
-            if hit && trap.before == 0 {
-                trap.reached.send_replace(Some(exchange.clone()));
-                reached.push(trap.released.clone());
-            } else if hit {
-                trap.before -= 1;
-            }
-            // The sender goes with the trap; `arrival` keeps the last value.
-            !(hit && trap.reached.borrow().is_some())
-        });
-        for mut released in reached {
-            // An error says that the `Hold` was dropped, which releases as well.
-            let _ = released.wait_for(|released| *released).await;
-        }
+        let (method, path) = (&exchange.method, &exchange.path);
+        self.holds.pass(point, method, path, exchange).await;
     }
 
     fn exchanges(&self) -> MutexGuard<'_, Exchanges> {
         lock(&self.exchanges)
-    }
-}
-
-struct Trap {
-    pattern: Pattern,
-    point: Point,
-    before: usize,
-    reached: watch::Sender<Option<Exchange>>,
-    released: watch::Receiver<bool>,
-}
-
-/// An exchange that is, or will be, stopped at a point.
-pub struct Hold {
-    arrival: watch::Receiver<Option<Exchange>>,
-    release: watch::Sender<bool>,
-}
-
-impl Hold {
-    /// Waits until the exchange has come to the point. None when the stand-in ended before.
-    pub async fn reached(&self) -> Option<Exchange> {
-        let mut arrival = self.arrival.clone();
-        // An error says that the trap is gone: sprung, or ended with the stand-in.
-        let _ = arrival.wait_for(Option::is_some).await;
-        arrival.borrow().clone()
-    }
-
-    /// Lets the exchange go on, now or when it comes.
-    pub fn release(&self) {
-        self.release.send_replace(true);
     }
 }
 

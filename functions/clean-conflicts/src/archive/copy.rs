@@ -6,6 +6,7 @@ use shared::deadline::Deadline;
 use shared::sunshine::{
     ConversationId, Cursor, Error, Message, Page, SunshineClient, User, UserId,
 };
+use tokio::time::timeout_at;
 
 use super::store::{Archive, ArchiveError, Manifest, Object};
 
@@ -33,6 +34,8 @@ pub struct Copy {
     user_id: UserId,
     prefix: String,
     objects: Vec<Object>,
+    /// How many objects were begun. One that may have been written is never written again.
+    begun: usize,
     conversations: Vec<Conversation>,
     next: Next,
     manifests: u32,
@@ -66,12 +69,26 @@ pub struct Tools<'a> {
     pub deadline: Deadline,
 }
 
+impl Tools<'_> {
+    /// `work`, unless the run is over before it.
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, ArchiveError>>,
+    ) -> Result<T, ArchiveError> {
+        timeout_at(self.deadline.instant(), work)
+            .await
+            .map_err(|_| ArchiveError::Unavailable("no answer in time".to_owned()))?
+    }
+}
+
 impl Copy {
-    /// The copy of `user` that `conflict`'s record tells of, or a new one.
-    pub fn of(conflict: &Conflict, user: &UserId) -> Self {
+    /// The copy of `user` that `conflict`'s record tells of, or a new one. Only a delete has so
+    /// much to copy that it goes on where it was; anything else copies the user as it is now.
+    pub fn of(conflict: &Conflict, user: &UserId, remedy: Remedy) -> Self {
         let begun = conflict
             .archive_progress
             .as_deref()
+            .filter(|_| remedy == Remedy::Delete)
             .and_then(|progress| serde_json::from_str::<Self>(progress).ok())
             .filter(|copy| copy.user_id == *user);
         begun.unwrap_or_else(|| Self {
@@ -83,6 +100,7 @@ impl Copy {
                 conflict.conflict_id, conflict.created_at, conflict.version
             ),
             objects: Vec::new(),
+            begun: 0,
             conversations: Vec::new(),
             next: Next::User,
             manifests: 0,
@@ -170,13 +188,18 @@ impl Copy {
     }
 
     /// Reads the conversations and each one's newest page once more, and copies what has come
-    /// since. Answers the new manifest's key, where anything had.
+    /// since, and `user` where it has changed. Answers the new manifest's key, where anything had.
     pub async fn catch_up(
         &mut self,
         tools: &Tools<'_>,
         conflict: &Conflict,
+        user: &User,
     ) -> Result<Option<String>, CopyError> {
         let before = self.objects.len();
+        if !self.objects.iter().any(|it| it.is(user.raw.as_str())) {
+            self.write(tools, "user", [user.raw.as_str()].into_iter())
+                .await?;
+        }
         let mut after = None;
         loop {
             let page = tools
@@ -259,9 +282,10 @@ impl Copy {
         name: &str,
         lines: impl ExactSizeIterator<Item = &'a str>,
     ) -> Result<(), CopyError> {
-        let key = format!("{}/{name}-{:05}.jsonl", self.prefix, self.objects.len());
-        self.objects
-            .push(tools.archive.write_page(key, lines).await?);
+        let key = format!("{}/{name}-{:05}.jsonl", self.prefix, self.begun);
+        self.begun += 1;
+        let object = tools.in_time(tools.archive.write_page(key, lines)).await?;
+        self.objects.push(object);
         Ok(())
     }
 
@@ -278,7 +302,9 @@ impl Copy {
             user_id: self.user_id.to_string(),
             objects: self.objects.clone(),
         };
-        tools.archive.write_manifest(&key, &manifest).await?;
+        tools
+            .in_time(tools.archive.write_manifest(&key, &manifest))
+            .await?;
         Ok(key)
     }
 }

@@ -56,6 +56,13 @@ pub struct Object {
     pub sha256: String,
 }
 
+impl Object {
+    /// Whether this one line is all that it holds.
+    pub fn is(&self, line: &str) -> bool {
+        self.sha256 == hex_sha256(format!("{line}\n").as_bytes())
+    }
+}
+
 impl Archive {
     /// The bucket, reached by the SDK's standard variables.
     pub async fn connect(bucket: String) -> Self {

@@ -1,0 +1,147 @@
+//! What came of a remedy: nothing is resolved before it was seen.
+
+use shared::conflicts::{Conflict, Reason, Remedy, State};
+use shared::email::EmailKey;
+use shared::sunshine::{User, UserId};
+
+use crate::decision;
+use crate::evidence::{Found, evidence, found, unread, user_of};
+use crate::remedy::{archive_to_write, send, take};
+use crate::restore::restore;
+use crate::run::Run;
+use crate::worker::{Step, Work};
+
+/// How often what came of a call is looked at before a person must.
+const MAX_LOOKS: u32 = 6;
+
+/// What a look tells.
+enum Look {
+    /// What becomes of the conflict.
+    Tells(Step),
+    /// The remedy had no effect, and may be taken again or followed by another one.
+    NoEffect(Remedy),
+}
+
+/// A changing call may have been sent: looks what came of it, restores what a release took too
+/// much, and takes the remedy again where it surely was not carried out.
+pub async fn confirm(run: &Run<'_>, conflict: &mut Conflict) -> Work<Step> {
+    let remedy = match look(run, conflict).await? {
+        Look::Tells(step) => return Ok(step),
+        Look::NoEffect(remedy) => remedy,
+    };
+    if let Some(step) = again(run, conflict, remedy).await? {
+        return Ok(step);
+    }
+    Ok(match look(run, conflict).await? {
+        Look::Tells(step) => step,
+        Look::NoEffect(_) => Step::Wait,
+    })
+}
+
+async fn look(run: &Run<'_>, conflict: &mut Conflict) -> Work<Look> {
+    let (Some(remedy), Some(id)) = (conflict.remedy, target(conflict)) else {
+        return Ok(Look::Tells(Step::review(Reason::OutcomeUnknown)));
+    };
+    conflict.looks += 1;
+    let user = found(run, run.sunshine.user(&id, run.deadline).await)?;
+    if remedy == Remedy::ReleaseEmail
+        && let Some(user) = &user
+    {
+        let archive = archive_to_write(run)?;
+        let manifest = conflict.archive.as_deref().ok_or(Step::Leave)?;
+        restore(run, archive, manifest, user).await?;
+    }
+    if is_free(run, conflict, &id, user.is_some()).await? {
+        if remedy == Remedy::Merge && !caller_is_whole(run, conflict).await? {
+            return Ok(Look::Tells(Step::review(Reason::OtherUserChanged)));
+        }
+        return Ok(Look::Tells(Step::End(State::Resolved, None)));
+    }
+    Ok(if run.rules.named.is_some_and(|named| named != remedy) {
+        // An operator who could see what it came to names what to do now.
+        Look::NoEffect(remedy)
+    } else if conflict.answered {
+        // Only a delete takes effect later. For anything else one look may be one too early.
+        let looks = if remedy == Remedy::Delete {
+            MAX_LOOKS
+        } else {
+            2
+        };
+        Look::Tells(if conflict.looks < looks {
+            Step::Wait
+        } else {
+            Step::review(Reason::EmailStillHeld)
+        })
+    } else if conflict.looks < 2 {
+        // A call whose answer was lost may take effect later, too.
+        Look::Tells(Step::Wait)
+    } else {
+        Look::NoEffect(remedy)
+    })
+}
+
+/// Takes a remedy again that was sent, was not answered, and had no effect; or the one that an
+/// operator names after that one. With all the evidence, and never on another user: after a
+/// delete somebody new may have the external id and the email. Answers what becomes of the
+/// conflict where nothing was sent.
+async fn again(run: &Run<'_>, conflict: &mut Conflict, remedy: Remedy) -> Work<Option<Step>> {
+    let named = run.rules.named;
+    if remedy == Remedy::Delete && named.is_none() {
+        return Ok(Some(Step::review(Reason::OutcomeUnknown)));
+    }
+    match evidence(run, conflict).await? {
+        Found::Act { user, remedy: next }
+            if (next == remedy || named == Some(next))
+                && target(conflict).as_ref() == Some(&user.id) =>
+        {
+            if next > run.rules.allowed || !run.take_action() {
+                return Ok(Some(Step::Leave));
+            }
+            if next == remedy && next != Remedy::Delete {
+                // What the first time may have taken is in the first archive, and in no later one.
+                send(run, conflict, &user, next, None).await?;
+            } else {
+                take(run, conflict, &user, next).await?;
+            }
+            Ok(None)
+        }
+        Found::Act { .. } => Ok(Some(Step::review(Reason::OutcomeUnknown))),
+        Found::Ended(step) => Ok(Some(step)),
+    }
+}
+
+/// The user that a remedy was sent to.
+fn target(conflict: &Conflict) -> Option<UserId> {
+    conflict.user_id.as_deref().and_then(|id| id.parse().ok())
+}
+
+/// Whether the email is free, or the caller's; for a user without one, whether it is gone.
+async fn is_free(run: &Run<'_>, conflict: &Conflict, id: &UserId, exists: bool) -> Work<bool> {
+    let Some(email) = &conflict.email else {
+        return Ok(!exists);
+    };
+    let listed = run
+        .sunshine
+        .list_users_by_email(email, run.deadline)
+        .await
+        .map_err(|error| unread(run, &error))?;
+    let key = EmailKey::from(email.as_str());
+    let is_the_callers = |user: &User| {
+        user.external_id
+            .as_ref()
+            .is_some_and(|id| conflict.claimants.contains(id))
+    };
+    Ok(listed
+        .iter()
+        .filter(|user| user.id == *id || decision::emails(user).contains(&key))
+        .all(is_the_callers))
+}
+
+/// Whether the caller's own user, if there was one, still is found under its external id.
+async fn caller_is_whole(run: &Run<'_>, conflict: &Conflict) -> Work<bool> {
+    let Some(caller) = conflict.claimants.first() else {
+        return Ok(false);
+    };
+    let own = user_of(run, caller).await?;
+    Ok(own.is_some_and(|own| own.external_id.as_ref() == Some(caller)))
+}

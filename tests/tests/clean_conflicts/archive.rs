@@ -1,0 +1,169 @@
+//! What is in the archive before a remedy, and that nothing is touched without.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+/// A stack where everything is allowed, and a user with a client and a conversation.
+async fn with_history(messages: usize, variables: &[(&str, &str)]) -> (Stack, User, String) {
+    let stack = Stack::start(&[&[("REMEDY", "delete")], variables].concat()).await;
+    let user = stack.sunshine.add_user(holder());
+    stack.sunshine.add_client(&user.id, Client::sdk());
+    let conversation = stack.sunshine.add_conversation(&user.id, messages).id;
+    (stack, user, conversation)
+}
+
+fn ids(lines: &[Value]) -> BTreeSet<&str> {
+    lines.iter().map(|it| it["id"].as_str().unwrap()).collect()
+}
+
+/// Nothing in the archive was written twice, and no name in it tells whose it is.
+fn assert_written_once(stack: &Stack) {
+    let requests = stack.aws.requests();
+    let puts = requests
+        .iter()
+        .filter(|it| it.service == Service::S3 && it.operation == "PUT");
+    let mut paths = BTreeSet::new();
+    for put in puts {
+        assert!(paths.insert(&put.path), "{} was written twice", put.path);
+        let names = [OLD, NEW, EMAIL, "anna"];
+        let tail = put.path.rsplit('/').next().unwrap();
+        assert!(names.iter().all(|it| !tail.contains(it)), "{}", put.path);
+    }
+}
+
+#[tokio::test]
+async fn a_release_archives_the_user_and_its_clients() {
+    let (stack, user, _) = with_history(3, &[("REMEDY", "release-email")]).await;
+    stack.report(NEW, EMAIL).await;
+    assert_eq!(outcome(&stack.drain().await), ("resolved", None));
+    let mut archived = stack.archived_lines("user").await;
+    assert_eq!(archived.remove(0), json!(user));
+    let clients = stack.archived_lines("clients").await;
+    assert_eq!(clients.len(), 1);
+    assert_eq!(clients[0]["info"]["browserLanguage"], "en-US");
+    assert_eq!(stack.archived_lines("messages").await.len(), 0);
+    assert_written_once(&stack);
+}
+
+#[tokio::test]
+async fn a_delete_archives_250_messages_that_page_backwards() {
+    let (stack, user, conversation) = with_history(250, &[]).await;
+    for number in 0..3 {
+        stack.sunshine.add_conversation(&user.id, number);
+    }
+    let report = stack.resolve(Some("delete")).await;
+    assert_eq!(outcome(&report), ("resolved", None), "{report}");
+    assert_eq!(stack.changes(), [format!("DELETE /users/{}", user.id)]);
+    let messages = stack.archived_lines("messages").await;
+    assert_eq!((messages.len(), ids(&messages).len()), (253, 253));
+    let conversations = stack.archived_lines("conversations").await;
+    assert_eq!(conversations.len(), 4);
+    assert!(ids(&conversations).contains(conversation.as_str()));
+    assert_eq!(stack.archived_lines("clients").await.len(), 1);
+    assert_written_once(&stack);
+}
+
+#[tokio::test]
+async fn what_comes_between_archive_and_delete_is_archived_before_it() {
+    let (stack, user, conversation) = with_history(250, &[]).await;
+    // The evidence is read again when the archive is whole.
+    let hold = stack
+        .sunshine
+        .traffic()
+        .hold("GET **/users", 2, Point::Arrived);
+    let meanwhile = async {
+        hold.reached().await.unwrap();
+        for number in 0..120 {
+            let text = format!("late {number}");
+            stack.sunshine.post_message(&conversation, &text).unwrap();
+        }
+        stack.sunshine.add_conversation(&user.id, 130);
+        let renamed = User {
+            profile: json!({"givenName": "Late"}).as_object().unwrap().clone(),
+            ..user.clone()
+        };
+        stack.sunshine.add_user(renamed);
+        hold.release();
+    };
+    let (report, ()) = tokio::join!(stack.resolve(Some("delete")), meanwhile);
+    assert_eq!(outcome(&report), ("resolved", None), "{report}");
+    assert!(stack.sunshine.user(&user.id).is_none());
+    let messages = stack.archived_lines("messages").await;
+    assert_eq!(ids(&messages).len(), 250 + 120 + 130);
+    assert_eq!(stack.archived_lines("conversations").await.len(), 2);
+    let users = stack.archived_lines("user").await;
+    assert_eq!(users[1]["profile"]["givenName"], "Late");
+    assert_written_once(&stack);
+}
+
+#[tokio::test]
+async fn without_an_archive_nothing_is_touched() {
+    let denied = || AwsFault::error(Service::S3, 403, "AccessDenied");
+    let shortened = AwsFault::new(Service::S3, Effect::Shorten);
+    for fault in [denied().on("PUT"), denied().on("GET"), shortened.on("GET")] {
+        let (stack, user, _) = with_history(3, &[]).await;
+        stack.aws.set_faults([fault.clone()]);
+        for remedy in ["delete", "release-email"] {
+            let report = stack.resolve(Some(remedy)).await;
+            assert_eq!(outcome(&report), ("pending", None), "{report} {fault:?}");
+            assert_eq!(report["deferred"], 1);
+        }
+        stack.assert_untouched();
+
+        // And when it works again, it goes on.
+        stack.aws.set_faults([]);
+        let report = stack.resolve(Some("delete")).await;
+        assert_eq!(outcome(&report), ("resolved", None), "{report} {fault:?}");
+        assert!(stack.sunshine.user(&user.id).is_none());
+        assert_eq!(stack.archived_lines("messages").await.len(), 3);
+        assert_written_once(&stack);
+    }
+}
+
+#[tokio::test]
+async fn thirty_thousand_messages_take_several_runs_and_little_memory() {
+    let rate = [("SUNSHINE_REQUESTS_PER_SECOND", "60")];
+    let (stack, user, _) = with_history(30_000, &rate).await;
+    stack
+        .invoke(
+            json!({"action": "resolve", "previousExternalId": "none", "currentExternalId": NEW}),
+        )
+        .await;
+    let before = stack.clean.peak_memory();
+
+    // At 60 requests a second 300 pages take more than four seconds.
+    let mut runs = 0;
+    loop {
+        runs += 1;
+        let report = stack
+            .invoke_within(resolve(Some("delete")), Duration::from_secs(4))
+            .await;
+        if outcome(&report) == ("resolved", None) {
+            break;
+        }
+        assert_eq!(outcome(&report), ("pending", None), "{report}");
+        assert_eq!(report["stoppedBecause"], "out_of_time");
+        assert!(stack.sunshine.user(&user.id).is_some());
+        assert!(runs < 100);
+    }
+    let growth = stack.clean.peak_memory() - before;
+    println!(
+        "{runs} runs; memory grew by {} KiB from {} KiB",
+        growth / 1024,
+        before / 1024
+    );
+    assert!(runs > 1);
+    assert!(growth < 16 << 20, "{growth} bytes more");
+
+    let messages = stack.archived_lines("messages").await;
+    assert_eq!(ids(&messages).len(), 30_000);
+    let objects = stack.aws.objects(BUCKET).await;
+    let pages = objects.iter().filter(|it| it.contains("/messages-"));
+    assert!(pages.count() >= 300);
+    // It went on where it was: each page was read once, but for what a run's end cut off, and
+    // the newest, which is read before a delete.
+    let reads = stack.sunshine.traffic().matching("GET **/messages").len();
+    assert!(reads <= 301 + 2 * runs, "{reads} in {runs} runs");
+    assert_written_once(&stack);
+}

@@ -1,0 +1,20 @@
+//! `report-conflict` and `clean-conflicts` end to end: the real processes, with our own AWS and a
+//! stand-in for Sunshine Conversations.
+
+mod archive;
+mod at_once;
+mod canaries;
+mod crowd;
+mod evidence;
+mod fixture;
+mod hostile;
+mod kills;
+mod lineage;
+mod operator;
+mod pace;
+mod plan;
+mod reports;
+mod stops;
+mod unknown;
+
+use fixture::*;

@@ -1,0 +1,36 @@
+//! Many conflicts: never faster than the rate, none twice, none lost.
+
+use super::*;
+
+const COUNT: usize = 1000;
+const RATE: usize = 200;
+const SEED: u64 = 20_250_203;
+
+#[tokio::test]
+async fn a_thousand_conflicts_keep_to_the_rate() {
+    let rate = RATE.to_string();
+    let stack = Stack::start(&[("SUNSHINE_REQUESTS_PER_SECOND", rate.as_str())]).await;
+    stack.crowd(COUNT).await;
+    let faults = stack.sunshine.faults();
+    faults.add(Rule::new("*", Fault::Delay { millis: 100 }));
+    faults.add(Rule::new("*", Fault::busy(None)).chance(0.01, SEED));
+    faults.add(Rule::new("*", Fault::busy(Some("1"))).chance(0.002, SEED + 1));
+
+    let drain = json!({"action": "drain"});
+    let report = stack.invoke_within(drain, Duration::from_secs(300)).await;
+    // The one that the crowd is like has nobody in its way.
+    assert_eq!(report["notAConflict"], 1, "{report}");
+    assert_eq!(report["planned"], COUNT, "{report}");
+    assert_eq!(stack.in_state("planned"), COUNT);
+    let attempts = stack.records().into_iter().map(|it| it["attempts"].clone());
+    assert!(attempts.clone().all(|it| it == 1), "none twice");
+
+    let traffic = stack.sunshine.traffic();
+    let busiest = traffic.most_within(Duration::from_secs(1));
+    println!(
+        "{} requests, at most {busiest} a second",
+        report["requests"]
+    );
+    assert!(busiest <= RATE, "{busiest}");
+    stack.assert_untouched();
+}

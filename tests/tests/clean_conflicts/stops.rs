@@ -1,0 +1,142 @@
+//! A run that must stop: it says why, leaves what it did not finish as it was, and gives the
+//! lease back.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// Many conflicts; what a run does about them is told by their records.
+async fn many(variables: &[(&str, &str)], count: usize) -> (Stack, Vec<Value>) {
+    let stack = Stack::start(variables).await;
+    for number in 0..count {
+        let email = format!("{number}@example.com");
+        stack.sunshine.add_user(User {
+            identities: vec![Identity::email(&email)],
+            external_id: Some(format!("old-{number}")),
+            ..holder()
+        });
+        stack.report(&format!("new-{number}"), &email).await;
+    }
+    let before = what_counts(&stack);
+    (stack, before)
+}
+
+/// What of a record a run that stopped leaves alone.
+fn what_counts(stack: &Stack) -> Vec<Value> {
+    let mut records = stack.records();
+    records.sort_by_key(|record| record["conflictId"].to_string());
+    let fields = |record: Value| {
+        json!({
+            "id": record["conflictId"], "state": record["state"],
+            "attempts": record["attempts"], "dueAt": record["dueAt"],
+            "sentAt": record["sentAt"],
+        })
+    };
+    records.into_iter().map(fields).collect()
+}
+
+/// It stopped because of that, changed nothing, and another may run at once.
+async fn assert_stopped(stack: &Stack, report: &Value, because: &str, before: &[Value]) {
+    assert_eq!(report["stoppedBecause"], because, "{report}");
+    assert_eq!(what_counts(stack), before, "{report}");
+    stack.sunshine.faults().clear();
+    let other = stack.another(&[("REMEDY", "release-email")]).await;
+    let report = other.invoke(&json!({"action": "drain"})).await.unwrap();
+    assert_eq!(report["resolved"], before.len(), "{report}");
+    assert!(report["stoppedBecause"].is_null(), "{report}");
+}
+
+const RELEASE: (&str, &str) = ("REMEDY", "release-email");
+
+#[tokio::test]
+async fn a_key_that_is_refused_is_read_afresh_once() {
+    let (stack, before) = many(&[RELEASE], 3).await;
+    let reads = stack.aws.count("GetSecretValue");
+    stack.sunshine.set_integration_keys(BTreeMap::new());
+    let report = stack.drain().await;
+    assert_eq!(stack.aws.count("GetSecretValue"), reads + 1);
+    let key = BTreeMap::from([("int_test".to_owned(), KEY_SECRET.to_owned())]);
+    stack.sunshine.set_integration_keys(key);
+    assert_stopped(&stack, &report, "unauthorized", &before).await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_changed_while_it_runs_is_found() {
+    let (stack, _) = many(&[RELEASE], 3).await;
+    let new = "CANARY-new-key";
+    let secret = json!({"keyId": "int_new", "secret": new});
+    stack.aws.put_secret(API_KEY, &secret).await;
+    let key = BTreeMap::from([("int_new".to_owned(), new.to_owned())]);
+    stack.sunshine.set_integration_keys(key);
+    let reads = stack.aws.count("GetSecretValue");
+    let report = stack.drain().await;
+    assert_eq!(report["resolved"], 3, "{report}");
+    assert!(report["stoppedBecause"].is_null(), "{report}");
+    assert_eq!(stack.aws.count("GetSecretValue"), reads + 1);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_had_stops_the_run() {
+    let (stack, before) = many(&[RELEASE], 3).await;
+    let down = AwsFault::error(Service::SecretsManager, 500, "InternalServiceError");
+    stack.aws.set_faults([down]);
+    let other = stack.another(&[RELEASE]).await;
+    let report = other.invoke(&json!({"action": "drain"})).await.unwrap();
+    stack.aws.set_faults([]);
+    assert_stopped(&stack, &report, "keys_unavailable", &before).await;
+}
+
+#[tokio::test]
+async fn what_is_forbidden_stops_the_run_whichever_call_it_is() {
+    for call in ["GET", "DELETE **/personalinformation"] {
+        let (stack, before) = many(&[RELEASE], 3).await;
+        let forbidden = Fault::answer(403, "{}");
+        stack.sunshine.faults().add(Rule::new(call, forbidden));
+        let report = stack.drain().await;
+        assert_stopped(&stack, &report, "forbidden", &before).await;
+    }
+}
+
+#[tokio::test]
+async fn half_of_the_calls_failing_stops_the_run() {
+    let (stack, before) = many(&[RELEASE], 30).await;
+    let failing = Rule::new("GET", Fault::answer(503, "{}")).chance(0.5, 7);
+    stack.sunshine.faults().add(failing);
+    let report = stack.drain().await;
+    assert_eq!(report["stoppedBecause"], "too_many_failures", "{report}");
+    assert!(report["requests"].as_u64().unwrap() < 100, "{report}");
+    // What was finished is finished, and all the rest as it was.
+    let after = what_counts(&stack);
+    for (before, after) in before.iter().zip(&after) {
+        assert!(
+            after == before || after["state"] == "resolved" || !after["sentAt"].is_null(),
+            "{after}"
+        );
+    }
+    stack.sunshine.faults().clear();
+    stack.drain().await;
+    stack.drain().await;
+    let is_resolved = |record: &Value| record["state"] == "resolved";
+    assert!(stack.records().iter().all(is_resolved));
+}
+
+#[tokio::test]
+async fn a_run_that_is_out_of_time_says_so() {
+    let slowly = [RELEASE, ("SUNSHINE_REQUESTS_PER_SECOND", "2")];
+    let (stack, before) = many(&slowly, 6).await;
+    let drain = json!({"action": "drain"});
+    let report = stack.invoke_within(drain, Duration::from_secs(2)).await;
+    assert_stopped(&stack, &report, "out_of_time", &before).await;
+}
+
+#[tokio::test]
+async fn no_more_than_may_be_is_taken() {
+    let (stack, _) = many(&[RELEASE, ("MAX_ACTIONS_PER_RUN", "2")], 5).await;
+    let report = stack.drain().await;
+    assert_eq!(report["stoppedBecause"], "max_actions", "{report}");
+    assert_eq!(report["resolved"], 2, "{report}");
+    let waiting = what_counts(&stack);
+    let waiting = waiting.iter().filter(|it| it["state"] == "pending");
+    assert!(waiting.clone().all(|it| it["attempts"] == 0));
+    assert_eq!(waiting.count(), 3);
+}

@@ -1,0 +1,189 @@
+//! Answers that were lost, came late, or say that it is done already.
+
+use super::*;
+
+const DELETE: &str = "DELETE **/users/*";
+const RELEASE: &str = "DELETE **/users/*/personalinformation";
+const SYNC: &str = "POST **/users/*/sync";
+
+/// Loses the answer to the next such request, which takes effect.
+fn lose_the_answer(stack: &Stack, request: &str) {
+    let faults = stack.sunshine.faults();
+    faults.add(Rule::new(request, Fault::Drop).times(1));
+}
+
+/// Loses the next such request.
+fn lose(stack: &Stack, request: &str) {
+    let faults = stack.sunshine.faults();
+    faults.add(Rule::new(request, Fault::Reset).times(1));
+}
+
+#[tokio::test]
+async fn a_user_who_came_after_a_delete_of_unknown_outcome_survives() {
+    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    let user = stack.sunshine.add_user(holder());
+    let held = stack.sunshine.traffic().hold(DELETE, 1, Point::Handled);
+    lose_the_answer(&stack, DELETE);
+    let again = async {
+        held.reached().await.unwrap();
+        // Before the function learns anything, somebody logs in with the old external id.
+        let user = stack.sunshine.add_user(holder());
+        stack.sunshine.add_conversation(&user.id, 3);
+        held.release();
+        user
+    };
+    let (report, again) = tokio::join!(stack.resolve(Some("delete")), again);
+    assert_ne!(report["resolved"], 1, "{report}");
+    let record = stack.drain_to_the_end().await;
+    // Somebody holds the email, and it is not the one that was deleted.
+    assert_eq!(record["state"], "needs_review");
+    assert!(stack.sunshine.user(&user.id).is_none());
+    assert_eq!(stack.sunshine.user(&again.id).unwrap(), again);
+    assert_eq!(stack.messages_of(&again.id), 3);
+    assert_eq!(stack.changes(), [format!("DELETE /users/{}", user.id)]);
+}
+
+#[tokio::test]
+async fn a_delete_whose_answer_was_lost_is_found_to_be_done() {
+    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    stack.sunshine.add_user(holder());
+    lose_the_answer(&stack, DELETE);
+    let report = stack.resolve(Some("delete")).await;
+    assert_eq!(outcome(&report), ("resolved", None), "{report}");
+    assert_eq!(stack.changes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_delete_that_was_lost_is_sent_again_only_where_it_is_named_again() {
+    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    stack.sunshine.add_user(holder());
+    lose(&stack, DELETE);
+    let report = stack.resolve(Some("delete")).await;
+    assert_eq!(outcome(&report), ("confirming", None), "{report}");
+    let record = stack.drain_to_the_end().await;
+    assert_eq!(record["state"], "needs_review");
+    assert_eq!(record["reason"], "outcome_unknown");
+    assert_eq!(stack.changes().len(), 1);
+    let shown = stack.list("needs_review").await;
+    stack.approve(&shown[0], "delete").await;
+    assert_eq!(stack.drain_to_the_end().await["state"], "resolved");
+    assert_eq!(stack.changes().len(), 2);
+}
+
+#[tokio::test]
+async fn an_asynchronous_deletion_is_waited_for() {
+    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    stack.sunshine.set_behaviour(Behaviour {
+        defer_deletions: true,
+        ..Behaviour::default()
+    });
+    let user = stack.sunshine.add_user(holder());
+    let report = stack.resolve(Some("delete")).await;
+    assert_eq!(outcome(&report), ("confirming", None), "{report}");
+    assert_eq!(outcome(&stack.drain().await), ("confirming", None));
+    assert_eq!(stack.sunshine.complete_deletions(), [user.id]);
+    stack.make_due();
+    assert_eq!(outcome(&stack.drain().await), ("resolved", None));
+    assert_eq!(stack.changes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_deletion_that_never_comes_is_a_persons_and_is_not_sent_again() {
+    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    stack.sunshine.set_behaviour(Behaviour {
+        defer_deletions: true,
+        ..Behaviour::default()
+    });
+    stack.sunshine.add_user(holder());
+    stack.resolve(Some("delete")).await;
+    let record = stack.drain_to_the_end().await;
+    assert_eq!(record["state"], "needs_review");
+    assert_eq!(record["reason"], "email_still_held");
+    assert_eq!(stack.changes().len(), 1);
+}
+
+#[tokio::test]
+async fn a_404_to_our_own_call_means_done() {
+    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    let user = stack.sunshine.add_user(holder());
+    let held = stack.sunshine.traffic().hold(DELETE, 1, Point::Arrived);
+    let removed = async {
+        held.reached().await.unwrap();
+        stack.sunshine.remove_user(&user.id);
+        held.release();
+    };
+    let (report, ()) = tokio::join!(stack.resolve(Some("delete")), removed);
+    assert_eq!(outcome(&report), ("resolved", None), "{report}");
+}
+
+#[tokio::test]
+async fn a_release_whose_answer_was_lost_is_written_back() {
+    let stack = Stack::start(&[("REMEDY", "release-email")]).await;
+    let user = stack.sunshine.add_user(holder());
+    stack.report(NEW, EMAIL).await;
+    lose_the_answer(&stack, RELEASE);
+    lose_the_answer(&stack, "PATCH");
+    stack.drain().await;
+    assert_eq!(stack.drain_to_the_end().await["state"], "resolved");
+    let released = stack.sunshine.user(&user.id).unwrap();
+    assert_eq!(released.metadata, user.metadata);
+    assert_eq!(released.profile["givenName"], "Anna");
+    let releases = stack.sunshine.traffic().matching(RELEASE);
+    assert_eq!(releases.len(), 1);
+}
+
+#[tokio::test]
+async fn a_release_or_merge_that_was_lost_is_taken_again() {
+    for (remedy, request) in [("release-email", RELEASE), ("merge", SYNC)] {
+        let stack = Stack::start(&[("REMEDY", remedy)]).await;
+        let user = stack.sunshine.add_user(linked_holder());
+        stack.sunshine.add_conversation(&user.id, 3);
+        stack.sunshine.set_core_user(ZENDESK_ID, core_user());
+        stack.report_changed(OLD, NEW).await;
+        lose(&stack, request);
+        assert_eq!(outcome(&stack.drain().await), ("confirming", None));
+        let record = stack.drain_to_the_end().await;
+        assert_eq!(record["state"], "resolved", "{record}");
+        assert_eq!(stack.sunshine.traffic().matching(request).len(), 2);
+        assert_eq!(stack.messages_of(&user.id), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_merge_whose_answer_was_lost_is_found_to_be_done() {
+    let stack = Stack::start(&[("REMEDY", "merge")]).await;
+    let user = stack.sunshine.add_user(linked_holder());
+    stack.sunshine.add_conversation(&user.id, 3);
+    stack.sunshine.set_core_user(ZENDESK_ID, core_user());
+    stack.report_changed(OLD, NEW).await;
+    lose_the_answer(&stack, SYNC);
+    assert_eq!(outcome(&stack.drain().await), ("resolved", None));
+    assert_eq!(stack.changes().len(), 1);
+    assert_eq!(stack.messages_of(&user.id), 3);
+}
+
+/// `personalinformation` may leave the identity; then an operator takes what is stronger.
+#[tokio::test]
+async fn what_a_release_did_not_resolve_an_operator_may_delete() {
+    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    stack.sunshine.set_behaviour(Behaviour {
+        keep_identities: true,
+        ..Behaviour::default()
+    });
+    let user = stack.sunshine.add_user(holder());
+    stack.sunshine.add_conversation(&user.id, 3);
+    stack.resolve(Some("release-email")).await;
+    let record = stack.drain_to_the_end().await;
+    assert_eq!(record["reason"], "email_still_held", "{record}");
+    assert_eq!(
+        stack.sunshine.user(&user.id).unwrap().metadata,
+        user.metadata
+    );
+
+    let shown = stack.list("needs_review").await;
+    stack.approve(&shown[0], "delete").await;
+    let record = stack.drain_to_the_end().await;
+    assert_eq!(record["state"], "resolved", "{record}");
+    assert!(stack.sunshine.user(&user.id).is_none());
+    assert_eq!(stack.archived_lines("messages").await.len(), 3);
+}
