@@ -33,9 +33,10 @@ where
     H: AsyncFn(&Request) -> Result<Answer, Problem>,
 {
     let handler = &handler;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
-        respond(handler, event).await
-    }))
+    // Boxed, because a handler's future is large.
+    Box::pin(lambda_runtime::run(service_fn(
+        async |event: LambdaEvent<Box<RawValue>>| respond(handler, event).await,
+    )))
     .await
 }
 

@@ -137,9 +137,9 @@ impl Archive {
             .content_type(kind)
             .if_none_match("*")
             .body(ByteStream::from(body.clone()))
-            .send()
-            .await;
-        match put {
+            .send();
+        // Boxed, because the SDK's futures are large.
+        match Box::pin(put).await {
             Ok(_) => Ok(()),
             // The SDK repeats a put whose answer was lost, and the second one finds the first.
             Err(error) if code(&error) == "PreconditionFailed" => {
@@ -159,7 +159,8 @@ impl Archive {
             .get_object()
             .bucket(&self.bucket)
             .key(key)
-            .send()
+            .send();
+        let get = Box::pin(get)
             .await
             .map_err(|error| ArchiveError::Unavailable(code(&error).to_owned()))?;
         if get
