@@ -178,4 +178,10 @@ async fn assert_nothing_comes_of(stack: &Stack, answers: &[(&str, String)]) {
     let report = stack.resolve(Some("delete")).await;
     assert_eq!(report["resolved"], 0, "{report} {answers:?}");
     stack.assert_untouched();
+    // The next copy does not go on from where this one came to.
+    for mut record in stack.records() {
+        record["archiveProgress"] = json!("");
+        record["attempts"] = json!(0);
+        stack.aws.put_item(TABLE, &record);
+    }
 }
