@@ -11,7 +11,7 @@ use crate::remedy;
 use crate::run::Run;
 
 /// After so many looks at what came of a call, each next one is left more time.
-const LOOKS_AT_ONCE: u32 = 2;
+const LOOKS_AT_ONCE: u32 = 3;
 
 /// What becomes of a conflict after this run.
 pub enum Step {
