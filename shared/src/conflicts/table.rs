@@ -21,7 +21,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 use super::id::ConflictId;
-use super::record::{Conflict, State};
+use super::record::Conflict;
+use super::state::State;
 use crate::clock::now_millis;
 use crate::problem::{Code, Problem};
 
