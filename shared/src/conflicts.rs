@@ -9,11 +9,13 @@ mod history;
 mod id;
 mod lineage;
 mod record;
+mod state;
 mod table;
 
 pub use config::ConflictsConfig;
 pub use history::Told;
 pub use id::{ConflictId, Scope};
 pub use lineage::{Lineage, Source, Target};
-pub use record::{Conflict, MAX_ATTEMPTS, Reason, Remedy, State};
+pub use record::{Conflict, MAX_ATTEMPTS};
+pub use state::{Reason, Remedy, State};
 pub use table::{Position, RunLease, Table, TableError};

@@ -11,7 +11,7 @@ use crate::remedy;
 use crate::run::Run;
 
 /// After so many looks at what came of a call, each next one is left more time.
-const LOOKS_AT_ONCE: u32 = 2;
+const LOOKS_AT_ONCE: u32 = 3;
 
 /// What becomes of a conflict after this run.
 pub enum Step {
@@ -188,4 +188,94 @@ fn patience(looks: u32) -> Duration {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::conflicts::Scope;
+    use shared::email::EmailKey;
+
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000_000;
+
+    fn pending() -> Conflict {
+        let scope = Scope {
+            app_id: "app".to_owned(),
+            brand_id: None,
+        };
+        let mut conflict = Conflict::over_email(&scope, &EmailKey::from("a@example.com"), "a", NOW);
+        conflict.attempts = 2;
+        conflict
+    }
+
+    /// `before` as a worker has it.
+    fn taken(before: &Conflict) -> Conflict {
+        let mut conflict = before.clone();
+        conflict.attempts += 1;
+        conflict.state = State::InProgress;
+        conflict.due_at = Some(NOW + 60_000);
+        conflict
+    }
+
+    #[test]
+    fn what_a_run_leaves_is_as_it_was() {
+        let mut planned = pending();
+        planned.end(State::Planned, None, NOW);
+        let mut sent = pending();
+        sent.sent_at = Some(NOW);
+        sent.state = State::Confirming;
+        sent.looks = 1;
+        for before in [pending(), planned, sent] {
+            let mut conflict = taken(&before);
+            conflict.looks += 1;
+            settle(&mut conflict, &before, &Step::Leave, NOW + 1);
+            assert_eq!(
+                (conflict.state, conflict.attempts, conflict.due_at),
+                (before.state, before.attempts, before.due_at)
+            );
+            assert_eq!(conflict.looks, before.looks);
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_sent_is_never_pending_and_never_no_conflict() {
+        let before = pending();
+        for step in [Step::Retry, Step::Wait, Step::Leave] {
+            let mut conflict = taken(&before);
+            conflict.sent_at = Some(NOW);
+            settle(&mut conflict, &before, &step, NOW);
+            assert_eq!(conflict.state, State::Confirming);
+            assert!(conflict.due_at.is_some());
+        }
+        let mut conflict = taken(&before);
+        conflict.sent_at = Some(NOW);
+        let none = Step::End(State::NotAConflict, None);
+        settle(&mut conflict, &before, &none, NOW);
+        assert_eq!((conflict.state, conflict.due_at), (State::Resolved, None));
+    }
+
+    #[test]
+    fn each_attempt_waits_longer() {
+        let waits = |wait: fn(u32) -> Duration| (1..=8).map(wait).collect::<Vec<_>>();
+        let grows = |waits: &[Duration]| waits.is_sorted();
+        assert!(grows(&waits(backoff)) && grows(&waits(patience)));
+        assert_eq!(waits(backoff).last(), Some(&Duration::from_hours(1)));
+        assert_eq!(patience(LOOKS_AT_ONCE), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_interrupted_approval_keeps_what_was_archived_and_no_other_end_does() {
+        for (reason, kept) in [
+            (Reason::ApprovalInterrupted, true),
+            (Reason::NoLineage, false),
+        ] {
+            let mut conflict = taken(&pending());
+            conflict.archive_progress = Some("{}".to_owned());
+            conflict.approved_user_id = Some("u".to_owned());
+            settle(&mut conflict, &pending(), &Step::review(reason), NOW);
+            assert_eq!(conflict.archive_progress.is_some(), kept);
+            assert_eq!(conflict.approved_user_id, None);
+        }
+    }
 }

@@ -24,7 +24,8 @@ use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 use super::id::ConflictId;
-use super::record::{Conflict, State};
+use super::record::Conflict;
+use super::state::State;
 use crate::clock::now_millis;
 use crate::problem::{Code, Problem};
 

@@ -58,7 +58,8 @@ impl<E: Clone> Holds<E> {
             }
             // The sender goes with the trap; `arrival` keeps the last value. A trap whose hold
             // was dropped would stop nothing.
-            !trap.reached.is_closed() && !(hit && trap.reached.borrow().is_some())
+            let is_sprung = hit && trap.reached.borrow().is_some();
+            !(is_sprung || trap.reached.is_closed())
         });
         for mut released in reached {
             // An error says that the `Hold` was dropped, which releases as well.

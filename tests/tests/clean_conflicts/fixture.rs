@@ -9,7 +9,7 @@ pub(crate) use tests::aws::{Aws, Effect, Fault as AwsFault, Service};
 pub(crate) use tests::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
 pub(crate) use tests::standins::faults::{Fault, Rule};
 pub(crate) use tests::standins::sunshine::{
-    Behaviour, Client, CoreUser, Identity, Sunshine, SunshineConfig, User,
+    Behaviour, Client, Conversation, CoreUser, Identity, Sunshine, SunshineConfig, User,
 };
 pub(crate) use tests::standins::traffic::Point;
 
@@ -28,7 +28,7 @@ pub(crate) const ZENDESK_ID: &str = "35436";
 
 pub(crate) const DAY: u64 = 24 * 60 * 60 * 1000;
 /// Long enough for everything but what is meant to run out of time.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The two functions, and what is around them.
 pub(crate) struct Stack {
@@ -196,7 +196,7 @@ impl Stack {
     /// How many messages all conversations of a user hold.
     pub(crate) fn messages_of(&self, user_id: &str) -> usize {
         let conversations = self.sunshine.conversations(user_id);
-        conversations.iter().map(|it| it.message_count()).sum()
+        conversations.iter().map(Conversation::message_count).sum()
     }
 
     /// The requests that would change something, as `METHOD /users/…`.

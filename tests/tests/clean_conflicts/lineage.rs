@@ -83,7 +83,7 @@ async fn a_lineage_of_90_days_ago_is_none() {
     let (stack, user) = mergeable(linked_holder()).await;
     let id = stack.report_changed(OLD, NEW).await;
     stack.edit(&id, |it| {
-        it["lineages"][0]["time"] = json!(now() - 90 * DAY)
+        it["lineages"][0]["time"] = json!(now() - 90 * DAY);
     });
     assert_no_merge(&stack, &user).await;
 }

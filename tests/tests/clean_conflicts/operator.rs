@@ -31,13 +31,8 @@ async fn resolve_takes_the_remedy_that_is_named() {
         // Again there is nothing to do.
         let calls = stack.changes().len();
         let report = stack.resolve(Some(remedy)).await;
-        assert_ne!(outcome_state(&report), Some("failed"));
         assert_eq!(stack.changes().len(), calls, "{remedy} {report}");
     }
-}
-
-fn outcome_state(report: &Value) -> Option<&str> {
-    report["conflicts"][0]["state"].as_str()
 }
 
 #[tokio::test]

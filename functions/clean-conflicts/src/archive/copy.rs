@@ -75,7 +75,8 @@ impl Tools<'_> {
         &self,
         work: impl Future<Output = Result<T, ArchiveError>>,
     ) -> Result<T, ArchiveError> {
-        timeout_at(self.deadline.instant(), work)
+        // Boxed, because the SDK's futures are large.
+        timeout_at(self.deadline.instant(), Box::pin(work))
             .await
             .map_err(|_| ArchiveError::Unavailable("no answer in time".to_owned()))?
     }
