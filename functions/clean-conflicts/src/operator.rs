@@ -17,10 +17,11 @@ use crate::worker::Step;
 /// The conflicts in a state, the latest changed first.
 pub async fn list(table: &Table, list: &List) -> Result<Report, TableError> {
     let (conflicts, _) = table.in_state(list.state, list.limit, None).await?;
-    Ok(Report {
+    let report = Report {
         conflicts: conflicts.iter().map(Listed::to_operator).collect(),
         ..Report::default()
-    })
+    };
+    Ok(report)
 }
 
 /// Clears what holds the email of the user that had the previous external id.
