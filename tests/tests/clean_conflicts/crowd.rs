@@ -1,6 +1,6 @@
 //! Many users who are in the way of as many others.
 
-use crate::fixture::*;
+use crate::fixture::{Identity, Stack, TABLE, User, holder, json};
 
 impl Stack {
     /// Adds `count` users, and the conflict that each of their emails is in: all like one that

@@ -16,8 +16,11 @@ enum Kill {
     Aws(&'static str, usize, Point),
 }
 
+/// A kill at the nth request of a kind.
+type At = fn(&'static str, usize, Point) -> Kill;
+
 /// Every kind of request that the function sends, and the points that tell apart what it does.
-const POINTS: [(fn(&'static str, usize, Point) -> Kill, &str, &[Point]); 9] = [
+const POINTS: [(At, &str, &[Point]); 9] = [
     (Kill::Api, "GET", &[Point::Handled]),
     (Kill::Api, "DELETE", &EACH),
     (Kill::Api, "POST", &EACH),
@@ -95,12 +98,6 @@ impl Case {
         stack.sunshine.user(&self.user.id)
     }
 
-    /// The history is whole, at this user.
-    fn assert_whole(&self, stack: &Stack, user: &User) {
-        assert_eq!(stack.messages_of(&user.id), MESSAGES);
-        assert_eq!(stack.sunshine.clients(&user.id).len(), 1);
-    }
-
     /// What the API was asked to change at this user and did.
     fn effects(&self, stack: &Stack, method: &str) -> usize {
         let all = stack.sunshine.changing_calls();
@@ -109,6 +106,12 @@ impl Case {
         });
         mine.filter(|call| call.handled).count()
     }
+}
+
+/// The history is whole, at this user.
+fn assert_whole(stack: &Stack, user: &User) {
+    assert_eq!(stack.messages_of(&user.id), MESSAGES);
+    assert_eq!(stack.sunshine.clients(&user.id).len(), 1);
 }
 
 enum Held {
@@ -195,12 +198,11 @@ async fn at_every_step(
                 number += 1;
                 let kill = at(name, nth, *point);
                 let case = Case::new(stack, number);
-                let event = match remedy {
-                    Some(remedy) => case.resolve(remedy),
-                    None => {
-                        case.report(stack).await;
-                        json!({"action": "drain"})
-                    }
+                let event = if let Some(remedy) = remedy {
+                    case.resolve(remedy)
+                } else {
+                    case.report(stack).await;
+                    json!({"action": "drain"})
                 };
                 let began = now();
                 let is_killed = killed(stack, &event, kill).await;
@@ -262,7 +264,7 @@ async fn a_release_takes_the_email_and_nothing_else() {
             let mut profile = case.user.profile.clone();
             profile.remove("email");
             assert_eq!(user.profile, profile, "{kill:?}");
-            case.assert_whole(stack, &user);
+            assert_whole(stack, &user);
 
             // The archive is of the user as it was.
             let archive = stack.archived(record["archive"].as_str().unwrap()).await;
@@ -287,7 +289,7 @@ async fn a_merge_brings_the_history_to_the_caller() {
             let user = stack.sunshine.user_by_external_id(&case.new).unwrap();
             assert!(user.has_email(&case.email), "{kill:?}");
             assert!(stack.sunshine.user_by_external_id(&case.old).is_none());
-            case.assert_whole(stack, &user);
+            assert_whole(stack, &user);
         },
     )
     .await;
@@ -328,7 +330,7 @@ async fn delete(invoked_again: bool) {
                 assert!(is_unknown || !invoked_again, "{kill:?}: {record}");
                 assert_eq!(state, "needs_review", "{kill:?}: {record}");
                 assert_eq!(case.now(stack).unwrap(), case.user, "{kill:?}");
-                case.assert_whole(stack, &case.user);
+                assert_whole(stack, &case.user);
             }
         },
     )

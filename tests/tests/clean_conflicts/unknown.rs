@@ -128,8 +128,7 @@ async fn a_release_whose_answer_was_lost_is_written_back() {
     let released = stack.sunshine.user(&user.id).unwrap();
     assert_eq!(released.metadata, user.metadata);
     assert_eq!(released.profile["givenName"], "Anna");
-    let releases = stack.sunshine.traffic().matching(RELEASE);
-    assert_eq!(releases.len(), 1);
+    assert_eq!(stack.sunshine.traffic().matching(RELEASE).len(), 1);
 }
 
 #[tokio::test]
