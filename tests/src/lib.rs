@@ -6,6 +6,7 @@ pub mod cargo_lambda;
 pub mod front;
 pub mod issuer;
 pub mod lambda;
+pub mod node;
 pub mod serve;
 pub mod stack;
 pub mod standins;
