@@ -10,6 +10,7 @@ mod id;
 mod lineage;
 mod record;
 mod table;
+mod webhook;
 
 pub use config::ConflictsConfig;
 pub use history::Told;
