@@ -11,3 +11,4 @@ pub mod stack;
 pub mod standins;
 pub mod tour;
 pub mod watch;
+pub mod webhook;
