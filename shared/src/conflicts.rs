@@ -11,6 +11,7 @@ mod lineage;
 mod record;
 mod state;
 mod table;
+mod webhook;
 
 pub use config::ConflictsConfig;
 pub use history::Told;

@@ -12,3 +12,4 @@ pub mod stack;
 pub mod standins;
 pub mod tour;
 pub mod watch;
+pub mod webhook;

@@ -24,7 +24,7 @@ const MARK: &str = "CHAT_IDENTITY_STACK";
 const GRACE: Duration = Duration::from_secs(4);
 
 /// Variables of the product, which would reach the functions from the shell otherwise.
-const OURS: [&str; 16] = [
+const OURS: [&str; 17] = [
     "AWS_",
     "ARCHIVE_",
     "CONFLICTS_",
@@ -41,6 +41,7 @@ const OURS: [&str; 16] = [
     "SIGNING_KEY_",
     "SUNSHINE_",
     "TOKEN_",
+    "WEBHOOK_",
 ];
 
 /// Why the functions do not run.

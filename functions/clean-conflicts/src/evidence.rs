@@ -1,16 +1,13 @@
 //! The evidence: who holds the email, and what that allows. Read again before anything is sent.
 
 use shared::clock::now_millis;
-use shared::conflicts::{Conflict, Reason, Remedy, State, TableError, Told};
+use shared::conflicts::{Conflict, Reason, Remedy, State, TableError};
 use shared::email::EmailKey;
 use shared::sunshine::{Error, LookupExternalId, User, UserId};
 
 use crate::decision::{self, Verdict};
 use crate::run::Run;
 use crate::worker::{Step, Work};
-
-/// More external ids than this are not one person's.
-const MAX_CHAIN: usize = 4;
 
 /// What the evidence says.
 pub enum Found {
@@ -29,7 +26,6 @@ pub enum Found {
 /// record, for an operator to see, until a call was sent: then it is the one that was sent to.
 pub async fn evidence(run: &Run<'_>, conflict: &mut Conflict) -> Work<Found> {
     let rules = run.rules;
-    drop_superseded(run, conflict).await?;
     let holder = holder(run, conflict).await?;
     if conflict.sent_at.is_none() && conflict.email.is_some() {
         conflict.user_id = holder.as_ref().ok().map(|user| user.id.to_string());
@@ -64,24 +60,6 @@ pub async fn evidence(run: &Run<'_>, conflict: &mut Conflict) -> Work<Found> {
             return Ok(Found::Act { user, remedy });
         }
     }))
-}
-
-/// Drops the claimants that another one was before: one person whose external id was changed more
-/// than once is no dispute.
-async fn drop_superseded(run: &Run<'_>, conflict: &mut Conflict) -> Work<()> {
-    let claimants = conflict.claimants.clone();
-    if claimants.len() > MAX_CHAIN {
-        return Ok(());
-    }
-    for previous in &claimants {
-        for current in claimants.iter().filter(|current| *current != previous) {
-            let told = run.table.told_of(run.scope, previous, current).await;
-            if matches!(told.map_err(|error| unrecorded(&error))?, Told::Became(_)) {
-                conflict.claimants.remove(previous);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The user that is found under a claimant's external id; or, since the path takes user ids too,

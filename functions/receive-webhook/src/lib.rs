@@ -10,9 +10,7 @@ mod signature;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use shared::clock::now_millis;
-use shared::conflicts::{Conflict, Scope, Table};
-use shared::email::EmailKey;
-use shared::external_id::ExternalId;
+use shared::conflicts::{Scope, Table};
 use shared::gateway::{Answer, Request};
 use shared::metrics::Metric;
 use shared::problem::{Code, Problem};
@@ -82,18 +80,22 @@ impl ReceiveWebhook {
                 current,
                 email,
             } => {
-                if let Some(previous) = previous.as_ref().filter(|previous| *previous != current) {
+                if previous.as_ref() != Some(current) {
                     self.table
-                        .record_change(&self.scope, previous, current, event.time)
+                        .record_change(&self.scope, previous.as_ref(), current, event.time)
                         .await?;
                 }
                 if let Some(email) = email {
-                    self.ask_for_a_check(email, current).await?;
+                    self.table
+                        .ask_for_a_check(&self.scope, email, current, event.time)
+                        .await?;
                 }
                 Ok("ExternalIdChanged")
             }
             Change::Email { external_id, email } => {
-                self.ask_for_a_check(email, external_id).await?;
+                self.table
+                    .ask_for_a_check(&self.scope, email, external_id, event.time)
+                    .await?;
                 Ok("EmailChanged")
             }
             Change::Merged { gone, surviving } => {
@@ -102,17 +104,6 @@ impl ReceiveWebhook {
             }
             Change::Other => Ok("Ignored"),
         }
-    }
-
-    async fn ask_for_a_check(
-        &self,
-        email: &EmailKey,
-        external_id: &ExternalId,
-    ) -> Result<(), Problem> {
-        let now = now_millis();
-        let conflict = Conflict::over_email(&self.scope, email, external_id.as_str(), now);
-        self.table.report(&conflict).await?;
-        Ok(())
     }
 }
 

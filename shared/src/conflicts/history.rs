@@ -1,47 +1,41 @@
-//! What webhooks told: which external id became which, which user was merged into which, and which
-//! events were taken already.
+//! What webhooks told of external ids: which became which.
 //!
-//! | item | `pk` | `sk` |
-//! | --- | --- | --- |
-//! | what an external id became | `external-id#` and a hash of it | `became` |
-//! | what an external id was before | `external-id#` and a hash of it | `was` |
-//! | what a Zendesk user was merged into | `zendesk-id#` and a hash of it | `merged` |
-//! | an event that was taken | `event#` and a hash of its id | `seen` |
-//!
-//! Each is written only over an older one, by the signed time of the event.
+//! The changes from and to an external id are one item, `external-id#` and a hash of the id, `sk`
+//! `changes`. They are a set in the order of their signed times, so neither the order nor the
+//! number of deliveries matters.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{Scope, hash};
+use super::id::Scope;
 use super::lineage::{Lineage, Source};
 use super::table::{Table, TableError};
 use crate::clock::now_millis;
 use crate::external_id::ExternalId;
 
-/// How long an event is known again.
-const SEEN_FOR: Duration = Duration::from_hours(24);
 /// How long a change is kept: as long as it can count.
-const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
-/// How many changes are followed back.
-const MAX_HOPS: usize = 10;
+pub(super) const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
+/// How many changes of one external id are kept. More than two prove nothing already.
+const MAX_CHANGES: usize = 50;
+/// How many changes are followed.
+pub(super) const MAX_HOPS: usize = 10;
 
-/// That something became something else.
+/// That an external id became another. `previous` is empty where a user had none before.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Change {
+    time: u64,
     previous: String,
     current: String,
-    time: u64,
-    expires_at: u64,
 }
 
-#[derive(Serialize, Deserialize)]
+/// The changes from and to one external id, the latest last.
+#[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Seen {
-    time: u64,
+struct History {
+    version: u64,
+    changes: Vec<Change>,
     expires_at: u64,
 }
 
@@ -51,23 +45,60 @@ pub enum Told {
     Became(Lineage),
     /// Nothing.
     Nothing,
-    /// Something else: the one became another, the other is no longer current, or a circle.
+    /// Something else: the one became another or was given to somebody again, the other is no
+    /// longer current, or a circle.
     Otherwise,
 }
 
 impl Table {
-    /// Records that the external id `previous` became `current` at `time`.
+    /// Records that the external id `previous` became `current` at `time`; or, without `previous`,
+    /// that `current` was given to somebody who had none.
     pub async fn record_change(
         &self,
         scope: &Scope,
-        previous: &ExternalId,
+        previous: Option<&ExternalId>,
         current: &ExternalId,
         time: u64,
     ) -> Result<(), TableError> {
-        let change = change(previous.as_str(), current.as_str(), time);
-        let (from, to) = (key(scope, previous.as_str()), key(scope, current.as_str()));
-        self.put_newest(&from, "became", &change, time).await?;
-        self.put_newest(&to, "was", &change, time).await
+        let change = Change {
+            time,
+            previous: previous
+                .map(ExternalId::as_str)
+                .unwrap_or_default()
+                .to_owned(),
+            current: current.as_str().to_owned(),
+        };
+        if let Some(previous) = previous {
+            self.add_change(scope, previous, &change).await?;
+        }
+        self.add_change(scope, current, &change).await
+    }
+
+    async fn add_change(
+        &self,
+        scope: &Scope,
+        id: &ExternalId,
+        change: &Change,
+    ) -> Result<(), TableError> {
+        loop {
+            let mut history = self.history(scope, id.as_str()).await?;
+            if history.changes.contains(change) {
+                return Ok(());
+            }
+            history.add(change.clone(), id);
+            let (pk, version) = (key(scope, id.as_str()), history.version);
+            if self
+                .put_greater(&pk, "changes", &history, "version", version)
+                .await?
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn history(&self, scope: &Scope, id: &str) -> Result<History, TableError> {
+        let history = self.read(&key(scope, id), "changes").await?;
+        Ok(history.unwrap_or_default())
     }
 
     /// What the changes say of `previous` and `current`, whatever lies between.
@@ -77,104 +108,95 @@ impl Table {
         previous: &str,
         current: &str,
     ) -> Result<Told, TableError> {
-        let became = self.change(scope, previous, "became").await?;
+        let of_previous = self.history(scope, previous).await?;
+        let otherwise = if of_previous.changes.iter().any(|it| it.previous == previous) {
+            Told::Otherwise
+        } else {
+            Told::Nothing
+        };
         // From the current one back, because that is the one whose user asks.
-        let mut path = Vec::new();
-        let mut seen = HashSet::from([current.to_owned()]);
-        let mut reached = current.to_owned();
-        while reached != previous && path.len() < MAX_HOPS {
-            let Some(change) = self.change(scope, &reached, "was").await? else {
+        let of_current = self.history(scope, current).await?;
+        let mut arrival = arrival_of(&of_current.changes, current);
+        for _ in 0..MAX_HOPS {
+            let Some(change) = arrival.filter(|it| !it.previous.is_empty()) else {
                 break;
             };
-            let is_in_order = path
-                .last()
-                .is_none_or(|later: &Change| change.time <= later.time);
-            if !is_in_order {
-                break;
+            if change.previous == previous {
+                return Ok(if of_previous.is_only_left_by(&change) {
+                    Told::Became(Lineage {
+                        previous: previous.to_owned(),
+                        current: current.to_owned(),
+                        source: Source::Webhook,
+                        // Who signed up with the previous id after this is somebody else.
+                        time: change.time,
+                    })
+                } else {
+                    otherwise
+                });
             }
-            if !seen.insert(change.previous.clone()) {
-                return Ok(Told::Otherwise);
-            }
-            reached.clone_from(&change.previous);
-            path.push(change);
+            let between = self.history(scope, &change.previous).await?;
+            arrival = arrival_of(between.until(&change), &change.previous);
         }
-        let Some((first, last)) = path
-            .last()
-            .zip(path.first())
-            .filter(|_| reached == previous)
-        else {
-            // Nothing leads from the one to the other. That the one became a third says more.
-            return Ok(became.map_or(Told::Nothing, |_| Told::Otherwise));
-        };
-        if became.is_some_and(|became| became.current != first.current) {
-            return Ok(Told::Otherwise);
-        }
-        let gone_on = self.change(scope, current, "became").await?;
-        if gone_on.is_some_and(|later| later.time > last.time) {
-            return Ok(Told::Otherwise);
-        }
-        Ok(Told::Became(Lineage {
-            previous: previous.to_owned(),
-            current: current.to_owned(),
-            source: Source::Webhook,
-            // The first change: who signed up with the previous id after it is somebody else.
-            time: first.time,
-        }))
+        Ok(otherwise)
     }
 
-    /// Records that the Zendesk user `gone` was merged into `surviving` at `time`.
-    pub async fn record_merge(
-        &self,
-        gone: &str,
-        surviving: &str,
-        time: u64,
-    ) -> Result<(), TableError> {
-        let change = change(gone, surviving, time);
-        self.put_newest(&zendesk_key(gone), "merged", &change, time)
-            .await
-    }
-
-    /// The Zendesk user that `id` was merged into, if it was.
-    pub async fn merged_into(&self, id: &str) -> Result<Option<String>, TableError> {
-        let change: Option<Change> = self.read(&zendesk_key(id), "merged").await?;
-        Ok(change.map(|change| change.current))
-    }
-
-    /// Whether an event was taken in the last 24 hours.
-    pub async fn has_seen(&self, event_id: &str) -> Result<bool, TableError> {
-        let seen: Option<Seen> = self.read(&event_key(event_id), "seen").await?;
-        // DynamoDB takes days to remove what has expired.
-        Ok(seen.is_some_and(|seen| now_millis().saturating_sub(seen.time) < millis(SEEN_FOR)))
-    }
-
-    /// Notes that an event was taken.
-    pub async fn mark_seen(&self, event_id: &str) -> Result<(), TableError> {
-        let time = now_millis();
-        let seen = Seen {
-            time,
-            expires_at: expiry(time, SEEN_FOR),
-        };
-        self.put_newest(&event_key(event_id), "seen", &seen, time)
-            .await
-    }
-
-    async fn change(
+    /// What became of `external_id` after `time`.
+    pub(super) async fn became_since(
         &self,
         scope: &Scope,
-        external_id: &str,
-        sk: &str,
-    ) -> Result<Option<Change>, TableError> {
-        self.read(&key(scope, external_id), sk).await
+        external_id: &ExternalId,
+        time: u64,
+    ) -> Result<String, TableError> {
+        let (mut reached, mut time) = (external_id.as_str().to_owned(), time);
+        for _ in 0..MAX_HOPS {
+            let history = self.history(scope, &reached).await?;
+            let is_later = |it: &Change| it.previous == reached && it.time > time;
+            match history.changes.into_iter().find(is_later) {
+                Some(later) => (reached, time) = (later.current, later.time),
+                None => break,
+            }
+        }
+        Ok(reached)
     }
 }
 
-fn change(previous: &str, current: &str, time: u64) -> Change {
-    Change {
-        previous: previous.to_owned(),
-        current: current.to_owned(),
-        time,
-        expires_at: expiry(time.max(now_millis()), KEPT_FOR),
+impl History {
+    fn add(&mut self, change: Change, id: &ExternalId) {
+        self.version += 1;
+        let now = now_millis().max(change.time);
+        self.expires_at = self.expires_at.max(expiry(now, KEPT_FOR));
+        self.changes.push(change);
+        // An id that came and went in the same moment came first.
+        self.changes
+            .sort_by_key(|it| (it.time, it.previous == id.as_str()));
+        let surplus = self.changes.len().saturating_sub(MAX_CHANGES);
+        self.changes.drain(..surplus);
     }
+
+    /// Whether the external id's only other change is the one by which it came to be. Had it been
+    /// left twice, or given to somebody again, nobody could tell its holders apart.
+    fn is_only_left_by(&self, change: &Change) -> bool {
+        match self.changes.as_slice() {
+            [left] => left == change,
+            [came, left] => left == change && came.current == change.previous,
+            _ => false,
+        }
+    }
+
+    /// The changes before `change`.
+    fn until(&self, change: &Change) -> &[Change] {
+        let end = self.changes.iter().position(|it| it == change);
+        end.and_then(|end| self.changes.get(..end))
+            .unwrap_or_default()
+    }
+}
+
+/// The last of `changes`, where by it the external id `id` came to be. None where it is the other
+/// way round, or where it had come to be already and was not left in between.
+fn arrival_of(changes: &[Change], id: &str) -> Option<Change> {
+    let (last, before) = changes.split_last()?;
+    let was_free = before.last().is_none_or(|it| it.previous == id);
+    (last.current == id && was_free).then(|| last.clone())
 }
 
 fn key(scope: &Scope, external_id: &str) -> String {
@@ -184,20 +206,9 @@ fn key(scope: &Scope, external_id: &str) -> String {
     )
 }
 
-fn zendesk_key(id: &str) -> String {
-    format!("zendesk-id#{}", hash(&["zendesk-id", id]))
-}
-
-fn event_key(id: &str) -> String {
-    format!("event#{}", hash(&["event", id]))
-}
-
-fn expiry(time: u64, kept_for: Duration) -> u64 {
+/// When something that is kept so long after `time` expires, in seconds since 1970.
+pub(super) fn expiry(time: u64, kept_for: Duration) -> u64 {
     Duration::from_millis(time)
         .saturating_add(kept_for)
         .as_secs()
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -156,12 +156,22 @@ impl Conflict {
         if changed == *self {
             return None;
         }
-        if changed.state == State::Planned {
-            // The plan was made without what is new.
-            changed.state = State::Pending;
-            changed.due_at = Some(now);
-        }
+        changed.plan_again(now);
         Some(changed)
+    }
+
+    /// Who claims the email goes by other external ids now.
+    pub fn rename(&mut self, claimants: BTreeSet<String>, now: u64) {
+        self.claimants = claimants;
+        self.plan_again(now);
+    }
+
+    /// A plan was made without what is new.
+    fn plan_again(&mut self, now: u64) {
+        if self.state == State::Planned {
+            self.state = State::Pending;
+            self.due_at = Some(now);
+        }
     }
 
     /// Whether nothing more is done about it unless a person moves it or it is reported again.

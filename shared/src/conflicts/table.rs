@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | a conflict | `conflict#` and its id | `conflict` |
 //! | the run lease | `run` | `lease` |
-//! | what webhooks told | see `history.rs` | |
+//! | what webhooks told | see `history.rs` and `webhook.rs` | |
 //!
 //! The index `due` (`dueShard`, `dueAt`) holds what is to be worked on; the index `state`
 //! (`state`, `updatedAt`) what an operator lists. No key holds an email or an external id.
@@ -94,6 +94,11 @@ impl Table {
                 .retry_config(RetryConfig::standard().with_max_attempts(4))
                 .build(),
         );
+        Self::new(client, name)
+    }
+
+    /// The table `name`, reached by `client`.
+    pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
     }
 
@@ -224,24 +229,27 @@ impl Table {
         .map(drop)
     }
 
-    /// Writes `content` under a key, unless what is there is as new as `time`.
-    pub(super) async fn put_newest(
+    /// Writes `content` under a key, unless its `field` there is as great as `value` or greater.
+    /// Answers whether it was written.
+    pub(super) async fn put_greater(
         &self,
         pk: &str,
         sk: &str,
         content: &impl Serialize,
-        time: u64,
-    ) -> Result<(), TableError> {
+        field: &str,
+        value: u64,
+    ) -> Result<bool, TableError> {
         let mut item: Item = to_item(content).map_err(|_| TableError::Malformed)?;
         item.insert("pk".to_owned(), string(pk));
         item.insert("sk".to_owned(), string(sk));
-        self.put_item(&item, |put| {
-            put.condition_expression("attribute_not_exists(pk) OR #time < :time")
-                .expression_attribute_names("#time", "time")
-                .expression_attribute_values(":time", number(time))
-        })
-        .await
-        .map(drop)
+        let put = self
+            .put_item(&item, |put| {
+                put.condition_expression("attribute_not_exists(pk) OR #field < :value")
+                    .expression_attribute_names("#field", field)
+                    .expression_attribute_values(":value", number(value))
+            })
+            .await?;
+        Ok(matches!(put, Put::Written))
     }
 
     /// Reads what is under a key.

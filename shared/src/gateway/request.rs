@@ -144,7 +144,7 @@ impl Request {
 
     /// Reads an event. A problem where it is an HTTP event that cannot be read.
     ///
-    /// It has no id and no time yet: [`run`] gives it those of the invocation.
+    /// It has no id and no time yet: [`run`](super::run) gives it those of the invocation.
     pub fn from_event(event: &str) -> Result<Result<Self, Problem>, Error> {
         if let Ok(event) = serde_json::from_str(event) {
             return Ok(Ok(Self::from_api_gateway(event)));

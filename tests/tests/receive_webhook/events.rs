@@ -1,0 +1,248 @@
+//! What each event causes, and that it causes it once.
+
+use super::*;
+
+const IDENTITY_CHANGED: &str = "user.identity_changed";
+
+fn email_changed(id: &str, detail: &Value, current: &Value) -> Value {
+    let change = json!({"previous": null, "current": current});
+    webhook::event(IDENTITY_CHANGED, id, &seconds_from_now(0), detail, &change)
+}
+
+#[tokio::test]
+async fn a_changed_external_id_is_recorded_with_a_conflict_to_check() {
+    let stack = Stack::start(&[]).await;
+    stack.deliver(&changed("e", "1234", "123456")).await;
+    assert!(stack.counted("ExternalIdChanged"));
+    assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
+    let items = stack.recorded();
+    let conflict = items.iter().find(|it| it["sk"] == "conflict").unwrap();
+    assert_eq!(
+        (&conflict["state"], &conflict["dueShard"]),
+        (&json!("pending"), &json!("0"))
+    );
+    let changes = items.iter().filter(|it| it["sk"] == "changes");
+    assert_eq!(changes.count(), 2);
+    // A key never shows what it is about.
+    for item in stack.aws.items(TABLE) {
+        let key = format!("{} {}", item["pk"], item["sk"]);
+        assert!(!key.contains("1234") && !key.contains("canary"), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn ids_are_numbers_or_strings_and_the_prefix_has_two_spellings() {
+    for (number, slash) in [(false, false), (false, true), (true, false), (true, true)] {
+        let stack = Stack::start(&[]).await;
+        let mut event = changed("7", "1234", "123456");
+        if number {
+            event["id"] = json!(7);
+            event["event"] = json!({"previous": 1234, "current": 123_456});
+            event["detail"]["external_id"] = json!(123_456);
+        }
+        if slash {
+            event["type"] = json!("zen:event-type/user.external_id_changed");
+        }
+        stack.deliver(&event).await;
+        assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
+        assert_eq!(stack.recorded().len(), 3, "{event}");
+        stack.deliver(&changed("7", "1234", "123456")).await;
+        assert!(stack.counted("Replayed"), "the same id, spelt either way");
+    }
+}
+
+#[tokio::test]
+async fn without_an_email_the_lineage_alone_is_recorded() {
+    for email in [Value::Null, json!(""), json!(7)] {
+        let stack = Stack::start(&[]).await;
+        let mut event = changed("e", "1234", "123456");
+        event["detail"]["email"] = email;
+        stack.deliver(&event).await;
+        let recorded = stack.recorded();
+        assert_eq!(recorded.len(), 2);
+        assert!(recorded.iter().all(|item| item["sk"] == "changes"));
+    }
+}
+
+#[tokio::test]
+async fn an_email_is_the_same_in_either_case() {
+    let stack = Stack::start(&[]).await;
+    let mut event = changed("e", "1234", "123456");
+    event["detail"]["email"] = json!(format!(" {} ", EMAIL.to_uppercase()));
+    stack.deliver(&event).await;
+    assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
+}
+
+#[tokio::test]
+async fn a_changed_primary_email_is_a_conflict_to_check() {
+    let stack = Stack::start(&[]).await;
+    let user = json!({"external_id": 123_456, "email": "before@example.com"});
+    let current = json!({"id": "1", "type": "email", "value": EMAIL, "primary": true});
+    stack.deliver(&email_changed("e", &user, &current)).await;
+    assert!(stack.counted("EmailChanged"));
+    assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
+    assert_eq!(stack.recorded().len(), 1);
+}
+
+#[tokio::test]
+async fn a_merge_is_recorded() {
+    let stack = Stack::start(&[]).await;
+    let merged = |id: &str, gone: &Value, into: &Value, time: i64| {
+        let detail = json!({"id": gone});
+        let change = json!({"user": {"id": into}});
+        webhook::event("user.merged", id, &seconds_from_now(time), &detail, &change)
+    };
+    stack
+        .deliver(&merged("a", &json!(10), &json!("11"), 0))
+        .await;
+    assert!(stack.counted("UserMerged"));
+    stack
+        .deliver(&merged("b", &json!("10"), &json!("12"), -60))
+        .await;
+    let recorded = stack.recorded();
+    assert_eq!(recorded.len(), 1);
+    assert_eq!(
+        recorded[0]["into"], "11",
+        "the older event replaced the newer"
+    );
+}
+
+#[tokio::test]
+async fn what_is_of_no_use_is_taken_without_effect() {
+    let stack = Stack::start(&[]).await;
+    let user = json!({"external_id": "1", "email": EMAIL});
+    let with = |name: &str, value: Value| {
+        let mut event = changed("e", "1234", "123456");
+        *event.pointer_mut(name).unwrap() = value;
+        event
+    };
+    let secondary = json!({"type": "email", "value": EMAIL, "primary": false});
+    let phone = json!({"type": "phone_number", "value": "+4712345678", "primary": true});
+    let mut events = vec![
+        with("/type", json!("zen:event-type:user.created")),
+        with("/type", json!("zen:event-type:user.deleted")),
+        with("/type", json!("zen:event-type:ticket.created")),
+        with("/type", json!("something else")),
+        with("/detail/role", json!("agent")),
+        with("/detail/role", json!("admin")),
+        with("/detail/role", Value::Null),
+        with("/event/current", Value::Null),
+        with("/event/current", json!("..")),
+        with("/event/current", json!("a\nb")),
+        with("/event/current", json!("a".repeat(256))),
+        with("/event", json!([])),
+        with("/detail", json!("none")),
+        email_changed("e", &user, &secondary),
+        email_changed("e", &user, &phone),
+        email_changed("e", &json!({"external_id": null}), &secondary),
+    ];
+    for (number, event) in events.iter_mut().enumerate() {
+        event["id"] = json!(number);
+        stack.deliver(event).await;
+        assert!(stack.counted("Ignored"), "{event}");
+    }
+    assert_eq!(stack.recorded(), [Value::Null; 0]);
+}
+
+#[tokio::test]
+async fn a_replay_has_no_effect_for_a_day() {
+    let stack = Stack::start(&[]).await;
+    let event = changed("e", "1234", "123456");
+    stack.deliver(&event).await;
+    let before = stack.aws.items(TABLE);
+    for _ in 0..3 {
+        stack.deliver(&event).await;
+        assert!(stack.counted("Replayed"));
+    }
+    // Its id is signed, so whatever else comes under it is a replay too.
+    stack.deliver(&changed("e", "1234", "999")).await;
+    assert_eq!(stack.aws.items(TABLE), before);
+
+    // After a day the id is forgotten, and the content is what has no effect.
+    let mut seen = stack.aws.items(TABLE);
+    seen.retain(|item| item["sk"] == "seen");
+    let expires = seen[0]["expiresAt"].as_u64().unwrap();
+    let time = seen[0]["time"].as_u64().unwrap();
+    assert_eq!(expires - time / 1000, 24 * 60 * 60);
+    seen[0]["time"] = json!(time - 24 * 60 * 60 * 1000);
+    stack.aws.put_item(TABLE, &seen[0]);
+    let before = stack.recorded();
+    stack.deliver(&event).await;
+    assert!(stack.counted("ExternalIdChanged"));
+    assert_eq!(stack.recorded(), before);
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_recorded_zendesk_delivers_it_again() {
+    let broken = |operation: &str| {
+        Fault::error(Service::DynamoDb, 400, "AccessDeniedException").on(operation)
+    };
+    let lost = Fault::new(Service::DynamoDb, Effect::DropRequest).on("PutItem");
+    for (number, fault) in [broken("PutItem"), broken("GetItem"), lost]
+        .into_iter()
+        .enumerate()
+    {
+        let stack = Stack::start(&[]).await;
+        let event = changed("e", "1234", "123456");
+        stack.aws.set_faults([fault]);
+        let answer = stack.http(&signed(&event)).await;
+        assert_problem(&answer, 503, "upstream_busy");
+        assert!(answer.header("retry-after").is_some(), "{number}");
+        stack.aws.set_faults([]);
+        stack.deliver(&event).await;
+        assert!(stack.counted("ExternalIdChanged"), "{number}");
+        assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
+        assert_eq!(stack.recorded().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn every_write_may_be_the_one_that_fails() {
+    // Two changes, the conflict, and the event's id.
+    for nth in 1..=4 {
+        let stack = Stack::start(&[]).await;
+        let event = changed("e", "1234", "123456");
+        let pass = Fault::new(Service::DynamoDb, Effect::Delay).on("PutItem");
+        let fail = Fault::error(Service::DynamoDb, 400, "AccessDeniedException").on("PutItem");
+        stack.aws.set_faults([pass.times(nth - 1), fail.times(1)]);
+        let answer = stack.http(&signed(&event)).await;
+        assert_problem(&answer, 503, "upstream_busy");
+        stack.deliver(&event).await;
+        assert!(stack.counted("ExternalIdChanged"), "{nth}");
+        assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
+        assert_eq!(stack.recorded().len(), 3, "{nth}");
+        stack.deliver(&event).await;
+        assert!(stack.counted("Replayed"), "{nth}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_has_up_to_16_kib() {
+    let stack = Stack::start(&[]).await;
+    let mut event = changed("e", "1234", "123456");
+    event["padding"] = json!("");
+    let room = 16 * 1024 - event.to_string().len();
+    event["padding"] = json!("a".repeat(room));
+    stack.deliver(&event).await;
+    assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
+    event["padding"] = json!("a".repeat(room + 1));
+    let answer = stack.http(&signed(&event)).await;
+    assert_problem(&answer, 413, "payload_too_large");
+}
+
+#[tokio::test]
+async fn what_is_signed_and_no_event_is_a_bad_request() {
+    let stack = Stack::start(&[]).await;
+    for body in [
+        "",
+        "{}",
+        "null",
+        "[1]",
+        "{",
+        "\u{0}",
+        r#"{"type":"x","id":"1","time":"soon"}"#,
+    ] {
+        let answer = stack.http(&signed_body(body)).await;
+        assert_problem(&answer, 400, "invalid_request");
+    }
+}
