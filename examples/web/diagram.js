@@ -27,10 +27,12 @@ function draw({ number, from, to, title, took, status, request, answer }) {
   // Style sheets are allowed to this page, style attributes are not; properties set here are fine.
   arrow.style.gridColumn = `${Math.min(start, end) + 1} / ${Math.max(start, end) + 2}`;
   arrow.style.setProperty("--span", String(Math.abs(end - start) + 1));
+  const label = make("code", { className: "title" }, title);
+  label.style.gridColumn = `${Math.min(start, end) + 1} / 7`;
   const outcome = make("span", { className: "outcome" }, make("b", {}, status === null ? "…" : String(status)));
   if (took !== null) outcome.append(` ${took < 10 ? took.toFixed(1) : Math.round(took)} ms`);
   const route = make("span", { className: "route" }, `${from} → ${to}`);
-  const summary = make("summary", {}, route, make("code", { className: "title" }, title), arrow, outcome);
+  const summary = make("summary", {}, route, label, arrow, outcome);
   const sent = make("pre", { tabIndex: 0 }, `sent: ${JSON.stringify(request, null, 2)}\n\nanswered: ${JSON.stringify(answer, null, 2)}`);
   const before = drawn.get(number);
   const isOpen = before?.querySelector("details")?.open ?? false;

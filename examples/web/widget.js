@@ -14,6 +14,8 @@ export class Widget {
   #jwt;
   /** @type {JwtCallback | undefined} */
   #jwtCallback;
+  /** That the token, where it had expired, is a fresh one. */
+  #renewed = Promise.resolve();
   /** How far this device's clock is put forward, in milliseconds. */
   #ahead = 0;
   #conversationId = "";
@@ -95,9 +97,10 @@ export class Widget {
   async #caller() {
     const callback = this.#jwtCallback;
     if (this.#jwt && callback && expiry(this.#jwt) <= Date.now() + this.#ahead) {
-      this.#jwt = await new Promise((hand) => callback(hand));
       this.#ahead = 0;
+      this.#renewed = new Promise((hand) => callback(hand)).then((jwt) => void (this.#jwt = jwt));
     }
+    await this.#renewed;
     return { deviceId: this.#deviceId, ...(this.#jwt && { jwt: this.#jwt }) };
   }
 

@@ -20,6 +20,7 @@ use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::calls::Party;
 use crate::lambda::Function;
@@ -163,8 +164,7 @@ struct Changed {
 }
 
 async fn external_id_changed(State(local): State<Local>, Json(changed): Json<Changed>) -> Response {
-    // What was signed up within the same second came before.
-    let (time, timestamp) = (webhook::seconds_from_now(1), webhook::seconds_from_now(0));
+    let (time, timestamp) = (now(), webhook::seconds_from_now(0));
     let id = format!("{}-{}-{time}", changed.previous, changed.current);
     let ids = (changed.previous.as_str(), changed.current.as_str());
     let body = webhook::external_id_changed(&id, &time, &changed.email, ids).to_string();
@@ -180,4 +180,12 @@ async fn external_id_changed(State(local): State<Local>, Json(changed): Json<Cha
         Ok(request) => local.ask_functions(Party::Zendesk, request).await,
         Err(_) => StatusCode::BAD_REQUEST.into_response(),
     }
+}
+
+/// To the millisecond: who signed up within the same second did so before.
+fn now() -> String {
+    let now = OffsetDateTime::now_utc();
+    let (date, (hour, minute, second, milli)) = (now.date(), now.to_hms_milli());
+    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }

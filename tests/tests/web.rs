@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tests::node;
+use tests::stack::{Options, Stack};
 
 /// The folder to run Node in. `None` where there is none on this machine.
 fn folder() -> Option<PathBuf> {
@@ -37,4 +38,36 @@ fn the_module_passes_its_own_tests() {
         node.args(["--test", "chat-identity.test.mjs"])
             .current_dir(folder),
     );
+}
+
+/// The first browser that is here; Debian's is `chromium`.
+fn browser() -> Option<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let path = std::env::var_os("PATH")?;
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let mut programs = names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    programs.find(|program| program.is_file())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_tells_its_stories_in_a_browser() {
+    let Some(folder) = folder() else { return };
+    let Some(browser) = browser() else {
+        eprintln!("!!! SKIPPED: no chromium is installed, so the page is not tested");
+        return;
+    };
+    let stack = Stack::start(Options::default()).await.unwrap();
+    let page = stack.url();
+    let stories = tokio::task::spawn_blocking(move || {
+        let mut node = Command::new("node");
+        node.args(["--test", "page.test.mjs"])
+            .env("PAGE", page)
+            .env("BROWSER", browser)
+            .env("SCREENSHOTS", folder.join("screenshots"))
+            .current_dir(folder);
+        passes(&mut node);
+    });
+    stories.await.unwrap();
 }
