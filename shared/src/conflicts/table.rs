@@ -175,7 +175,7 @@ impl Table {
             .send()
             .await
             .map_err(|error| unavailable(&error))?;
-        Ok((read_all(answer.items)?, answer.last_evaluated_key))
+        Ok((read_all(answer.items), answer.last_evaluated_key))
     }
 
     /// Up to `limit` records in `state`, the latest changed first, from `start` on.
@@ -201,7 +201,7 @@ impl Table {
             .send()
             .await
             .map_err(|error| unavailable(&error))?;
-        Ok((read_all(answer.items)?, answer.last_evaluated_key))
+        Ok((read_all(answer.items), answer.last_evaluated_key))
     }
 
     /// Takes the run lease until `until`, in milliseconds since 1970; `None` where another run
@@ -327,12 +327,15 @@ fn run_item(owner: &str, until: u64) -> Item {
     ])
 }
 
-fn read_all(items: Option<Vec<Item>>) -> Result<Vec<Conflict>, TableError> {
-    items
-        .unwrap_or_default()
-        .into_iter()
-        .map(|item| from_item(item).map_err(|_| TableError::Malformed))
-        .collect()
+/// The records of a page. One that cannot be read does not keep the others from being worked on.
+fn read_all(items: Option<Vec<Item>>) -> Vec<Conflict> {
+    let read = items.unwrap_or_default().into_iter().map(from_item);
+    read.filter_map(|conflict| {
+        conflict
+            .inspect_err(|_| tracing::error!("a record has not the form it should have"))
+            .ok()
+    })
+    .collect()
 }
 
 fn string(value: impl Into<String>) -> AttributeValue {
