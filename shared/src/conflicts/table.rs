@@ -105,18 +105,10 @@ impl Table {
     /// Records that a conflict was reported: opens it, or adds to what is there. One conditional
     /// write where there is no record, or nothing new. Answers the record as it is now.
     pub async fn report(&self, report: &Conflict) -> Result<Conflict, TableError> {
-        let new = conflict_item(report)?;
         loop {
-            let there = match self
-                .put_item(&new, |put| {
-                    put.condition_expression("attribute_not_exists(pk)")
-                })
-                .await?
-            {
-                Put::Written => return Ok(report.clone()),
-                Put::Refused(there) => there,
+            let Some(known) = self.open(report).await? else {
+                return Ok(report.clone());
             };
-            let known: Conflict = from_item(*there).map_err(|_| TableError::Malformed)?;
             let Some(mut changed) = known.reported_again(report, now_millis()) else {
                 return Ok(known);
             };
@@ -125,6 +117,21 @@ impl Table {
                 Err(TableError::Changed) => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Writes a record, unless there is one; that one is answered then.
+    pub(super) async fn open(&self, report: &Conflict) -> Result<Option<Conflict>, TableError> {
+        let put = self
+            .put_item(&conflict_item(report)?, |put| {
+                put.condition_expression("attribute_not_exists(pk)")
+            })
+            .await?;
+        match put {
+            Put::Written => Ok(None),
+            Put::Refused(there) => from_item(*there)
+                .map(Some)
+                .map_err(|_| TableError::Malformed),
         }
     }
 

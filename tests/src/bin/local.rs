@@ -72,6 +72,7 @@ fn introduce(stack: &Stack) -> io::Result<()> {
          Zendesk          {}\n\
          Puzzel           {}\n\
          AWS              {}\n\
+         webhook secret   {}\n\
          logs             {}\n\n\
          Ada's ID token, good for an hour:\n\n{token}\n\n\
          Try it:\n\n\
@@ -82,6 +83,7 @@ fn introduce(stack: &Stack) -> io::Result<()> {
         stack.backends.sunshine.url(),
         stack.backends.puzzel.idp_url(),
         stack.backends.aws.url(),
+        stack.backends.webhook_secret,
         stack.log_file().display(),
     )
 }

@@ -1,11 +1,13 @@
 //! An external id changed: from the 409 to the next login with email, by each remedy.
 
+use std::future::ready;
+
 use serde_json::{Value, json};
 
 use super::{Chapter, DEADLINE, Seen, Story, answer, expect, text};
 use crate::issuer::keys::claims_of;
 use crate::stack::{BUCKET, TABLE};
-use crate::standins::sunshine::{CoreUser, User};
+use crate::standins::sunshine::{Conversation, CoreUser, User};
 
 pub(super) const RELEASE: Chapter = (
     "An external_id changed: the email is taken off the old user (release-email)",
@@ -35,7 +37,7 @@ pub(super) const RELEASE: Chapter = (
             Box::pin(s.enter_with_email())
         }),
         ("the old conversation is still there", |s| {
-            Box::pin(std::future::ready(s.old_conversation()))
+            Box::pin(ready(s.old_conversation()))
         }),
     ],
 );
@@ -273,14 +275,11 @@ impl Story<'_> {
         answer.map_err(|error| format!("{error}\n{}", clean.output().lines().join("\n")))
     }
 
-    fn old_conversation(&mut self) -> Seen {
+    fn old_conversation(&self) -> Seen {
         let sunshine = &self.stack.backends.sunshine;
         let user = sunshine.user(&self.zendesk_user).unwrap_or_default();
         let conversations = sunshine.conversations(&user.id);
-        let messages: usize = conversations
-            .iter()
-            .map(crate::standins::sunshine::Conversation::message_count)
-            .sum();
+        let messages: usize = conversations.iter().map(Conversation::message_count).sum();
         let seen = format!(
             "user {}, externalId {}, {} emails, {} conversations, {messages} messages, name {}",
             user.id,
