@@ -1,4 +1,5 @@
-//! The one local address: the page, and behind it the functions under their public routes.
+//! The one local address: the page, and behind it the functions under their public routes and
+//! what the page needs of the stack.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,28 +8,43 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::serve::Forward;
+use crate::calls::Party;
+use crate::local::{self, Local};
 
 /// What goes to the functions; everything else is a file.
-const ROUTES: [&str; 3] = ["/zendesk/", "/webhooks/", "/puzzel/"];
+const ROUTES: [(&str, Party); 3] = [
+    ("/zendesk/", Party::Page),
+    ("/webhooks/", Party::Zendesk),
+    ("/puzzel/", Party::Page),
+];
+
+/// What the page may do: load what is beside it, and ask this address.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
 
 #[derive(Clone)]
 struct Front {
-    functions: Forward,
+    local: Local,
     web: PathBuf,
 }
 
-/// Serves the files in `web`, and forwards the product's routes to the functions.
-pub fn router(functions: Forward, web: PathBuf) -> Router {
+/// Serves the files in `web` and the page's own routes, and forwards the product's routes to the
+/// functions.
+pub fn router(local: Local, web: PathBuf) -> Router {
+    let routes = local::router(local.clone());
     Router::new()
         .fallback(serve)
-        .with_state(Front { functions, web })
+        .with_state(Front { local, web })
+        .merge(routes)
 }
 
 async fn serve(State(front): State<Front>, request: Request) -> Response {
     let path = request.uri().path();
-    if ROUTES.iter().any(|route| path.starts_with(route)) {
-        return front.functions.send(request).await;
+    let route = ROUTES.iter().find(|(route, _)| path.starts_with(route));
+    if let Some((_, from)) = route {
+        return front.local.ask_functions(*from, request).await;
     }
     let Some(file) = file(&front.web, path) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -39,6 +55,7 @@ async fn serve(State(front): State<Front>, request: Request) -> Response {
             let headers = [
                 (header::CONTENT_TYPE, kind),
                 (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+                (header::CONTENT_SECURITY_POLICY, POLICY),
             ];
             (headers, bytes).into_response()
         }

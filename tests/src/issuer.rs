@@ -86,8 +86,18 @@ impl Issuer {
     /// Starts one on a free port, with one RS256 key.
     pub async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        Self::on(listener, url)
+    }
+
+    /// The same for an issuer that others know by another address, which leads to it.
+    pub async fn start_behind(url: String) -> io::Result<Self> {
+        Self::on(TcpListener::bind(("127.0.0.1", 0)).await?, url)
+    }
+
+    fn on(listener: TcpListener, url: String) -> io::Result<Self> {
         let shared = Arc::new(Mutex::new(Inner {
-            url: format!("http://{}", listener.local_addr()?),
+            url,
             keys: vec![Arc::new(Key::generate("key-1", Algorithm::RS256))],
             made: 1,
             misbehaviour: Misbehaviour::default(),
@@ -99,6 +109,11 @@ impl Issuer {
 
     /// `OIDC_ISSUER`.
     pub fn url(&self) -> String {
+        lock(&self.shared).url.clone()
+    }
+
+    /// Its own address, whatever others know it by.
+    pub fn direct_url(&self) -> String {
         self.server.url()
     }
 

@@ -5,6 +5,7 @@ mod backends;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ pub use backends::{BUCKET, Backends, KID, TABLE, conflicts_table};
 use crate::cargo_lambda::{self, CargoLambdaError, spinner};
 use crate::front;
 use crate::lambda::{Function, LambdaError, build_command, workspace_root};
+use crate::local::Local;
 use crate::serve::{Forward, Server};
 use crate::watch::{Watch, WatchError};
 
@@ -62,7 +64,7 @@ pub struct Stack {
     watch: Watch,
     cargo_lambda: PathBuf,
     /// What the functions talk to.
-    pub backends: Backends,
+    pub backends: Arc<Backends>,
     _folder: Folder,
 }
 
@@ -92,13 +94,13 @@ impl Stack {
         let progress = spinner("starting");
         let folder = Folder::take()?;
         let data = options.keep_data.then_some(folder.path.as_path());
-        let backends = Backends::start(data).await?;
+        let backends = Arc::new(Backends::start(data).await?);
         let environment = backends.environment();
         let log = folder.path.join("functions.log");
         let watch = Watch::start(&cargo_lambda, &environment, &log, options.reload).await?;
-        let functions = Forward::new(watch.address());
+        let local = Local::new(backends.clone(), Forward::new(watch.address()));
         let web = workspace_root().join("examples/web");
-        let front = Server::start(front::router(functions, web), options.port).await?;
+        let front = Server::start(front::router(local, web), options.port).await?;
         let stack = Self {
             front,
             watch,

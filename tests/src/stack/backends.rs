@@ -7,11 +7,14 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::aws::Aws;
+use crate::calls::{Calls, Party};
 use crate::issuer::{AUDIENCE, Issuer};
 use crate::standins::puzzel::{Provider, Puzzel, PuzzelConfig};
 use crate::standins::sunshine::{Sunshine, SunshineConfig};
+use crate::tap::{Tap, address};
 
 /// The one key that signs messaging JWTs locally.
 pub const KID: &str = "app_local";
@@ -36,16 +39,32 @@ pub struct Backends {
     pub sunshine: Sunshine,
     /// The company's login.
     pub issuer: Issuer,
+    /// What the functions, the page and these asked of one another.
+    pub calls: Calls,
     /// The secret of [`KID`], for tokens that the function would not sign.
     pub signing_secret: String,
     /// The secret that signs Zendesk's webhooks.
     pub webhook_secret: String,
+    /// Between the functions and the rest.
+    taps: Vec<Tap>,
 }
 
 impl Backends {
     /// Starts them, with DynamoDB's data in `folder` or, without one, in memory.
     pub(super) async fn start(folder: Option<&Path>) -> io::Result<Self> {
-        let issuer = Issuer::start().await?;
+        let calls = Calls::default();
+        // The issuer's address is in its tokens, so it must know that of its tap.
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let issuer = Issuer::start_behind(format!("http://{}", listener.local_addr()?)).await?;
+        let login = address(&issuer.direct_url());
+        let from_puzzel = Tap::start(&calls, Party::Puzzel, Party::Login, login).await?;
+        let mut taps = vec![Tap::on(
+            listener,
+            &calls,
+            Party::Functions,
+            Party::Login,
+            login,
+        )?];
         let [signing_secret, webhook_secret, api_key] = [(); 3].map(|()| random_secret());
         let sunshine = Sunshine::start(SunshineConfig {
             signing_keys: BTreeMap::from([(KID.to_owned(), signing_secret.clone())]),
@@ -56,7 +75,7 @@ impl Backends {
         let provider = Provider {
             id: 1,
             issuer: issuer.url(),
-            jwks_url: format!("{}/jwks", issuer.url()),
+            jwks_url: format!("{}/jwks", from_puzzel.url()),
             audience: None,
         };
         let puzzel = Puzzel::start(PuzzelConfig {
@@ -69,6 +88,14 @@ impl Backends {
             Some(folder) => Aws::start_in(folder).await?,
             None => Aws::start().await?,
         };
+        for (party, url) in [
+            (Party::Aws, aws.url()),
+            (Party::Zendesk, sunshine.url()),
+            (Party::Puzzel, puzzel.idp_url()),
+        ] {
+            taps.push(Tap::start(&calls, Party::Functions, party, address(&url)).await?);
+        }
+        taps.push(from_puzzel);
         let signing = json!({"activeKid": KID, "keys": {KID: signing_secret}});
         aws.put_secret(SIGNING_KEYS, &signing).await;
         let api_key = json!({"keyId": "int_local", "secret": api_key});
@@ -82,13 +109,15 @@ impl Backends {
             puzzel,
             sunshine,
             issuer,
+            calls,
             signing_secret,
             webhook_secret,
+            taps,
         })
     }
 
     /// What the functions are told, the same for all.
-    pub(super) fn environment(&self) -> Vec<(String, String)> {
+    pub fn environment(&self) -> Vec<(String, String)> {
         let mut environment = self.aws.environment();
         environment.extend(
             [
@@ -114,6 +143,11 @@ impl Backends {
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
+        for tap in &self.taps {
+            for (_, value) in &mut environment {
+                *value = tap.instead_of(value);
+            }
+        }
         environment
     }
 }

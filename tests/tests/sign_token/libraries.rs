@@ -5,37 +5,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use tests::node;
+
 use super::*;
 
-/// The folder with both libraries: `tests/node` copied below the target folder, and what its lock
-/// file names installed there. `None` where there is no Node on this machine.
+/// The folder with both libraries. `None` where there is no Node on this machine.
 fn libraries() -> Option<PathBuf> {
-    for program in ["node", "npm"] {
-        let version = Command::new(program).arg("--version").output();
-        if !version.is_ok_and(|version| version.status.success()) {
-            eprintln!("SKIPPED: {program} is missing, so no other JWT library has seen our tokens");
-            return None;
-        }
-    }
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("node");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
-    std::fs::create_dir_all(&folder).unwrap();
-    let lock = std::fs::read(source.join("package-lock.json")).unwrap();
-    let is_installed = folder.join("node_modules/jose").is_dir()
-        && std::fs::read(folder.join("package-lock.json")).is_ok_and(|installed| installed == lock);
-    for file in ["package.json", "package-lock.json", "verify.mjs"] {
-        std::fs::copy(source.join(file), folder.join(file)).unwrap();
-    }
-    if !is_installed {
-        let installed = Command::new("npm")
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-            .current_dir(&folder)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&installed.stderr);
-        assert!(installed.status.success(), "npm ci: {said}");
-    }
-    Some(folder)
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    node::install(target, "no other JWT library has seen our tokens")
 }
 
 /// What both libraries make of a token, or why one refuses it.

@@ -1,0 +1,24 @@
+/** The page: starts its parts, and keeps what they show up to date. */
+
+import * as account from "./account.js";
+import * as cleanup from "./cleanup.js";
+import * as diagram from "./diagram.js";
+import * as puzzel from "./puzzel.js";
+
+/** How often is looked for new calls, in milliseconds. */
+const PACE = 300;
+
+async function keepUp() {
+  try {
+    if (!document.hidden && (await diagram.show())) await cleanup.show();
+  } catch {
+    // The stack is being restarted; the next look will tell.
+  }
+  setTimeout(keepUp, PACE);
+}
+
+account.start();
+puzzel.start();
+cleanup.start();
+diagram.start();
+keepUp();

@@ -1,0 +1,57 @@
+//! Node, for what only it can tell: what other JWT libraries make of our tokens, and whether the
+//! browser side holds.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::lambda::workspace_root;
+
+/// `tests/node` copied below `target`, with `examples/web` in it as `web`, and what its lock file
+/// names installed. `None`, with a loud word for what is `missed`, where there is no Node here.
+///
+/// # Panics
+/// Where it cannot be copied or installed.
+pub fn install(target: &Path, missed: &str) -> Option<PathBuf> {
+    for program in ["node", "npm"] {
+        let version = Command::new(program).arg("--version").output();
+        if !version.is_ok_and(|version| version.status.success()) {
+            eprintln!("!!! SKIPPED: {program} is missing, so {missed}");
+            return None;
+        }
+    }
+    let folder = target.join("node");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    // Tests that run at the same time must not install over one another.
+    let lock = File::create(target.join("node.lock")).expect("a lock file");
+    lock.lock().expect("the lock");
+    let source = workspace_root().join("tests/node");
+    let wanted = std::fs::read(source.join("package-lock.json")).expect("the lock file");
+    let installed = folder.join("installed.json");
+    copy(&source, &folder);
+    copy(&workspace_root().join("examples/web"), &folder.join("web"));
+    if std::fs::read(&installed).ok().as_ref() != Some(&wanted) {
+        let npm = Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(&folder)
+            .output()
+            .expect("npm");
+        let said = String::from_utf8_lossy(&npm.stderr);
+        assert!(npm.status.success(), "npm ci: {said}");
+        std::fs::write(&installed, wanted).expect("a note of what is installed");
+    }
+    Some(folder)
+}
+
+/// Copies the files of a folder, but for those that are there already: a test may be reading them.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("the folder") {
+        let file = entry.expect("a file");
+        let (content, copy) = (std::fs::read(file.path()), to.join(file.file_name()));
+        let content = content.expect("the file");
+        if std::fs::read(&copy).ok().as_ref() != Some(&content) {
+            std::fs::write(copy, content).expect("a copy");
+        }
+    }
+}
