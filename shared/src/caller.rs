@@ -10,8 +10,9 @@ use crate::config::{ConfigError, Variables};
 use crate::email::VerifiedEmail;
 use crate::external_id::{ExternalId, InvalidExternalId};
 use crate::gateway::{Request, unauthenticated};
-use crate::oidc::{Verifier, VerifyError};
+use crate::oidc::{self, Verifier, VerifyError};
 use crate::problem::{Code, Problem};
+use crate::upstream_url::UpstreamUrl;
 
 /// The user who is logged in.
 pub struct Caller {
@@ -72,6 +73,8 @@ impl Callers {
     /// Reads `IDENTITY_SOURCE`, the claims' names, and what the source needs.
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         const CLAIM: &str = "the name of a claim";
+        // A wrong one is told also where another source does not need it.
+        let _: Option<UpstreamUrl> = variables.optional("OIDC_ISSUER", oidc::ISSUER)?;
         let source = variables.or(
             "IDENTITY_SOURCE",
             SourceName::JwtAuthorizer,
@@ -162,7 +165,10 @@ impl ClaimNames {
                 .and_then(|name| identifier(&claim(name)?))
                 .and_then(|id| ExternalId::try_from(id).ok())
                 .filter(|previous| *previous != external_id),
-            subject: claim("sub").as_ref().and_then(identifier),
+            subject: claim("sub")
+                .as_ref()
+                .and_then(identifier)
+                .filter(|subject| !subject.is_empty()),
             issuer: claim("iss").as_ref().and_then(identifier),
             external_id,
         })
@@ -210,6 +216,7 @@ impl From<VerifyError> for Problem {
                 Code::KeysUnavailable,
                 "tokens cannot be verified at the moment; try again",
             )
+            .retry_after(oidc::REFETCH_FLOOR.as_secs())
             .because(error),
         }
     }

@@ -1,6 +1,7 @@
 //! Configuration from environment variables: read once at start, with errors that say what to do.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::str::FromStr;
 
 /// A variable that keeps a function from starting.
@@ -34,10 +35,14 @@ pub enum ConfigError {
 pub struct Variables(HashMap<String, String>);
 
 impl Variables {
-    /// The variables of this process. One that is no Unicode counts as not set.
+    /// The variables of this process. What is no Unicode in one is replaced, and so refused by
+    /// whatever expects something of it.
     pub fn of_process() -> Self {
         std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .map(|(name, value)| {
+                let text = |text: OsString| text.to_string_lossy().into_owned();
+                (text(name), text(value))
+            })
             .collect()
     }
 
@@ -58,7 +63,7 @@ impl Variables {
             .map(|held| {
                 held.parse().map_err(|_| ConfigError::Invalid {
                     variable,
-                    held: held.chars().take(200).collect(),
+                    held: shown(held),
                     expected,
                 })
             })
@@ -116,6 +121,14 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Variables {
     }
 }
 
+/// What an error shows of a value: no password of a URL.
+fn shown(held: &str) -> String {
+    if held.contains("://") && held.contains('@') {
+        return "a URL with credentials".to_owned();
+    }
+    held.chars().take(200).collect()
+}
+
 /// Reads a function's configuration from this process's environment. An error is logged: the
 /// function does not start, and its log says why.
 pub fn start<C>(read: impl FnOnce(&Variables) -> Result<C, ConfigError>) -> Result<C, ConfigError> {
@@ -136,6 +149,13 @@ mod tests {
     fn empty_is_not_set() {
         assert_eq!(number(" "), Ok(5));
         assert_eq!(number("7"), Ok(7));
+    }
+
+    #[test]
+    fn an_error_shows_no_password() {
+        let variables = Variables::from_iter([("N", "https://user:CANARY@host")]);
+        let error = variables.required::<u64>("N", EXPECTED).unwrap_err();
+        assert!(!error.to_string().contains("CANARY"), "{error}");
     }
 
     #[test]

@@ -17,15 +17,19 @@ use crate::deadline::Deadline;
 use crate::http_client::{HttpClient, TransportError};
 use crate::upstream_url::{self, UpstreamUrl};
 
+/// What `OIDC_ISSUER` may hold.
+pub(crate) const ISSUER: &str = "the issuer's URL: https, or http on a loopback host";
 /// How old the issuer's keys may be before they are fetched again.
 const KEYS_TTL: Duration = Duration::from_hours(1);
 /// How much longer they serve while the issuer does not answer.
 const STALE_FOR: Duration = Duration::from_hours(1);
 /// How long after a fetch for an unknown key, or a failed one, none is made: tokens come from
 /// anybody, and must not make us call the issuer at will.
-const REFETCH_FLOOR: Duration = Duration::from_mins(1);
+pub(crate) const REFETCH_FLOOR: Duration = Duration::from_mins(1);
 /// How long discovery and keys may take together.
 const FETCH_LIMIT: Duration = Duration::from_secs(3);
+/// What is kept back of a request's time, to answer that there are no keys.
+const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 /// How far clocks may differ.
 const LEEWAY_SECONDS: u64 = 60;
@@ -82,10 +86,9 @@ pub struct Verifier {
 impl Verifier {
     /// Reads `OIDC_ISSUER` and `OIDC_AUDIENCE`. Nothing is fetched yet.
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
-        let expected = "the issuer's URL: https, or http on a loopback host";
-        let issuer: String = variables.required("OIDC_ISSUER", expected)?;
+        let issuer: String = variables.required("OIDC_ISSUER", ISSUER)?;
         Ok(Self {
-            discovery: variables.required("OIDC_ISSUER", expected)?,
+            discovery: variables.required("OIDC_ISSUER", ISSUER)?,
             issuer,
             audience: variables.required(
                 "OIDC_AUDIENCE",
@@ -132,10 +135,13 @@ impl Verifier {
                 .fetch_again(&keys, async || self.fetch(deadline).await)
                 .await?;
         }
-        let key = keys
-            .value
-            .find(&kid, header.alg)
-            .ok_or(VerifyError::Invalid("its key is not the issuer's"))?;
+        let key = keys.value.find(&kid, header.alg).ok_or_else(|| {
+            // Where the issuer's newest keys could not be had, it may be one of them.
+            self.keys.failure().map_or(
+                VerifyError::Invalid("its key is not the issuer's"),
+                VerifyError::KeysUnavailable,
+            )
+        })?;
         self.check(token, header.alg, key)
     }
 
@@ -192,7 +198,7 @@ impl Verifier {
     }
 
     async fn fetch(&self, deadline: Deadline) -> Result<KeySet, FetchError<KeysError>> {
-        let deadline = deadline.at_most(FETCH_LIMIT);
+        let deadline = deadline.less(ANSWER_MARGIN).at_most(FETCH_LIMIT);
         self.discover(deadline).await.map_err(|error| {
             tracing::warn!(%error, "the issuer's keys could not be fetched");
             FetchError::Unavailable(error)

@@ -111,7 +111,7 @@ impl Problem {
     /// The same with the seconds after which trying again makes sense.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
+        self.retry_after = Some(seconds.max(1));
         self
     }
 

@@ -21,6 +21,9 @@ const STALE_FOR: Duration = Duration::from_hours(1);
 /// milliseconds.
 const FETCH_LIMIT: Duration = Duration::from_secs(3);
 
+/// What is kept back of a request's time, to answer that there is no secret.
+const ANSWER_MARGIN: Duration = Duration::from_millis(100);
+
 /// A secret's typed form.
 pub trait Secret: Sized {
     /// Reads the secret's JSON object.
@@ -120,7 +123,7 @@ impl<T: Secret> CachedSecret<T> {
             cache: Cache::new(Policy {
                 ttl,
                 stale_for: STALE_FOR,
-                retry_stale: Duration::from_secs(5),
+                retry_stale: Duration::from_secs(5).min(ttl),
                 retry_empty: Duration::ZERO,
                 again_floor: Duration::ZERO,
             }),
@@ -151,16 +154,17 @@ impl<T: Secret> CachedSecret<T> {
 
     async fn fetch(&self, deadline: Deadline) -> Result<T, FetchError<SecretError>> {
         let request = self.client.get_secret_value().secret_id(&self.id).send();
-        let fetched = match tokio::time::timeout(deadline.remaining(), request).await {
-            Ok(Ok(answer)) => parse(answer.secret_string()).map_err(|shape| {
-                // What was right before serves on: this is a slip in editing, not a revocation.
-                FetchError::Unavailable(shape.into())
-            }),
-            Ok(Err(error)) => Err(classify(&error)),
-            Err(_elapsed) => Err(FetchError::Unavailable(SecretError::Unavailable(
-                "timeout".to_owned(),
-            ))),
-        };
+        let fetched =
+            match tokio::time::timeout(deadline.less(ANSWER_MARGIN).remaining(), request).await {
+                // A key that was taken out of the secret must not sign on, whatever is left there.
+                Ok(Ok(answer)) => {
+                    parse(answer.secret_string()).map_err(|shape| FetchError::Refused(shape.into()))
+                }
+                Ok(Err(error)) => Err(classify(&error)),
+                Err(_elapsed) => Err(FetchError::Unavailable(SecretError::Unavailable(
+                    "timeout".to_owned(),
+                ))),
+            };
         if let Err(FetchError::Unavailable(error) | FetchError::Refused(error)) = &fetched {
             tracing::warn!(%error, "a secret could not be fetched");
             metrics::emit(&[Metric::once("SecretFetchFailed")], &[]);

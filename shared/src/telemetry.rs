@@ -62,10 +62,16 @@ pub fn init(function: &'static str) {
 
 fn levels(directives: Option<&str>) -> Targets {
     let info = Targets::new().with_default(LevelFilter::INFO);
-    match directives {
-        None => info,
+    match directives.map(str::trim) {
+        None | Some("") => info,
         // Lambda's own name for a level above ERROR.
         Some("FATAL") => Targets::new().with_default(LevelFilter::ERROR),
+        // A word alone would be read as a target, and silence all others.
+        Some(word) if !word.contains(['=', ',']) => {
+            word.parse().map_or(info, |level: LevelFilter| {
+                Targets::new().with_default(level)
+            })
+        }
         Some(directives) => directives.parse().unwrap_or(info),
     }
 }
@@ -100,7 +106,7 @@ mod tests {
         assert!(debug.would_enable("shared", &Level::DEBUG));
         let one = levels(Some("sign_token=trace"));
         assert!(one.would_enable("sign_token::claims", &Level::TRACE));
-        for unknown in [None, Some("a=b=c")] {
+        for unknown in [None, Some(""), Some("verbose"), Some("a=b=c")] {
             assert!(levels(unknown).would_enable("shared", &Level::INFO));
             assert!(!levels(unknown).would_enable("shared", &Level::DEBUG));
         }

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-pub use backends::{Backends, KID, TABLE, conflicts_table};
+pub use backends::{BUCKET, Backends, KID, TABLE, conflicts_table};
 
 use crate::cargo_lambda::{self, CargoLambdaError, spinner};
 use crate::front;
-use crate::lambda::{build_command, workspace_root};
+use crate::lambda::{Function, LambdaError, build_command, workspace_root};
 use crate::local::Local;
 use crate::serve::{Forward, Server};
 use crate::watch::{Watch, WatchError};
@@ -62,6 +62,7 @@ const FIRST_ANSWER: Duration = Duration::from_mins(1);
 pub struct Stack {
     front: Server,
     watch: Watch,
+    cargo_lambda: PathBuf,
     /// What the functions talk to.
     pub backends: Arc<Backends>,
     _folder: Folder,
@@ -103,6 +104,7 @@ impl Stack {
         let stack = Self {
             front,
             watch,
+            cargo_lambda,
             backends,
             _folder: folder,
         };
@@ -128,6 +130,35 @@ impl Stack {
     /// Where they write it.
     pub fn log_file(&self) -> &Path {
         self.watch.log_file()
+    }
+
+    /// The command that invokes a function with an event that does not come over HTTP.
+    pub fn invoke_command(&self, function: &str, event: &Value) -> String {
+        let address = self.watch.address();
+        let program = if self.cargo_lambda.is_absolute() {
+            format!("{} lambda", self.cargo_lambda.display())
+        } else {
+            "cargo lambda".to_owned()
+        };
+        let (host, port) = (address.ip(), address.port());
+        format!("{program} invoke {function} -A {host} -P {port} --data-ascii '{event}'")
+    }
+
+    /// Does what [`Stack::invoke_command`] does.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, String> {
+        let address = self.watch.address();
+        let url = format!("http://{address}/2015-03-31/functions/{function}/invocations");
+        let answer = reqwest::Client::new().post(url).json(event).send().await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        answer.json().await.map_err(|error| error.to_string())
+    }
+
+    /// clean-conflicts with another `REMEDY` than the stack's, in a process of its own beside it:
+    /// `cargo lambda watch` gives all functions one environment.
+    pub async fn clean_conflicts(&self, remedy: &str) -> Result<Function, LambdaError> {
+        let mut environment = self.backends.environment();
+        environment.push(("REMEDY".to_owned(), remedy.to_owned()));
+        Function::start("clean-conflicts", environment).await
     }
 
     /// The claims of the made-up user.

@@ -1,65 +1,73 @@
 //! The story, played through the running functions. Each step says what it saw.
 
+mod cleanup;
+mod puzzel;
+mod sign;
+mod webhook;
+
 use std::io::{self, Write};
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::issuer::keys::{claims_of, header_of, hs256};
-use crate::stack::{KID, Stack};
+use crate::issuer::Tokens;
+use crate::stack::Stack;
 
 /// What a step saw, or what it saw instead.
 type Seen = Result<String, String>;
 type Step = for<'a> fn(&'a mut Story) -> Pin<Box<dyn Future<Output = Seen> + 'a>>;
+type Chapter = (&'static str, &'static [(&'static str, Step)]);
 
-/// The steps, in the order of the story.
-const STEPS: &[(&str, Step)] = &[
-    ("Ada logs in at the company's own login", |s| {
-        Box::pin(s.log_in())
-    }),
-    ("sign-token signs a messaging token for her", |s| {
-        Box::pin(s.sign())
-    }),
-    ("Zendesk accepts the token", |s| Box::pin(s.enter())),
-    ("without a login there is no token", |s| {
-        Box::pin(s.sign_for_nobody())
-    }),
-    ("Zendesk refuses a token of another secret", |s| {
-        Box::pin(s.wrong_secret())
-    }),
-    ("Zendesk refuses an expired token", |s| {
-        Box::pin(s.expired())
-    }),
-    ("the login changes its key, and it goes on", |s| {
-        Box::pin(s.rotate())
-    }),
+/// The chapters, in the order of the story. Each has a person of its own.
+const CHAPTERS: [Chapter; 6] = [
+    sign::CHAPTER,
+    cleanup::RELEASE,
+    cleanup::MERGE,
+    cleanup::DELETE,
+    webhook::CHAPTER,
+    puzzel::CHAPTER,
 ];
+
+/// How long one invocation may take.
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Plays every step and writes a line for each. Stops at the first that fails, with `false`.
 pub async fn play(stack: &Stack, out: &mut impl Write) -> io::Result<bool> {
     let mut story = Story {
         stack,
         client: reqwest::Client::new(),
-        id_token: String::new(),
+        user: Stack::user(),
+        tokens: None,
         messaging_token: String::new(),
+        zendesk_user: String::new(),
+        conflict: String::new(),
     };
-    for (number, (title, step)) in (1..).zip(STEPS) {
-        let began = Instant::now();
-        let seen = step(&mut story).await;
-        let took = began.elapsed().as_millis();
-        let (sign, text) = match &seen {
-            Ok(text) => ("ok", text),
-            Err(text) => ("FAILED", text),
-        };
-        writeln!(
-            out,
-            "{number:2}  {title:<48} {took:>5} ms  {sign}\n    {text}"
-        )?;
-        if seen.is_err() {
-            return Ok(false);
+    let began = Instant::now();
+    let mut number = 0;
+    for (title, steps) in CHAPTERS {
+        writeln!(out, "\n{title}")?;
+        for (title, step) in steps {
+            number += 1;
+            let began = Instant::now();
+            let seen = step(&mut story).await;
+            let took = began.elapsed().as_millis();
+            let (sign, text) = match &seen {
+                Ok(text) => ("ok", text),
+                Err(text) => ("FAILED", text),
+            };
+            let text = text.replace('\n', "\n    ");
+            writeln!(
+                out,
+                "{number:2}  {title:<60} {took:>5} ms  {sign}\n    {text}"
+            )?;
+            if seen.is_err() {
+                return Ok(false);
+            }
         }
     }
+    let seconds = began.elapsed().as_secs_f64();
+    writeln!(out, "\n{number} steps in {seconds:.1} s")?;
     Ok(true)
 }
 
@@ -67,94 +75,64 @@ pub async fn play(stack: &Stack, out: &mut impl Write) -> io::Result<bool> {
 struct Story<'a> {
     stack: &'a Stack,
     client: reqwest::Client,
-    id_token: String,
+    /// Who is logged in at the company's own login.
+    user: Value,
+    tokens: Option<Tokens>,
     messaging_token: String,
+    /// The messaging user that the person was before the external id changed.
+    zendesk_user: String,
+    conflict: String,
 }
 
 impl Story<'_> {
-    async fn log_in(&mut self) -> Seen {
+    /// Somebody logs in at the company's own login.
+    async fn log_in(&mut self, user: Value) -> Result<&Tokens, String> {
         let url = format!("{}/token", self.stack.backends.issuer.url());
-        let request = self.client.post(url).json(&Stack::user());
-        let (status, tokens) = answer(request).await?;
+        let (status, tokens) = answer(self.client.post(url).json(&user)).await?;
         expect(status == 200, &format!("{status} {tokens}"))?;
-        self.id_token = text(&tokens, "id_token")?;
-        let header = header_of(&self.id_token).unwrap_or_default();
-        Ok(format!("an ID token, header {header}"))
+        self.user = user;
+        let tokens = serde_json::from_value(tokens).map_err(|error| error.to_string())?;
+        Ok(self.tokens.insert(tokens))
     }
 
-    async fn sign(&mut self) -> Seen {
-        let request = self.token_request().bearer_auth(&self.id_token);
+    fn id_token(&self) -> &str {
+        self.tokens.as_ref().map_or("", |tokens| &tokens.id_token)
+    }
+
+    fn access_token(&self) -> &str {
+        let tokens = self.tokens.as_ref();
+        tokens.map_or("", |tokens| &tokens.access_token)
+    }
+
+    /// The external id of who is logged in.
+    fn external_id(&self) -> &str {
+        self.user["sub"].as_str().unwrap_or_default()
+    }
+
+    fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let method = method.parse().expect("a method");
+        self.client
+            .request(method, format!("{}{path}", self.stack.url()))
+    }
+
+    /// A request of who is logged in.
+    fn as_user(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.request(method, path).bearer_auth(self.id_token())
+    }
+
+    /// Gets a messaging token from sign-token.
+    async fn sign(&mut self, body: &Value) -> Result<Value, String> {
+        let request = self.as_user("POST", "/zendesk/token").json(body);
         let (status, signed) = answer(request).await?;
         expect(status == 200, &format!("{status} {signed}"))?;
         self.messaging_token = text(&signed, "token")?;
-        let claims = claims_of(&self.messaging_token).unwrap_or_default();
-        let of_ada = claims["external_id"] == Stack::user()["sub"] && claims["scope"] == "user";
-        expect(of_ada, &format!("claims {claims}"))?;
-        Ok(format!("claims {claims}"))
+        Ok(signed)
     }
 
-    async fn enter(&mut self) -> Seen {
-        let (status, session) = self.zendesk_login(&self.messaging_token).await?;
-        expect(status == 200, &format!("{status} {session}"))?;
-        let who = &session["user"]["externalId"];
-        Ok(format!("200, logged in as externalId {who}"))
-    }
-
-    async fn sign_for_nobody(&mut self) -> Seen {
-        let (status, problem) = answer(self.token_request()).await?;
-        let code = &problem["code"];
-        expect(
-            status == 401 && code == "unauthenticated",
-            &problem.to_string(),
-        )?;
-        Ok(format!("{status} {code}"))
-    }
-
-    async fn wrong_secret(&mut self) -> Seen {
-        let claims = claims_of(&self.messaging_token).unwrap_or_default();
-        self.refused(b"not the secret that Zendesk knows", &claims)
-            .await
-    }
-
-    async fn expired(&mut self) -> Seen {
-        // The function signs no token that is past already, so we do, with its own secret.
-        let mut claims = claims_of(&self.messaging_token).unwrap_or_default();
-        let issued = claims["iat"].as_i64().unwrap_or_default();
-        claims["iat"] = json!(issued - 7200);
-        claims["exp"] = json!(issued - 3600);
-        let secret = self.stack.backends.signing_secret.as_bytes();
-        self.refused(secret, &claims).await
-    }
-
-    async fn refused(&self, secret: &[u8], claims: &Value) -> Seen {
-        let header = json!({"alg": "HS256", "typ": "JWT", "kid": KID});
-        let (status, refusal) = self.zendesk_login(&hs256(secret, &header, claims)).await?;
-        let code = &refusal["code"];
-        expect(
-            status == 401 && code == "invalid_auth",
-            &format!("{status} {refusal}"),
-        )?;
-        Ok(format!("{status} {refusal}"))
-    }
-
-    async fn rotate(&mut self) -> Seen {
-        let url = format!("{}/rotate", self.stack.backends.issuer.url());
-        let (_, key) = answer(self.client.post(url)).await?;
-        self.log_in().await?;
-        self.sign().await?;
-        self.enter().await?;
-        let kid = &key["kid"];
-        Ok(format!("a token of the new key {kid} is taken at once"))
-    }
-
-    fn token_request(&self) -> reqwest::RequestBuilder {
-        self.client
-            .post(format!("{}/zendesk/token", self.stack.url()))
-    }
-
+    /// Shows a messaging token to Zendesk, as its SDK does, on a device of the person's own.
     async fn zendesk_login(&self, jwt: &str) -> Result<(u16, Value), String> {
         let url = format!("{}/_login", self.stack.backends.sunshine.url());
-        let login = json!({"jwt": jwt, "deviceId": "tour"});
+        let login = json!({"jwt": jwt, "deviceId": self.user["email"]});
         answer(self.client.post(url).json(&login)).await
     }
 }

@@ -302,10 +302,9 @@ async fn a_failed_fetch_starts_the_minute_too() {
     });
     let second = issuer.id_token(json!({"sub": "7"}));
     for _ in 0..3 {
-        assert_eq!(
-            refusal(&verifier, &second).await,
-            "its key is not the issuer's"
-        );
+        // Its key may be one of those that could not be had.
+        let why = no_keys(&verifier, &second).await;
+        assert!(why.starts_with("discovery: "), "{why}");
         verify(&verifier, &first).await.unwrap();
     }
     assert_eq!(issuer.fetches().discovery, 2);

@@ -54,10 +54,12 @@ async fn ctrl_c_leaves_no_process_behind() {
         .unwrap();
     let process = local.id().unwrap();
     let mut lines = BufReader::new(local.stdout.take().unwrap()).lines();
-    let mut curl = None;
+    let (mut curl, mut invoke) = (None, None);
     while let Some(line) = lines.next_line().await.unwrap() {
         if line.starts_with("curl ") {
             curl = Some(line);
+        } else if line.contains("lambda invoke ") {
+            invoke = Some(line);
         } else if line.starts_with("Ctrl-C") {
             break;
         }
@@ -67,6 +69,13 @@ async fn ctrl_c_leaves_no_process_behind() {
     let token = token.unwrap().strip_prefix("authorization: Bearer ");
     let request = reqwest::Client::new().post(url).bearer_auth(token.unwrap());
     assert_eq!(request.send().await.unwrap().status(), 200, "{curl}");
+
+    let invoke = invoke.expect("a line for clean-conflicts");
+    let invoked = Command::new("sh").args(["-c", &invoke]).output();
+    let invoked = invoked.await.unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&invoked.stdout)
+        .unwrap_or_else(|error| panic!("{invoke}: {error}: {invoked:?}"));
+    assert!(report["examined"].is_number(), "{report}");
 
     let pid = Pid::from_raw(process.try_into().unwrap()).unwrap();
     kill_process(pid, Signal::INT).unwrap();

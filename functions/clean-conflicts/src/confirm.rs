@@ -1,18 +1,21 @@
 //! What came of a remedy: nothing is resolved before it was seen.
 
+use std::time::Duration;
+
+use shared::clock::now_millis;
 use shared::conflicts::{Conflict, Reason, Remedy, State};
 use shared::email::EmailKey;
-use shared::sunshine::{User, UserId};
+use shared::sunshine::{Error, User, UserId};
 
 use crate::decision;
-use crate::evidence::{Found, evidence, found, unread, user_of};
+use crate::evidence::{Found, evidence, found, unread};
 use crate::remedy::{archive_to_write, send, take};
 use crate::restore::restore;
 use crate::run::Run;
 use crate::worker::{Step, Work};
 
-/// How often what came of a call is looked at before a person must.
-const MAX_LOOKS: u32 = 6;
+/// How long a delete that was answered may take.
+const DELETED_WITHIN: Duration = Duration::from_hours(24);
 
 /// What a look tells.
 enum Look {
@@ -43,12 +46,18 @@ async fn look(run: &Run<'_>, conflict: &mut Conflict) -> Work<Look> {
         return Ok(Look::Tells(Step::review(Reason::OutcomeUnknown)));
     };
     conflict.looks += 1;
-    let user = found(run, run.sunshine.user(&id, run.deadline).await)?;
+    let user = if remedy == Remedy::ReleaseEmail || conflict.email.is_none() {
+        found(run, run.sunshine.user(&id, run.deadline).await)?
+    } else {
+        None
+    };
+    // Where nothing may be written any more, what came of it is looked at all the same.
     if remedy == Remedy::ReleaseEmail
         && let Some(user) = &user
+        && let Ok(archive) = archive_to_write(run)
     {
-        let archive = archive_to_write(run)?;
-        let manifest = conflict.archive.as_deref().ok_or(Step::Leave)?;
+        let manifest = conflict.archive.as_deref();
+        let manifest = manifest.ok_or(Step::review(Reason::OutcomeUnknown))?;
         restore(run, archive, manifest, user).await?;
     }
     if is_free(run, conflict, &id, user.is_some()).await? {
@@ -62,12 +71,13 @@ async fn look(run: &Run<'_>, conflict: &mut Conflict) -> Work<Look> {
         Look::NoEffect(remedy)
     } else if conflict.answered {
         // Only a delete takes effect later. For anything else one look may be one too early.
-        let looks = if remedy == Remedy::Delete {
-            MAX_LOOKS
+        let may_be_early = if remedy == Remedy::Delete {
+            let since = now_millis().saturating_sub(conflict.sent_at.unwrap_or_default());
+            Duration::from_millis(since) < DELETED_WITHIN
         } else {
-            2
+            conflict.looks < 2
         };
-        Look::Tells(if conflict.looks < looks {
+        Look::Tells(if may_be_early {
             Step::Wait
         } else {
             Step::review(Reason::EmailStillHeld)
@@ -94,7 +104,10 @@ async fn again(run: &Run<'_>, conflict: &mut Conflict, remedy: Remedy) -> Work<O
             if (next == remedy || named == Some(next))
                 && target(conflict).as_ref() == Some(&user.id) =>
         {
-            if next > run.rules.allowed || !run.take_action() {
+            if next > run.rules.allowed {
+                return Ok(Some(Step::review(Reason::OutcomeUnknown)));
+            }
+            if !run.take_action() {
                 return Ok(Some(Step::Leave));
             }
             if next == remedy && next != Remedy::Delete {
@@ -137,11 +150,21 @@ async fn is_free(run: &Run<'_>, conflict: &Conflict, id: &UserId, exists: bool) 
         .all(is_the_callers))
 }
 
-/// Whether the caller's own user, if there was one, still is found under its external id.
+/// Whether the user that the caller had before, if any, was merged away or still has its
+/// external id.
 async fn caller_is_whole(run: &Run<'_>, conflict: &Conflict) -> Work<bool> {
-    let Some(caller) = conflict.claimants.first() else {
-        return Ok(false);
+    let Some(id) = conflict.own_user_id.as_deref() else {
+        return Ok(true);
     };
-    let own = user_of(run, caller).await?;
-    Ok(own.is_some_and(|own| own.external_id.as_ref() == Some(caller)))
+    let id: UserId = id
+        .parse()
+        .map_err(|_| Step::review(Reason::OtherUserChanged))?;
+    Ok(match run.sunshine.user(&id, run.deadline).await {
+        // The one that it was merged into may answer in its place.
+        Err(Error::NotFound | Error::InvalidAnswer { .. }) => true,
+        read => found(run, read)?.is_some_and(|own| {
+            let id = own.external_id.as_ref();
+            id.is_some_and(|id| conflict.claimants.contains(id))
+        }),
+    })
 }

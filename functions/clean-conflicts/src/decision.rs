@@ -150,12 +150,15 @@ fn lineage(
         signed_up_at: user.signed_up_at.as_deref().and_then(millis),
     };
     let proof = lineages.iter().find(|it| it.proves(&target, caller, now));
-    // It became somebody else's too, or was given to somebody again since.
+    // It became somebody else's too, or was given to somebody again since. So it was where the
+    // same was said before of another user, and this one has not been there since before that.
     let contradicts = |it: &&Lineage| {
         let became_anothers = it.previous == external_id && it.current != caller;
         let was_reissued =
             it.current == external_id && proof.is_some_and(|proof| it.time >= proof.time);
-        became_anothers || was_reissued
+        let was_of_another =
+            it.previous == external_id && it.current == caller && it.is_of_another(&target);
+        became_anothers || was_reissued || was_of_another
     };
     if lineages.iter().any(contradicts) {
         Err(Reason::ContradictedLineage)

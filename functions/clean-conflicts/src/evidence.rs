@@ -39,17 +39,23 @@ pub async fn evidence(run: &Run<'_>, conflict: &mut Conflict) -> Work<Found> {
         Ok(user) => user,
         Err(verdict) => return Ok(Found::Ended(ended(&verdict))),
     };
-    let mut found_remedy = None;
+    let (mut found_remedy, mut own_user_id) = (None, None);
     for claimant in &conflict.claimants {
         let own = user_of(run, claimant).await?;
         let external_id = user.external_id.as_deref().unwrap_or_default();
         let told = run.table.told_of(run.scope, external_id, claimant).await;
         let told = told.map_err(|error| unrecorded(&error))?;
         let (own, now) = (own.as_ref(), now_millis());
+        own_user_id = own
+            .filter(|own| own.external_id.as_ref() == Some(claimant))
+            .map(|own| own.id.to_string());
         match decision::decide(conflict, &told, &user, claimant, own, now, rules) {
             Verdict::Act(remedy) => found_remedy = Some(remedy),
             verdict => return Ok(Found::Ended(ended(&verdict))),
         }
+    }
+    if conflict.sent_at.is_none() {
+        conflict.own_user_id = own_user_id;
     }
     let is_known_by_id = conflict.email.is_none();
     Ok(Found::Ended(match found_remedy {

@@ -88,9 +88,12 @@ fn asked(scope: &Scope, resolve: &Resolve, user: &User) -> Conflict {
 /// Says what would be done, and writes nothing.
 async fn dry_run(run: &Run<'_>, mut conflict: Conflict) -> Result<(), Error> {
     let known = run.table.get(&conflict.conflict_id).await?;
-    if let Some(known) = known.filter(|known| !is_over(known.state)) {
-        conflict.claimants.extend(known.claimants);
+    if let Some(known) = known {
+        if !is_over(known.state) {
+            conflict.claimants.extend(known.claimants);
+        }
         conflict.lineages.extend(known.lineages);
+        conflict.drop_earlier_claimants();
     }
     if !conflict.has_ended() {
         let now = now_millis();
@@ -121,10 +124,13 @@ async fn open(table: &Table, asked: Conflict) -> Result<Conflict, TableError> {
     let now = now_millis();
     match conflict.state {
         state if is_over(state) => {
-            conflict = Conflict {
+            // It is over, and what was said of it is not forgotten.
+            let mut again = Conflict {
                 version: conflict.version,
                 ..asked.clone()
             };
+            again.lineages.extend(conflict.lineages);
+            conflict = again;
         }
         _ if asked.has_ended() => return Ok(conflict),
         State::NeedsReview | State::Failed | State::Planned => {

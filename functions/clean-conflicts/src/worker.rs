@@ -10,8 +10,8 @@ use crate::evidence::{Found, evidence};
 use crate::remedy;
 use crate::run::Run;
 
-/// After so many looks at what came of a call, each next one is left more time.
-const LOOKS_AT_ONCE: u32 = 3;
+/// So long after a call each run looks what came of it; then the looks come less and less often.
+const LOOKED_AT_ONCE: Duration = Duration::from_secs(2);
 
 /// What becomes of a conflict after this run.
 pub enum Step {
@@ -89,7 +89,14 @@ fn settle(conflict: &mut Conflict, before: &Conflict, step: &Step, now: u64) {
         Step::End(State::NotAConflict, _) if was_sent => conflict.end(State::Resolved, None, now),
         Step::End(state, reason) => conflict.end(*state, *reason, now),
         Step::Retry => conflict.due_at = Some(now + millis(backoff(conflict.attempts))),
-        Step::Wait => conflict.due_at = Some(now + millis(patience(conflict.looks))),
+        Step::Wait => {
+            let since = now.saturating_sub(conflict.sent_at.unwrap_or(now));
+            conflict.due_at = Some(now + millis(patience(Duration::from_millis(since))));
+            if conflict.answered {
+                // To wait for what was promised is no attempt.
+                conflict.attempts = before.attempts;
+            }
+        }
         Step::Leave => {
             conflict.attempts = before.attempts;
             if conflict.sent_at == before.sent_at {
@@ -176,13 +183,13 @@ fn backoff(attempts: u32) -> Duration {
     Duration::from_secs(seconds).min(Duration::from_hours(1))
 }
 
-/// The wait before the next look. The first ones come with the next runs; then the upstream is
-/// left time, because it may delete long histories long after it said so.
-fn patience(looks: u32) -> Duration {
-    if looks <= LOOKS_AT_ONCE {
+/// The wait before the next look at what came of a call that was sent so long ago: the upstream
+/// may delete long histories long after it said so.
+fn patience(since: Duration) -> Duration {
+    if since < LOOKED_AT_ONCE {
         Duration::ZERO
     } else {
-        backoff(looks + 1)
+        (since / 2).min(Duration::from_mins(10))
     }
 }
 
@@ -257,11 +264,30 @@ mod tests {
 
     #[test]
     fn each_attempt_waits_longer() {
-        let waits = |wait: fn(u32) -> Duration| (1..=8).map(wait).collect::<Vec<_>>();
-        let grows = |waits: &[Duration]| waits.is_sorted();
-        assert!(grows(&waits(backoff)) && grows(&waits(patience)));
-        assert_eq!(waits(backoff).last(), Some(&Duration::from_hours(1)));
-        assert_eq!(patience(LOOKS_AT_ONCE), Duration::ZERO);
+        let waits: Vec<_> = (1..=8).map(backoff).collect();
+        assert!(waits.is_sorted());
+        assert_eq!(waits.last(), Some(&Duration::from_hours(1)));
+    }
+
+    #[test]
+    fn each_look_waits_longer() {
+        let waits: Vec<_> = (0..=60)
+            .map(|it| patience(Duration::from_mins(it)))
+            .collect();
+        assert!(waits.is_sorted());
+        assert_eq!(waits.first(), Some(&Duration::ZERO));
+        assert_eq!(waits.last(), Some(&Duration::from_mins(10)));
+    }
+
+    #[test]
+    fn to_wait_for_an_answered_call_is_no_attempt() {
+        let mut before = pending();
+        before.sent_at = Some(NOW);
+        before.answered = true;
+        let mut conflict = taken(&before);
+        settle(&mut conflict, &before, &Step::Wait, NOW + 10_000);
+        assert_eq!(conflict.attempts, before.attempts);
+        assert_eq!(conflict.due_at, Some(NOW + 15_000));
     }
 
     #[test]

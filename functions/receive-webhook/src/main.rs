@@ -7,5 +7,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     shared::telemetry::init("receive-webhook");
     let config = shared::config::start(Config::from_variables)?;
     let function = ReceiveWebhook::start(config, shared::secrets::client().await).await;
-    shared::gateway::run(async |request| function.handle(request).await).await
+    // Boxed, because the SDK's futures are large.
+    Box::pin(shared::gateway::run(async |request| {
+        function.handle(request).await
+    }))
+    .await
 }

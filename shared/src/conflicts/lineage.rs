@@ -76,6 +76,22 @@ impl Lineage {
     }
 }
 
+impl Lineage {
+    /// Whether an operator said this of another user, before `target` signed up: a command that is
+    /// given twice must not reach the new holder of an external id.
+    pub fn is_of_another(&self, target: &Target<'_>) -> bool {
+        match &self.source {
+            Source::Operator { user_id } => {
+                user_id != target.id
+                    && target
+                        .signed_up_at
+                        .is_none_or(|signed_up| signed_up >= self.time)
+            }
+            Source::Webhook | Source::Claim => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +176,8 @@ mod tests {
             signed_up_at: None,
             ..target()
         };
+        assert!(said("b").is_of_another(&unknown) && !said("a").is_of_another(&unknown));
+        assert!(!said("b").is_of_another(&target()));
         assert!(said("a").proves(&unknown, "123456", NOW));
         assert!(!said("b").proves(&unknown, "123456", NOW));
     }

@@ -55,6 +55,9 @@ pub struct Conflict {
     /// The id of the user that holds the email.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
+    /// The id of the user that the caller had before a remedy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_user_id: Option<String>,
     /// The key of the archive's manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archive: Option<String>,
@@ -110,6 +113,7 @@ impl Conflict {
             remedy: None,
             reason: None,
             user_id: None,
+            own_user_id: None,
             archive: None,
             archive_progress: None,
             sent_at: None,
@@ -153,11 +157,24 @@ impl Conflict {
                 changed.lineages.push(lineage.clone());
             }
         }
+        changed.drop_earlier_claimants();
         if changed == *self {
             return None;
         }
         changed.plan_again(now);
         Some(changed)
+    }
+
+    /// Drops the claimants that became another one, as a claim or an operator said last: they are
+    /// one person, and no dispute.
+    pub fn drop_earlier_claimants(&mut self) {
+        let mut told: Vec<_> = self.lineages.iter().collect();
+        told.sort_by_key(|lineage| lineage.time);
+        for lineage in told {
+            if lineage.previous != lineage.current && self.claimants.contains(&lineage.current) {
+                self.claimants.remove(&lineage.previous);
+            }
+        }
     }
 
     /// Who claims the email goes by other external ids now.

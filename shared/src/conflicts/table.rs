@@ -105,18 +105,10 @@ impl Table {
     /// Records that a conflict was reported: opens it, or adds to what is there. One conditional
     /// write where there is no record, or nothing new. Answers the record as it is now.
     pub async fn report(&self, report: &Conflict) -> Result<Conflict, TableError> {
-        let new = conflict_item(report)?;
         loop {
-            let there = match self
-                .put_item(&new, |put| {
-                    put.condition_expression("attribute_not_exists(pk)")
-                })
-                .await?
-            {
-                Put::Written => return Ok(report.clone()),
-                Put::Refused(there) => there,
+            let Some(known) = self.open(report).await? else {
+                return Ok(report.clone());
             };
-            let known: Conflict = from_item(*there).map_err(|_| TableError::Malformed)?;
             let Some(mut changed) = known.reported_again(report, now_millis()) else {
                 return Ok(known);
             };
@@ -125,6 +117,21 @@ impl Table {
                 Err(TableError::Changed) => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Writes a record, unless there is one; that one is answered then.
+    pub(super) async fn open(&self, report: &Conflict) -> Result<Option<Conflict>, TableError> {
+        let put = self
+            .put_item(&conflict_item(report)?, |put| {
+                put.condition_expression("attribute_not_exists(pk)")
+            })
+            .await?;
+        match put {
+            Put::Written => Ok(None),
+            Put::Refused(there) => from_item(*there)
+                .map(Some)
+                .map_err(|_| TableError::Malformed),
         }
     }
 
@@ -175,7 +182,7 @@ impl Table {
             .send()
             .await
             .map_err(|error| unavailable(&error))?;
-        Ok((read_all(answer.items)?, answer.last_evaluated_key))
+        Ok((read_all(answer.items), answer.last_evaluated_key))
     }
 
     /// Up to `limit` records in `state`, the latest changed first, from `start` on.
@@ -201,7 +208,7 @@ impl Table {
             .send()
             .await
             .map_err(|error| unavailable(&error))?;
-        Ok((read_all(answer.items)?, answer.last_evaluated_key))
+        Ok((read_all(answer.items), answer.last_evaluated_key))
     }
 
     /// Takes the run lease until `until`, in milliseconds since 1970; `None` where another run
@@ -327,12 +334,15 @@ fn run_item(owner: &str, until: u64) -> Item {
     ])
 }
 
-fn read_all(items: Option<Vec<Item>>) -> Result<Vec<Conflict>, TableError> {
-    items
-        .unwrap_or_default()
-        .into_iter()
-        .map(|item| from_item(item).map_err(|_| TableError::Malformed))
-        .collect()
+/// The records of a page. One that cannot be read does not keep the others from being worked on.
+fn read_all(items: Option<Vec<Item>>) -> Vec<Conflict> {
+    let read = items.unwrap_or_default().into_iter().map(from_item);
+    read.filter_map(|conflict| {
+        conflict
+            .inspect_err(|_| tracing::error!("a record has not the form it should have"))
+            .ok()
+    })
+    .collect()
 }
 
 fn string(value: impl Into<String>) -> AttributeValue {

@@ -50,6 +50,9 @@ impl Table {
     ) -> Result<(), TableError> {
         let claimant = self.became_since(scope, external_id, time).await?;
         let report = Conflict::over_email(scope, email, &claimant, now_millis());
+        if self.open(&report).await?.is_none() {
+            return Ok(());
+        }
         self.rename_claimants(scope, &report.conflict_id, &claimant)
             .await?;
         let conflict = self.report(&report).await?;

@@ -10,8 +10,9 @@ use http::{HeaderMap, HeaderValue, Method};
 use lambda_http::aws_lambda_events::alb::AlbTargetGroupRequest;
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayRequestAuthorizer, ApiGatewayV2httpRequest};
 use lambda_runtime::Error;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::deadline::Deadline;
 use crate::problem::{Code, Problem};
@@ -152,19 +153,34 @@ impl Request {
         if let Ok(event) = serde_json::from_str(event) {
             return Ok(Ok(Self::from_load_balancer(event)));
         }
-        let context = serde_json::from_str::<Value>(event)
-            .ok()
-            .and_then(|mut event| event.get_mut("requestContext").map(Value::take))
-            .ok_or("the event is no HTTP request; invoke this function through its route")?;
+        // What cannot be read is looked at no further than to tell why.
+        let unread = serde_json::from_str::<UnreadEvent<'_>>(event)
+            .map_err(|_| "the event is no HTTP request; invoke this function through its route")?;
+        let authorizer = unread.request_context.authorizer;
         // What an authorizer has put there and cannot be read is no proof of who is calling.
-        Ok(Err(
-            if context.get("authorizer").is_some_and(|it| !it.is_null()) {
-                unauthenticated("the authorizer's context is malformed")
-            } else {
-                Problem::new(Code::InvalidRequest, "the request cannot be read")
-            },
-        ))
+        let is_malformed = authorizer.is_some_and(|it| {
+            serde_json::from_str::<Option<ApiGatewayRequestAuthorizer>>(it.get()).is_err()
+        });
+        Ok(Err(if is_malformed {
+            unauthenticated("the authorizer's context is malformed")
+        } else {
+            Problem::new(Code::InvalidRequest, "the request cannot be read")
+        }))
     }
+}
+
+/// As much of an event as is read of one that cannot be read as a whole.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UnreadEvent<'a> {
+    #[serde(borrow)]
+    request_context: UnreadContext<'a>,
+}
+
+#[derive(Deserialize)]
+struct UnreadContext<'a> {
+    #[serde(borrow, default)]
+    authorizer: Option<&'a RawValue>,
 }
 
 /// 401: who is calling is not known. `cause` goes to the log.

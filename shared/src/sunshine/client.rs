@@ -48,7 +48,7 @@ pub struct Options {
     pub first_backoff: Duration,
     /// What the wait grows to: 8 s.
     pub longest_backoff: Duration,
-    /// The largest answer that is read, in bytes: 8 MiB.
+    /// The largest answer that is read, in bytes: 16 MiB, more than 100 messages of 100 kB.
     pub body_limit: usize,
 }
 
@@ -60,7 +60,7 @@ impl Default for Options {
             max_retries: 5,
             first_backoff: Duration::from_millis(250),
             longest_backoff: Duration::from_secs(8),
-            body_limit: 8 << 20,
+            body_limit: 16 << 20,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use serde_json::json;
 use tests::stack::{Options, Stack, StackError};
 use tests::tour;
 use tokio::signal::unix::{SignalKind, signal};
@@ -63,6 +64,7 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, StackError> {
 fn introduce(stack: &Stack) -> io::Result<()> {
     let (url, issuer) = (stack.url(), stack.backends.issuer.url());
     let token = stack.backends.issuer.id_token(Stack::user());
+    let drain = stack.invoke_command("clean-conflicts", &json!({"action": "drain"}));
     writeln!(
         io::stdout(),
         "chat-identity    {url}\n\
@@ -70,14 +72,18 @@ fn introduce(stack: &Stack) -> io::Result<()> {
          Zendesk          {}\n\
          Puzzel           {}\n\
          AWS              {}\n\
+         webhook secret   {}\n\
          logs             {}\n\n\
          Ada's ID token, good for an hour:\n\n{token}\n\n\
          Try it:\n\n\
          curl -s -X POST {url}/zendesk/token -H 'authorization: Bearer {token}'\n\n\
+         Clear the conflicts that were reported (REMEDY is plan, as long as it is not set):\n\n\
+         {drain}\n\n\
          Ctrl-C stops everything.",
         stack.backends.sunshine.url(),
         stack.backends.puzzel.idp_url(),
         stack.backends.aws.url(),
+        stack.backends.webhook_secret,
         stack.log_file().display(),
     )
 }

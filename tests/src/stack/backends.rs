@@ -24,7 +24,8 @@ const API_KEY: &str = "chat-identity/sunshine-api-key";
 const WEBHOOK: &str = "chat-identity/webhook";
 /// The table of conflicts.
 pub const TABLE: &str = "conflicts";
-const BUCKET: &str = "archive";
+/// The bucket of the archive.
+pub const BUCKET: &str = "archive";
 const CUSTOMER: &str = "12345";
 
 /// Everything around the functions. The fields are in the order in which they end: the reverse
@@ -123,12 +124,18 @@ impl Backends {
                 ("IDENTITY_SOURCE", "bearer".to_owned()),
                 ("OIDC_ISSUER", self.issuer.url()),
                 ("OIDC_AUDIENCE", AUDIENCE.to_owned()),
+                (
+                    "PREVIOUS_EXTERNAL_ID_CLAIM",
+                    "previous_external_id".to_owned(),
+                ),
                 ("SIGNING_KEY_SECRET_ID", SIGNING_KEYS.to_owned()),
                 ("CONFLICTS_TABLE", TABLE.to_owned()),
                 ("ARCHIVE_BUCKET", BUCKET.to_owned()),
                 ("SUNSHINE_BASE_URL", self.sunshine.url()),
                 ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
                 ("SUNSHINE_API_KEY_SECRET_ID", API_KEY.to_owned()),
+                // Nobody else needs the stand-in's time.
+                ("SUNSHINE_REQUESTS_PER_SECOND", "50".to_owned()),
                 ("WEBHOOK_SECRET_ID", WEBHOOK.to_owned()),
                 ("PUZZEL_IDP_URL", self.puzzel.idp_url()),
                 ("PUZZEL_COMM_URL", self.puzzel.comm_url()),

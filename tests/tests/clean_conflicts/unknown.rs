@@ -96,6 +96,13 @@ async fn a_deletion_that_never_comes_is_a_persons_and_is_not_sent_again() {
     });
     stack.sunshine.add_user(holder());
     stack.resolve(Some("delete")).await;
+    assert_eq!(stack.the_record()["state"], "confirming");
+    let id = stack.the_record()["conflictId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let a_day_ago = now() - 24 * 60 * 60 * 1000;
+    stack.edit(&id, |record| record["sentAt"] = a_day_ago.into());
     let record = stack.drain_to_the_end().await;
     assert_eq!(record["state"], "needs_review");
     assert_eq!(record["reason"], "email_still_held");

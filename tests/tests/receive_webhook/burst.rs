@@ -1,7 +1,7 @@
 //! A burst of 5,000 events: recorded whole, each once.
 //!
-//! Lambda gives one process one event at a time, so a burst is several processes at once: four
-//! here, each with a quarter of the events, and every tenth event delivered twice.
+//! Lambda gives one process one event at a time, so a burst is several processes at once: two
+//! here, each with half of the events, and every tenth event delivered twice.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use super::*;
 
 const EVENTS: usize = 5_000;
-const PROCESSES: usize = 4;
+const PROCESSES: usize = 2;
 
 fn event(number: usize) -> Value {
     let (previous, current) = (format!("old-{number}"), format!("new-{number}"));

@@ -98,8 +98,7 @@ async fn what_is_almost_refused_is_taken() {
 #[tokio::test]
 async fn the_names_of_headers_come_in_any_case_and_the_body_in_base64() {
     let stack = Stack::start(&[]).await;
-    type Case = fn(&str) -> String;
-    let cases: [Case; 3] = [str::to_owned, str::to_lowercase, str::to_uppercase];
+    let cases: [fn(&str) -> String; 3] = [str::to_owned, str::to_lowercase, str::to_uppercase];
     for case in cases {
         let mut event = signed_body(BODY).api_gateway();
         let headers = event["headers"].as_object().unwrap().clone();

@@ -39,10 +39,10 @@ async fn each_variable_that_is_wrong_is_named_with_what_it_holds_and_what_it_may
         let told = format!("{variable} holds {held:?}; it must hold {expected}");
         assert!(output.contains(&told), "{output}");
     }
-    for issuer in [
-        "http://idp.example",
-        "idp.example",
-        "https://user:pass@idp.example",
+    for (issuer, shown) in [
+        ("http://idp.example", "http://idp.example"),
+        ("idp.example", "idp.example"),
+        ("https://user:pass@idp.example", "a URL with credentials"),
     ] {
         let variables = [
             ("IDENTITY_SOURCE", "bearer"),
@@ -50,7 +50,7 @@ async fn each_variable_that_is_wrong_is_named_with_what_it_holds_and_what_it_may
             ("OIDC_ISSUER", issuer),
         ];
         let output = refusal(&variables).await;
-        let told = format!("OIDC_ISSUER holds {issuer:?}; it must hold the issuer's URL: https");
+        let told = format!("OIDC_ISSUER holds {shown:?}; it must hold the issuer's URL: https");
         assert!(output.contains(&told), "{output}");
     }
 }

@@ -176,31 +176,6 @@ fn calls_are_throttled() {
 }
 
 #[test]
-fn the_access_log_holds_nothing_personal() {
-    let whole = Template::whole();
-    let settings = &whole.properties("HttpApiStage")["AccessLogSettings"];
-    assert_eq!(settings["DestinationArn"], "${HttpApiLogGroup.Arn}");
-    assert!(whole.properties("HttpApiLogGroup")["RetentionInDays"].is_number());
-    let line: BTreeMap<String, String> =
-        serde_json::from_str(settings["Format"].as_str().unwrap()).unwrap();
-    let logged: BTreeSet<_> = line
-        .values()
-        .map(|it| it.strip_prefix("$context.").unwrap())
-        .collect();
-    let harmless = [
-        "requestId",
-        "requestTime",
-        "routeKey",
-        "status",
-        "responseLatency",
-        "integrationStatus",
-        "integrationLatency",
-        "error.responseType",
-    ];
-    assert_eq!(logged, harmless.into_iter().collect());
-}
-
-#[test]
 fn only_the_origins_that_are_named_may_call_from_a_browser() {
     assert_eq!(
         Template::whole().properties("HttpApi")["CorsConfiguration"],

@@ -133,7 +133,6 @@ fn each_function_logs_json_into_a_group_of_its_own_with_retention() {
         assert_eq!(properties["RetentionInDays"], "14", "{group}");
         groups.insert(group);
     }
-    groups.insert("HttpApiLogGroup".to_owned());
     let all: BTreeSet<_> = whole
         .of_type("AWS::Logs::LogGroup")
         .into_iter()

@@ -58,13 +58,10 @@ fn needs(function: &str) -> Vec<(&'static str, &'static str)> {
             ("secretsmanager:GetSecretValue", SIGNING[0].1),
             ("kms:Decrypt", KEY),
         ],
-        "ReportConflictFunction" => {
-            vec![("dynamodb:GetItem", table), ("dynamodb:PutItem", table)]
-        }
+        "ReportConflictFunction" => vec![("dynamodb:PutItem", table)],
         "CleanConflictsFunction" => vec![
             ("dynamodb:GetItem", table),
             ("dynamodb:PutItem", table),
-            ("dynamodb:Query", table),
             ("dynamodb:Query", "${ConflictsTable.Arn}/index/due"),
             ("dynamodb:Query", "${ConflictsTable.Arn}/index/state"),
             ("s3:GetObject", "${ArchiveBucket.Arn}/*"),

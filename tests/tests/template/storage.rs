@@ -79,6 +79,27 @@ fn the_tables_keys_and_indexes_are_those_that_the_code_uses() {
 }
 
 #[test]
+fn the_local_table_is_the_templates() {
+    let template = Template::load();
+    let table = &template.0["Resources"]["ConflictsTable"]["Properties"];
+    let local = tests::stack::conflicts_table("local");
+    for (name, value) in local.as_object().unwrap() {
+        if name == "TableName" {
+            continue;
+        }
+        assert_eq!(table[name], *value, "{name}");
+    }
+    for name in [
+        "KeySchema",
+        "AttributeDefinitions",
+        "GlobalSecondaryIndexes",
+    ] {
+        assert!(local[name].is_array(), "{name}");
+    }
+    assert!(table["LocalSecondaryIndexes"].is_null());
+}
+
+#[test]
 fn the_archive_is_private_encrypted_and_versioned() {
     let whole = Template::whole();
     let bucket = whole.properties("ArchiveBucket");

@@ -68,7 +68,8 @@ impl Archive {
     pub async fn connect(bucket: String) -> Self {
         let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
         // At another endpoint than AWS's own a bucket is no host name.
-        let by_path = config.endpoint_url().is_some();
+        let by_path =
+            config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let config = aws_sdk_s3::config::Builder::from(&config)
             .force_path_style(by_path)
             .build();
