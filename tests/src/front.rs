@@ -59,7 +59,6 @@ async fn serve(State(front): State<Front>, request: Request) -> Response {
             ];
             (headers, bytes).into_response()
         }
-        Err(_) if path == "/" => "chat-identity runs here, without a page yet\n".into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
 }

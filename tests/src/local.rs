@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::calls::Party;
-use crate::lambda::Function;
 use crate::serve::Forward;
 use crate::stack::{Backends, TABLE};
 use crate::tap;
@@ -133,15 +132,12 @@ struct Clean {
     event: Value,
 }
 
-/// In a process of its own: under `cargo lambda watch` all functions have one environment.
 async fn clean(State(local): State<Local>, Json(Clean { remedy, event }): Json<Clean>) -> Response {
     let calls = &local.backends.calls;
     let title = format!("invoke clean-conflicts with REMEDY={remedy}");
     let number = calls.asked(Party::Page, Party::Functions, title, event.clone());
-    let mut environment = local.backends.environment();
-    environment.push(("REMEDY".to_owned(), remedy));
     let report = async {
-        let function = Function::start("clean-conflicts", environment).await?;
+        let function = local.backends.clean_conflicts(&remedy).await?;
         function.invoke(&event).await
     };
     let (status, answer) = match report.await {

@@ -14,7 +14,7 @@ pub use backends::{BUCKET, Backends, KID, TABLE, conflicts_table};
 
 use crate::cargo_lambda::{self, CargoLambdaError, spinner};
 use crate::front;
-use crate::lambda::{Function, LambdaError, build_command, workspace_root};
+use crate::lambda::{build_command, workspace_root};
 use crate::local::Local;
 use crate::serve::{Forward, Server};
 use crate::watch::{Watch, WatchError};
@@ -151,14 +151,6 @@ impl Stack {
         let answer = reqwest::Client::new().post(url).json(event).send().await;
         let answer = answer.map_err(|error| error.to_string())?;
         answer.json().await.map_err(|error| error.to_string())
-    }
-
-    /// clean-conflicts with another `REMEDY` than the stack's, in a process of its own beside it:
-    /// `cargo lambda watch` gives all functions one environment.
-    pub async fn clean_conflicts(&self, remedy: &str) -> Result<Function, LambdaError> {
-        let mut environment = self.backends.environment();
-        environment.push(("REMEDY".to_owned(), remedy.to_owned()));
-        Function::start("clean-conflicts", environment).await
     }
 
     /// The claims of the made-up user.

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use crate::aws::Aws;
 use crate::calls::{Calls, Party};
 use crate::issuer::{AUDIENCE, Issuer};
+use crate::lambda::{Function, LambdaError};
 use crate::standins::puzzel::{Provider, Puzzel, PuzzelConfig};
 use crate::standins::sunshine::{Sunshine, SunshineConfig};
 use crate::tap::{Tap, address};
@@ -116,8 +117,16 @@ impl Backends {
         })
     }
 
+    /// clean-conflicts with another `REMEDY` than the stack's, in a process of its own beside it:
+    /// `cargo lambda watch` gives all functions one environment.
+    pub async fn clean_conflicts(&self, remedy: &str) -> Result<Function, LambdaError> {
+        let mut environment = self.environment();
+        environment.push(("REMEDY".to_owned(), remedy.to_owned()));
+        Function::start("clean-conflicts", environment).await
+    }
+
     /// What the functions are told, the same for all.
-    pub fn environment(&self) -> Vec<(String, String)> {
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
         let mut environment = self.aws.environment();
         environment.extend(
             [

@@ -269,7 +269,7 @@ impl Story<'_> {
     /// Invokes clean-conflicts with another `REMEDY` than the stack's: the same binary, in a
     /// process of its own, because `cargo lambda watch` gives every function one environment.
     async fn clean(&self, remedy: &str, event: &Value) -> Result<Value, String> {
-        let clean = self.stack.clean_conflicts(remedy).await;
+        let clean = self.stack.backends.clean_conflicts(remedy).await;
         let clean = clean.map_err(|error| error.to_string())?;
         let answer = clean.invoke_within(event, DEADLINE).await;
         answer.map_err(|error| format!("{error}\n{}", clean.output().lines().join("\n")))
