@@ -1,5 +1,6 @@
 //! The pace of a run: additive increase, multiplicative decrease.
 
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,12 +9,12 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::deadline::Deadline;
 
-/// Seconds over which the rate is spread. Longer than a second, so that requests that leave in
-/// time and arrive a little late or early still do not exceed the rate in any second.
-const WINDOW_SECONDS: f64 = 1.03;
-/// How far a late task may catch up, so that the runtime's timer (1 ms) costs no throughput.
-/// `1 s + CATCH_UP` is less than the window: that is what keeps every second within the rate.
-const CATCH_UP: Duration = Duration::from_millis(10);
+/// The window that has no more requests than the rate. Longer than a second, so that requests that
+/// leave in time and arrive up to 40 ms early or late still do not exceed the rate in any second.
+const WINDOW: Duration = Duration::from_millis(1040);
+/// How far the run may catch up where the machine held it up, so that a late task or timer costs no
+/// throughput. The window holds all the same.
+const CATCH_UP: Duration = Duration::from_millis(200);
 /// What a 429 leaves of the rate.
 const DECREASE: f64 = 0.5;
 /// The part of the full rate that is regained in a second.
@@ -21,7 +22,7 @@ const INCREASE_PER_SECOND: f64 = 0.1;
 /// The part of the full rate that is never gone below.
 const FLOOR: f64 = 0.05;
 
-/// Spaces the requests of a run evenly, so that no second has more than the rate. Shared by
+/// Spaces the requests of a run evenly, and lets no second have more than the rate. Shared by
 /// concurrent tasks, which are served in turn. Starts at the full rate.
 #[derive(Debug)]
 pub struct Pacer {
@@ -37,7 +38,12 @@ struct State {
     rate: f64,
     rate_since: Instant,
     decreased_at: Option<Instant>,
+    /// When the next request is due, by the spacing alone.
     next: Instant,
+    /// How many requests the window may have.
+    most: usize,
+    /// When the last of them left, the earliest first.
+    recent: VecDeque<Instant>,
     paused_until: Instant,
     granted: u64,
 }
@@ -65,6 +71,8 @@ impl Pacer {
                 rate_since: now,
                 decreased_at: None,
                 next: now,
+                most: rate.get() as usize,
+                recent: VecDeque::new(),
                 paused_until: now,
                 granted: 0,
             }),
@@ -126,13 +134,21 @@ impl State {
     }
 
     fn free_at(&self) -> Instant {
-        let caught_up = self.next.checked_sub(CATCH_UP).unwrap_or(self.next);
-        caught_up.max(self.paused_until)
+        let is_full = self.recent.len() >= self.most;
+        let earliest = self.recent.front().filter(|_| is_full);
+        let has_room_at = earliest.map_or(self.next, |left| *left + WINDOW);
+        self.next.max(has_room_at).max(self.paused_until)
     }
 
     fn grant(&mut self, now: Instant) -> Grant {
-        let interval = Duration::from_secs_f64(WINDOW_SECONDS / self.rate_at(now));
-        self.next = self.next.max(now) + interval;
+        let interval = WINDOW.div_f64(self.rate_at(now));
+        // Of time that nobody used, little is made up for, and of a pause nothing.
+        let made_up_for = now.checked_sub(CATCH_UP).unwrap_or(now);
+        self.next = self.next.max(made_up_for).max(self.paused_until) + interval;
+        if self.recent.len() >= self.most {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(now);
         self.granted += 1;
         Grant(now)
     }
@@ -193,6 +209,31 @@ mod tests {
             assert!(most_in_any_second(&times) <= rate as usize, "{rate}");
             let took = times[count - 1] - times[0];
             assert!(took < Duration::from_millis(10_500), "{rate}: {took:?}");
+        }
+    }
+
+    /// A machine that stands still for a while, over and over: all timers are late then.
+    #[tokio::test(start_paused = true)]
+    async fn what_the_machine_held_up_is_made_up_for_within_the_rate() {
+        const STALL: Duration = Duration::from_millis(60);
+        for rate in [5, 33, 200] {
+            let count = rate as usize * 20;
+            let latency = Duration::from_secs_f64(0.02_f64.min(15.0 / f64::from(rate)));
+            let pacer = pacer(rate);
+            let stalls = tokio::spawn(async {
+                loop {
+                    tokio::time::sleep(Duration::from_millis(440)).await;
+                    tokio::time::advance(STALL).await;
+                }
+            });
+            let times = sent(&pacer, count, latency).await;
+            stalls.abort();
+            assert!(most_in_any_second(&times) <= rate as usize, "{rate}");
+            let took = times[count - 1] - times[0];
+            assert!(
+                took < Duration::from_secs_f64(20.0 / 0.95),
+                "{rate}: {took:?}"
+            );
         }
     }
 
