@@ -71,7 +71,12 @@ impl Run<'_> {
                     return None;
                 }
                 match listing.page(self.table, position).await {
-                    Ok((conflicts, next)) => Some((stream::iter(conflicts), next.map(Some))),
+                    Ok((mut conflicts, next)) => {
+                        // A run that fails at some of them must not do so before all others, again
+                        // and again.
+                        fastrand::shuffle(&mut conflicts);
+                        Some((stream::iter(conflicts), next.map(Some)))
+                    }
                     Err(error) => {
                         failure.replace(Some(error));
                         None

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use http::Method;
@@ -263,6 +264,8 @@ struct Call<'a> {
     path: Vec<&'a str>,
     query: Vec<(&'a str, &'a str)>,
     body: Option<Value>,
+    /// How many of its attempts failed.
+    failures: AtomicU32,
 }
 
 impl<'a> Call<'a> {
@@ -272,6 +275,7 @@ impl<'a> Call<'a> {
             path: path.to_vec(),
             query: Vec::new(),
             body: None,
+            failures: AtomicU32::new(0),
         }
     }
 

@@ -120,6 +120,31 @@ async fn half_of_the_calls_failing_stops_the_run() {
     assert!(stack.records().iter().all(is_resolved));
 }
 
+/// A run that is stopped leaves everything as it was, so it must not be one user that stops it.
+#[tokio::test]
+async fn one_user_whose_reads_always_fail_keeps_nobody_else_waiting_and_fails_in_the_end() {
+    let (stack, _) = many(&[RELEASE], 8).await;
+    let failing = Rule::new("GET **/users/new-3", Fault::answer(500, "{}"));
+    stack.sunshine.faults().add(failing);
+    let report = stack.drain().await;
+    assert!(report["stoppedBecause"].is_null(), "{report}");
+    assert_eq!(
+        (&report["resolved"], &report["deferred"]),
+        (&json!(7), &json!(1))
+    );
+    let waiting = |stack: &Stack| {
+        let mut records = stack.records().into_iter();
+        records.find(|it| it["state"] != "resolved").unwrap()
+    };
+    assert_eq!(waiting(&stack)["attempts"], 1);
+
+    let id = waiting(&stack)["conflictId"].as_str().unwrap().to_owned();
+    stack.edit(&id, |record| record["attempts"] = json!(8));
+    stack.make_due();
+    let report = stack.drain().await;
+    assert_eq!(outcome(&report), ("failed", Some("too_many_attempts")));
+}
+
 #[tokio::test]
 async fn a_run_that_is_out_of_time_says_so() {
     let slowly = [RELEASE, ("SUNSHINE_REQUESTS_PER_SECOND", "2")];

@@ -1,6 +1,7 @@
 //! How a call is sent: in its turn, again where that is safe, and never after the run stopped.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use backon::{ExponentialBuilder, Retryable};
 use http::{Method, StatusCode};
@@ -15,6 +16,11 @@ use crate::sunshine::breaker::StopReason;
 use crate::sunshine::credentials::ApiKey;
 use crate::sunshine::error::Error;
 use crate::sunshine::pacer::OutOfTime;
+
+/// How many failures of one call the breaker gets to see. One user whose reads always fail must
+/// not look like an upstream that fails: with every retry counted, it would stop each run, and
+/// nobody else would get a turn.
+const COUNTED_FAILURES: u32 = 2;
 
 impl SunshineClient {
     /// Sends `call`, with retries, and gives the body of its success.
@@ -112,7 +118,9 @@ impl SunshineClient {
             self.breaker.stop(StopReason::Forbidden);
         }
         let failed = result.as_ref().is_err_and(Error::is_failure);
-        self.breaker.record(failed);
+        if !failed || call.failures.fetch_add(1, Ordering::Relaxed) < COUNTED_FAILURES {
+            self.breaker.record(failed);
+        }
         result
     }
 }
