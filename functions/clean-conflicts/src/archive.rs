@@ -8,4 +8,4 @@ mod copy;
 mod store;
 
 pub use copy::{Copy, CopyError, Tools};
-pub use store::{Archive, ArchiveError};
+pub use store::{Archive, ArchiveError, Manifest};

@@ -91,41 +91,48 @@ async fn look(run: &Run<'_>, conflict: &mut Conflict) -> Work<Look> {
 }
 
 /// Takes a remedy again that was sent, was not answered, and had no effect; or the one that an
-/// operator names after that one. With all the evidence, and never on another user: after a
-/// delete somebody new may have the external id and the email. Answers what becomes of the
-/// conflict where nothing was sent.
+/// operator names after that one. With all the evidence, and on another user only where an operator
+/// approved that one: after a delete somebody new may have the external id and the email. Answers
+/// what becomes of the conflict where nothing was sent.
 async fn again(run: &Run<'_>, conflict: &mut Conflict, remedy: Remedy) -> Work<Option<Step>> {
     let named = run.rules.named;
-    if remedy == Remedy::Delete && named.is_none() {
-        return Ok(Some(Step::review(Reason::OutcomeUnknown)));
+    let found = evidence(run, conflict).await?;
+    let is_same_user = conflict.user_id.is_none() || conflict.user_id == conflict.sent_to;
+    let unsure = Ok(Some(Step::review(if is_same_user {
+        Reason::OutcomeUnknown
+    } else {
+        Reason::HolderChanged
+    })));
+    let (user, next) = match found {
+        Found::Ended(step @ Step::End(State::NotAConflict, _)) => return Ok(Some(step)),
+        // What a drain would do in its place is no matter.
+        _ if remedy == Remedy::Delete && named.is_none() => return unsure,
+        Found::Ended(step) => return Ok(Some(step)),
+        Found::Act { user, remedy } => (user, remedy),
+    };
+    let may_be_taken = if is_same_user {
+        next == remedy || named == Some(next)
+    } else {
+        named == Some(next) && conflict.approved_user_id.as_deref() == Some(user.id.as_str())
+    };
+    if !may_be_taken || next > run.rules.allowed {
+        return unsure;
     }
-    match evidence(run, conflict).await? {
-        Found::Act { user, remedy: next }
-            if (next == remedy || named == Some(next))
-                && target(conflict).as_ref() == Some(&user.id) =>
-        {
-            if next > run.rules.allowed {
-                return Ok(Some(Step::review(Reason::OutcomeUnknown)));
-            }
-            if !run.take_action() {
-                return Ok(Some(Step::Leave));
-            }
-            if next == remedy && next != Remedy::Delete {
-                // What the first time may have taken is in the first archive, and in no later one.
-                send(run, conflict, &user, next, None).await?;
-            } else {
-                take(run, conflict, &user, next).await?;
-            }
-            Ok(None)
-        }
-        Found::Act { .. } => Ok(Some(Step::review(Reason::OutcomeUnknown))),
-        Found::Ended(step) => Ok(Some(step)),
+    if !run.take_action() {
+        return Ok(Some(Step::Leave));
     }
+    if is_same_user && next == remedy && next != Remedy::Delete {
+        // What the first time may have taken is in the first archive, and in no later one.
+        send(run, conflict, &user, next, None).await?;
+    } else {
+        take(run, conflict, &user, next).await?;
+    }
+    Ok(None)
 }
 
 /// The user that a remedy was sent to.
 fn target(conflict: &Conflict) -> Option<UserId> {
-    conflict.user_id.as_deref().and_then(|id| id.parse().ok())
+    conflict.sent_to.as_deref().and_then(|id| id.parse().ok())
 }
 
 /// Whether the email is free, or the caller's; for a user without one, whether it is gone.

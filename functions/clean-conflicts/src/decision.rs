@@ -99,7 +99,7 @@ pub fn decide(
     }
     let approved = conflict.approved_user_id.as_deref();
     if approved.is_some_and(|approved| approved != user.id.as_str()) {
-        return review(Reason::ChangedSinceApproval);
+        return review(Reason::HolderChanged);
     }
 
     let mut lineages: Vec<_> = conflict.lineages.iter().collect();

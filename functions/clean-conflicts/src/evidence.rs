@@ -23,11 +23,11 @@ pub enum Found {
 }
 
 /// Reads the evidence, all of it, and decides. The user that holds the email is noted in the
-/// record, for an operator to see, until a call was sent: then it is the one that was sent to.
+/// record, for an operator to see.
 pub async fn evidence(run: &Run<'_>, conflict: &mut Conflict) -> Work<Found> {
     let rules = run.rules;
     let holder = holder(run, conflict).await?;
-    if conflict.sent_at.is_none() && conflict.email.is_some() {
+    if conflict.email.is_some() {
         conflict.user_id = holder.as_ref().ok().map(|user| user.id.to_string());
     }
     // Whose an email is need not be known to take it off somebody whose it is not.
@@ -54,7 +54,8 @@ pub async fn evidence(run: &Run<'_>, conflict: &mut Conflict) -> Work<Found> {
             verdict => return Ok(Found::Ended(ended(&verdict))),
         }
     }
-    if conflict.sent_at.is_none() {
+    // What the caller had before a call is what is looked for after it.
+    if conflict.sent_to.as_deref() != Some(user.id.as_str()) {
         conflict.own_user_id = own_user_id;
     }
     let is_known_by_id = conflict.email.is_none();

@@ -169,10 +169,11 @@ pub async fn approve(run: &Run<'_>, approve: &Approve) -> Result<(), Error> {
     if !can_go_on {
         return Err("only a conflict that needs review, is planned or failed is approved".into());
     }
-    if conflict.user_id.is_none() {
-        return Err("no single user is known that a remedy could be for; see its reason".into());
-    }
-    conflict.approved_user_id = conflict.user_id.clone();
+    // Where no single user holds the email any more, what came of a call is looked at all the same.
+    let approved = conflict.user_id.as_ref().or(conflict.sent_to.as_ref());
+    let approved =
+        approved.ok_or("no single user is known that a remedy could be for; see its reason")?;
+    conflict.approved_user_id = Some(approved.clone());
     conflict.reopen(now_millis());
     run.table.write(&mut conflict).await?;
     run.one(conflict).await;

@@ -1,5 +1,7 @@
 //! Taking a remedy: archived, looked at once more, recorded, and only then sent.
 
+use std::time::{Duration, Instant};
+
 use shared::clock::now_millis;
 use shared::conflicts::{Conflict, Remedy, State};
 use shared::sunshine::{Error, User, ZendeskId};
@@ -9,6 +11,10 @@ use crate::evidence::{Found, evidence, unread, unrecorded};
 use crate::run::Run;
 use crate::worker::{Step, Work};
 
+/// How old the evidence may be when a delete is sent: to read each conversation once more may take
+/// long.
+const EVIDENCE_IS_FRESH_FOR: Duration = Duration::from_secs(2);
+
 /// Archives, looks once more, records what is about to be sent, and sends it.
 pub async fn take(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: Remedy) -> Work<()> {
     let archive = archive_to_write(run)?;
@@ -17,35 +23,50 @@ pub async fn take(run: &Run<'_>, conflict: &mut Conflict, user: &User, remedy: R
         archive,
         deadline: run.deadline,
     };
-    let mut copy = Copy::of(conflict, &user.id, remedy);
+    let copy = Copy::of(&tools, conflict, &user.id, remedy).await;
+    let mut copy = copy.map_err(|error| not_archived(run, &error.into()))?;
     let mut manifest = match copy.complete(&tools, conflict, remedy, user).await {
         Ok(manifest) => manifest,
         Err(error) => {
-            conflict.archive_progress = copy.progress();
+            conflict.archive_progress = copy.progress(&tools, conflict).await;
             return Err(not_archived(run, &error));
         }
     };
 
-    let user = match evidence(run, conflict).await? {
-        Found::Act {
-            user: again,
-            remedy: same,
-        } if again.id == user.id && same == remedy => again,
-        Found::Act { .. } => return Err(Step::Retry),
-        Found::Ended(step) => return Err(step),
-    };
+    let mut user = same_evidence(run, conflict, user, remedy).await?;
     if remedy == Remedy::Delete {
-        match copy.catch_up(&tools, conflict, &user).await {
-            Ok(None) => {}
-            Ok(Some(newer)) => manifest = newer,
+        let read_at = Instant::now();
+        let caught_up = match copy.catch_up(&tools, conflict, &user).await {
+            Ok(caught_up) => caught_up,
             Err(error) => {
-                conflict.archive_progress = copy.progress();
+                conflict.archive_progress = copy.progress(&tools, conflict).await;
                 return Err(not_archived(run, &error));
             }
+        };
+        if caught_up.is_some() || read_at.elapsed() > EVIDENCE_IS_FRESH_FOR {
+            user = same_evidence(run, conflict, &user, remedy).await?;
         }
+        manifest = caught_up.unwrap_or(manifest);
     }
     conflict.archive_progress = None;
     send(run, conflict, &user, remedy, Some(manifest)).await
+}
+
+/// Reads the evidence once more, which must still say the same.
+async fn same_evidence(
+    run: &Run<'_>,
+    conflict: &mut Conflict,
+    user: &User,
+    remedy: Remedy,
+) -> Work<Box<User>> {
+    match evidence(run, conflict).await? {
+        Found::Act {
+            user: again,
+            remedy: same,
+        } if again.id == user.id && same == remedy => Ok(again),
+        Found::Act { .. } => Err(Step::Retry),
+        Found::Ended(step) => Err(step),
+    }
 }
 
 /// Records what is about to be sent, to whom, and where it was archived (as before, where that is
@@ -63,6 +84,7 @@ pub async fn send(
     };
     let before = conflict.clone();
     conflict.user_id = Some(user.id.to_string());
+    conflict.sent_to = Some(user.id.to_string());
     conflict.remedy = Some(remedy);
     conflict.archive = manifest.or(conflict.archive.take());
     conflict.state = State::Confirming;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use shared::sunshine::{Error, ProfilePatch, User, UserPatch};
 
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, Manifest};
 use crate::evidence::unread;
 use crate::run::Run;
 use crate::worker::{Step, Work};
@@ -32,7 +32,7 @@ pub async fn restore(run: &Run<'_>, archive: &Archive, manifest: &str, now: &Use
 async fn archived_user(archive: &Archive, manifest: &str) -> Result<Value, ArchiveError> {
     use ArchiveError::Malformed;
 
-    let manifest = archive.manifest(manifest).await?;
+    let manifest: Manifest = archive.json(manifest).await?;
     let page = manifest.objects.first().ok_or(Malformed)?;
     let page = archive.read(page).await?;
     serde_json::from_slice(&page).map_err(|_| Malformed)

@@ -67,6 +67,9 @@ pub struct Conflict {
     /// When a changing call may have been sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<u64>,
+    /// The id of the user that it was for, who need not be the one that holds the email now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_to: Option<String>,
     /// Whether that call was answered.
     #[serde(default)]
     pub answered: bool,
@@ -117,6 +120,7 @@ impl Conflict {
             archive: None,
             archive_progress: None,
             sent_at: None,
+            sent_to: None,
             answered: false,
             looks: 0,
             approved_user_id: None,

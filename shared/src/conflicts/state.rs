@@ -65,7 +65,7 @@ pub enum Reason {
     EmailStillHeld,
     OtherUserChanged,
     OutcomeUnknown,
-    ChangedSinceApproval,
+    HolderChanged,
     ApprovalInterrupted,
     TooManyAttempts,
 }

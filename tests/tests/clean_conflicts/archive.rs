@@ -97,6 +97,30 @@ async fn what_comes_between_archive_and_delete_is_archived_before_it() {
     assert_written_once(&stack);
 }
 
+/// To read every conversation once more takes time, in which the evidence may change.
+#[tokio::test]
+async fn the_evidence_is_read_once_more_after_what_came_late_was_archived() {
+    let (stack, user, conversation) = with_history(3, &[]).await;
+    // The first read is for the archive, the second looks for what is new.
+    let hold = stack
+        .sunshine
+        .traffic()
+        .hold("GET **/messages", 2, Point::Arrived);
+    let meanwhile = async {
+        hold.reached().await.unwrap();
+        stack.sunshine.post_message(&conversation, "late").unwrap();
+        stack.sunshine.add_user(User {
+            external_id: Some("another".to_owned()),
+            ..holder()
+        });
+        hold.release();
+    };
+    let (report, ()) = tokio::join!(stack.resolve(Some("delete")), meanwhile);
+    assert_eq!(outcome(&report), ("needs_review", Some("several_users")));
+    assert!(stack.sunshine.user(&user.id).is_some());
+    stack.assert_untouched();
+}
+
 #[tokio::test]
 async fn without_an_archive_nothing_is_touched() {
     let denied = || AwsFault::error(Service::S3, 403, "AccessDenied");
@@ -165,5 +189,43 @@ async fn thirty_thousand_messages_take_several_runs_and_little_memory() {
     // the newest, which is read before a delete.
     let reads = stack.sunshine.traffic().matching("GET **/messages").len();
     assert!(reads <= 301 + 2 * runs, "{reads} in {runs} runs");
+    assert_written_once(&stack);
+}
+
+/// How far the archive of so many conversations has come does not fit into the record.
+#[tokio::test]
+async fn an_archive_that_is_too_long_for_the_record_goes_on_where_it_was() {
+    const CONVERSATIONS: usize = 150;
+    let (stack, user, _) = with_history(100, &[]).await;
+    for _ in 1..CONVERSATIONS {
+        stack.sunshine.add_conversation(&user.id, 100);
+    }
+    let pages = "GET **/messages";
+    let traffic = stack.sunshine.traffic();
+    // Here a run is too short, whatever the machine.
+    let hold = traffic.hold(pages, 120, Point::Arrived);
+    let mut runs = 0;
+    loop {
+        runs += 1;
+        let report = stack
+            .invoke_within(resolve(Some("delete")), Duration::from_secs(8))
+            .await;
+        assert_eq!(outcome(&report), ("pending", None), "{report}");
+        let progress = stack.the_record()["archiveProgress"].to_string();
+        if progress.contains("/progress-") {
+            break;
+        }
+        assert!(runs < 20);
+    }
+    hold.release();
+    let report = stack.resolve(Some("delete")).await;
+    assert_eq!(outcome(&report), ("resolved", None), "{report}");
+    let messages = stack.archived_lines("messages").await;
+    assert_eq!(ids(&messages).len(), CONVERSATIONS * 100);
+    // Each page was read once for the archive, but for what a run's end cut off, and once before
+    // the delete.
+    let reads = traffic.matching(pages).len();
+    println!("{runs} runs, {reads} pages read");
+    assert!(reads <= 2 * CONVERSATIONS + 2 * runs, "{reads}");
     assert_written_once(&stack);
 }

@@ -247,7 +247,7 @@ async fn an_approval_is_for_the_user_that_was_shown() {
     stack.sunshine.remove_user(&user.id);
     stack.sunshine.add_user(User::known("stranger", EMAIL));
     let report = stack.approve(&listed[0], "release-email").await;
-    let expected = ("needs_review", Some("changed_since_approval"));
+    let expected = ("needs_review", Some("holder_changed"));
     assert_eq!(outcome(&report), expected);
     stack.assert_untouched();
 }

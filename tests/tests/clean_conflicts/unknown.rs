@@ -37,10 +37,56 @@ async fn a_user_who_came_after_a_delete_of_unknown_outcome_survives() {
     let record = stack.drain_to_the_end().await;
     // Somebody holds the email, and it is not the one that was deleted.
     assert_eq!(record["state"], "needs_review");
+    assert_eq!(record["reason"], "holder_changed");
     assert!(stack.sunshine.user(&user.id).is_none());
     assert_eq!(stack.sunshine.user(&again.id).unwrap(), again);
     assert_eq!(stack.messages_of(&again.id), 3);
     assert_eq!(stack.changes(), [format!("DELETE /users/{}", user.id)]);
+}
+
+/// What became of the first one is no dead end: an operator decides on the one who came.
+#[tokio::test]
+async fn who_holds_the_email_after_a_call_of_unknown_outcome_is_decided_on_anew() {
+    for remedy in ["delete", "release-email"] {
+        let stack = Stack::start(&[("REMEDY", "delete")]).await;
+        let user = stack.sunshine.add_user(holder());
+        let held = stack.sunshine.traffic().hold("DELETE", 1, Point::Handled);
+        lose_the_answer(&stack, "DELETE");
+        let newcomer = async {
+            held.reached().await.unwrap();
+            stack.sunshine.remove_user(&user.id);
+            let newcomer = User {
+                external_id: Some("newcomer".to_owned()),
+                ..holder()
+            };
+            let newcomer = stack.sunshine.add_user(newcomer);
+            stack.sunshine.add_conversation(&newcomer.id, 3);
+            held.release();
+            newcomer
+        };
+        let (_, newcomer) = tokio::join!(stack.resolve(Some(remedy)), newcomer);
+        let record = stack.drain_to_the_end().await;
+        assert_eq!(record["reason"], "holder_changed", "{record}");
+        assert_eq!(stack.changes().len(), 1);
+
+        let shown = stack.list("needs_review").await;
+        assert_eq!(shown[0]["userId"], newcomer.id);
+        // Nothing proves that the newcomer's external id became the caller's.
+        let report = stack.approve(&shown[0], "delete").await;
+        assert_eq!(outcome(&report), ("needs_review", Some("no_lineage")));
+        assert_eq!(stack.changes().len(), 1);
+
+        let shown = stack.list("needs_review").await;
+        let report = stack.approve(&shown[0], "release-email").await;
+        assert_eq!(outcome(&report), ("resolved", None), "{report}");
+        let released = format!("DELETE /users/{}/personalinformation", newcomer.id);
+        assert!(stack.changes().contains(&released));
+        assert_eq!(stack.messages_of(&newcomer.id), 3);
+        // The archive is the newcomer's own, and so is what was written back from it.
+        assert_eq!(stack.archived_lines("user").await[0]["id"], newcomer.id);
+        let profile = stack.sunshine.user(&newcomer.id).unwrap().profile;
+        assert_eq!(profile["givenName"], "Anna");
+    }
 }
 
 #[tokio::test]

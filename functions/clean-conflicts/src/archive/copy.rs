@@ -1,20 +1,24 @@
 //! Copying a user into the archive, page by page, and going on where a run was too short.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use shared::conflicts::{Conflict, Remedy};
 use shared::deadline::Deadline;
 use shared::sunshine::{
     ConversationId, Cursor, Error, Message, Page, SunshineClient, User, UserId,
 };
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::store::{Archive, ArchiveError, Manifest, Object};
 
 /// The version of the archive's format.
 const FORMAT: u32 = 1;
 
-/// A record may have 400 KB.
+/// A record may have 400 KB. What is longer goes into the archive itself.
 const MAX_PROGRESS_BYTES: usize = 300 * 1024;
+/// How long that may take once the run is over.
+const PROGRESS_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// Why a copy is not whole.
 #[derive(Debug, thiserror::Error)]
@@ -85,14 +89,23 @@ impl Tools<'_> {
 impl Copy {
     /// The copy of `user` that `conflict`'s record tells of, or a new one. Only a delete has so
     /// much to copy that it goes on where it was; anything else copies the user as it is now.
-    pub fn of(conflict: &Conflict, user: &UserId, remedy: Remedy) -> Self {
-        let begun = conflict
-            .archive_progress
-            .as_deref()
-            .filter(|_| remedy == Remedy::Delete)
-            .and_then(|progress| serde_json::from_str::<Self>(progress).ok())
-            .filter(|copy| copy.user_id == *user);
-        begun.unwrap_or_else(|| Self {
+    pub async fn of(
+        tools: &Tools<'_>,
+        conflict: &Conflict,
+        user: &UserId,
+        remedy: Remedy,
+    ) -> Result<Self, ArchiveError> {
+        let progress = conflict.archive_progress.as_deref();
+        let mut begun = match progress.filter(|_| remedy == Remedy::Delete) {
+            Some(key) if is_key(key) => {
+                let kept = tools.in_time(tools.archive.json(key)).await?;
+                Some(kept)
+            }
+            Some(progress) => serde_json::from_str::<Self>(progress).ok(),
+            None => None,
+        };
+        begun = begun.filter(|copy| copy.user_id == *user);
+        Ok(begun.unwrap_or_else(|| Self {
             user_id: user.clone(),
             // The version tells this attempt from every other, and the time this record from
             // one of the same conflict that has expired.
@@ -105,15 +118,30 @@ impl Copy {
             conversations: Vec::new(),
             next: Next::User,
             manifests: 0,
-        })
+        }))
     }
 
-    /// How far the copy is, for the record; `None` where it is too long for one, so that the next
-    /// run begins anew.
-    pub fn progress(&self) -> Option<String> {
-        serde_json::to_string(self)
-            .ok()
-            .filter(|progress| progress.len() <= MAX_PROGRESS_BYTES)
+    /// How far the copy is, for the record; or, where that is too long for one, the key under which
+    /// it is in the archive. `None` where it cannot be kept, so that the next run begins anew.
+    pub async fn progress(&mut self, tools: &Tools<'_>, conflict: &Conflict) -> Option<String> {
+        let progress = serde_json::to_string(self).ok()?;
+        if progress.len() <= MAX_PROGRESS_BYTES {
+            return Some(progress);
+        }
+        // The version tells this run from every other.
+        let key = format!("{}/progress-{}.json", self.prefix, conflict.version);
+        let kept = Box::pin(tools.archive.write_json(&key, self));
+        match timeout(PROGRESS_TIMEOUT, kept).await {
+            Ok(Ok(())) => Some(key),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a long archive begins anew");
+                None
+            }
+            Err(_elapsed) => {
+                tracing::warn!("a long archive begins anew: no answer in time");
+                None
+            }
+        }
     }
 
     /// Copies what is not copied yet, and answers the manifest's key. For a delete that is
@@ -304,10 +332,15 @@ impl Copy {
             objects: self.objects.clone(),
         };
         tools
-            .in_time(tools.archive.write_manifest(&key, &manifest))
+            .in_time(tools.archive.write_json(&key, &manifest))
             .await?;
         Ok(key)
     }
+}
+
+/// Whether a record's progress is a key of the archive, and not the progress itself.
+fn is_key(progress: &str) -> bool {
+    !progress.starts_with('{')
 }
 
 fn ids(page: &Page<Message>) -> Vec<String> {

@@ -4,6 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The largest object that is read back: a page, or a manifest.
@@ -102,9 +103,13 @@ impl Archive {
         self.read(&object).await.map(|_| object)
     }
 
-    /// Writes a manifest, and reads it back.
-    pub async fn write_manifest(&self, key: &str, manifest: &Manifest) -> Result<(), ArchiveError> {
-        let body = serde_json::to_vec(manifest).map_err(|_| ArchiveError::Malformed)?;
+    /// Writes a manifest, or what else is JSON, and reads it back.
+    pub async fn write_json(
+        &self,
+        key: &str,
+        content: &impl Serialize,
+    ) -> Result<(), ArchiveError> {
+        let body = serde_json::to_vec(content).map_err(|_| ArchiveError::Malformed)?;
         self.write(key, body.clone(), "application/json").await?;
         if self.bytes(key).await? == body {
             Ok(())
@@ -113,8 +118,8 @@ impl Archive {
         }
     }
 
-    /// Reads a manifest.
-    pub async fn manifest(&self, key: &str) -> Result<Manifest, ArchiveError> {
+    /// Reads what [`Archive::write_json`] wrote.
+    pub async fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T, ArchiveError> {
         serde_json::from_slice(&self.bytes(key).await?).map_err(|_| ArchiveError::Malformed)
     }
 
