@@ -68,10 +68,14 @@ impl Table {
                 .to_owned(),
             current: current.as_str().to_owned(),
         };
-        if let Some(previous) = previous {
-            self.add_change(scope, previous, &change).await?;
-        }
-        self.add_change(scope, current, &change).await
+        let of_previous = async {
+            match previous {
+                Some(previous) => self.add_change(scope, previous, &change).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(of_previous, self.add_change(scope, current, &change))?;
+        Ok(())
     }
 
     async fn add_change(
@@ -199,7 +203,7 @@ fn arrival_of(changes: &[Change], id: &str) -> Option<Change> {
     (last.current == id && was_free).then(|| last.clone())
 }
 
-fn key(scope: &Scope, external_id: &str) -> String {
+pub(super) fn key(scope: &Scope, external_id: &str) -> String {
     format!(
         "external-id#{}",
         scope.hash(&format!("external-id:{external_id}"))

@@ -2,6 +2,7 @@
 //!
 //! | item | `pk` | `sk` |
 //! | --- | --- | --- |
+//! | when it was last told which email is an external id's | `external-id#` and a hash of it | `email` |
 //! | what a Zendesk user was merged into | `zendesk-id#` and a hash of it | `merged` |
 //! | an event that was taken | `event#` and a hash of its id | `seen` |
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::history::{KEPT_FOR, MAX_HOPS, Told, expiry};
+use super::history::{KEPT_FOR, MAX_HOPS, Told, expiry, key};
 use super::id::{ConflictId, Scope, hash};
 use super::record::Conflict;
 use super::table::{Table, TableError};
@@ -31,13 +32,22 @@ struct Merged {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct Email {
+    time: u64,
+    expires_at: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Seen {
     time: u64,
     expires_at: u64,
 }
 
 impl Table {
-    /// Asks for a check of `email`, for the user whose external id was `external_id` at `time`.
+    /// Asks for a check of `email`, which at `time` was that of the user whose external id was
+    /// `external_id` then. No check where a later event told of the user's email already: this one
+    /// may be somebody else's by now.
     ///
     /// The claimant is what became of that id since. Who claimed the email by an earlier id of the
     /// same user is that user, and no second claimant.
@@ -49,6 +59,9 @@ impl Table {
         time: u64,
     ) -> Result<(), TableError> {
         let claimant = self.became_since(scope, external_id, time).await?;
+        if !self.is_latest_email(scope, &claimant, time).await? {
+            return Ok(());
+        }
         let report = Conflict::over_email(scope, email, &claimant, now_millis());
         if self.open(&report).await?.is_none() {
             return Ok(());
@@ -62,6 +75,26 @@ impl Table {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Notes that at `time` it was told which email is that of `external_id`, unless that was told
+    /// of a later time. Answers whether it was not.
+    async fn is_latest_email(
+        &self,
+        scope: &Scope,
+        external_id: &str,
+        time: u64,
+    ) -> Result<bool, TableError> {
+        let pk = key(scope, external_id);
+        let email = Email {
+            time,
+            expires_at: expiry(time.max(now_millis()), KEPT_FOR),
+        };
+        if self.put_greater(&pk, "email", &email, "time", time).await? {
+            return Ok(true);
+        }
+        let known: Option<Email> = self.read(&pk, "email").await?;
+        Ok(known.is_none_or(|known| known.time <= time))
     }
 
     /// Puts `claimant` in the place of every claimant that became it.

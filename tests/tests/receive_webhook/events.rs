@@ -45,7 +45,7 @@ async fn ids_are_numbers_or_strings_and_the_prefix_has_two_spellings() {
         }
         stack.deliver(&event).await;
         assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
-        assert_eq!(stack.recorded().len(), 3, "{event}");
+        assert_eq!(stack.recorded().len(), 4, "{event}");
         stack.deliver(&changed("7", "1234", "123456")).await;
         assert!(stack.counted("Replayed"), "the same id, spelt either way");
     }
@@ -81,7 +81,50 @@ async fn a_changed_primary_email_is_a_conflict_to_check() {
     stack.deliver(&email_changed("e", &user, &current)).await;
     assert!(stack.counted("EmailChanged"));
     assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
-    assert_eq!(stack.recorded().len(), 1);
+    assert_eq!(stack.recorded().len(), 2);
+}
+
+/// Events come in any order, and which email is whose is as the latest of them says.
+#[tokio::test]
+async fn an_older_event_asks_for_no_check_of_an_email_that_was_changed_since() {
+    let changed_to = |id: &str, seconds: i64, external_id: &str, email: &str| {
+        let user = json!({"external_id": external_id, "email": email});
+        let current = json!({"id": "1", "type": "email", "value": email, "primary": true});
+        let mut event = email_changed(id, &user, &current);
+        event["time"] = json!(seconds_from_now(seconds));
+        event
+    };
+    let stack = Stack::start(&[]).await;
+    stack
+        .deliver(&changed_to("b", -30, "1", "new@example.com"))
+        .await;
+    stack.deliver(&changed_to("a", -60, "1", EMAIL)).await;
+    assert_eq!(stack.claimants("new@example.com"), ids(["1"]));
+    assert_eq!(stack.claimants(EMAIL), ids([]));
+
+    // Nor where the external id was changed in between, or by the event that comes late.
+    stack.deliver(&changed("c", "1", "2")).await;
+    stack
+        .deliver(&changed_to("d", -45, "1", "late@example.com"))
+        .await;
+    assert_eq!(stack.claimants("late@example.com"), ids([]));
+    let late = ("1", "2");
+    let late = external_id_changed("e", &seconds_from_now(-20), "other@example.com", late);
+    stack.deliver(&late).await;
+    assert_eq!(stack.claimants("other@example.com"), ids([]));
+
+    // Of one moment, or of another user, every event counts.
+    let moment = seconds_from_now(-10);
+    for (id, external_id, email) in [
+        ("f", "3", "f@example.com"),
+        ("g", "3", "g@example.com"),
+        ("h", "4", "h@example.com"),
+    ] {
+        let mut event = changed_to(id, 0, external_id, email);
+        event["time"] = json!(moment);
+        stack.deliver(&event).await;
+        assert_eq!(stack.claimants(email), ids([external_id]));
+    }
 }
 
 #[tokio::test]
@@ -192,14 +235,14 @@ async fn where_it_cannot_be_recorded_zendesk_delivers_it_again() {
         stack.deliver(&event).await;
         assert!(stack.counted("ExternalIdChanged"), "{number}");
         assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
-        assert_eq!(stack.recorded().len(), 3);
+        assert_eq!(stack.recorded().len(), 4);
     }
 }
 
 #[tokio::test]
 async fn every_write_may_be_the_one_that_fails() {
-    // Two changes, the conflict, and the event's id.
-    for nth in 1..=4 {
+    // Two changes, whose email it is, the conflict, and the event's id.
+    for nth in 1..=5 {
         let stack = Stack::start(&[]).await;
         let event = changed("e", "1234", "123456");
         let pass = Fault::new(Service::DynamoDb, Effect::Delay).on("PutItem");
@@ -210,7 +253,7 @@ async fn every_write_may_be_the_one_that_fails() {
         stack.deliver(&event).await;
         assert!(stack.counted("ExternalIdChanged"), "{nth}");
         assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
-        assert_eq!(stack.recorded().len(), 3, "{nth}");
+        assert_eq!(stack.recorded().len(), 4, "{nth}");
         stack.deliver(&event).await;
         assert!(stack.counted("Replayed"), "{nth}");
     }
