@@ -26,7 +26,7 @@ pub mod problem;
 pub mod puzzel;
 #[cfg(feature = "secrets")]
 pub mod secrets;
-#[cfg(feature = "sunshine")]
+#[cfg(any(feature = "conflicts", feature = "sunshine"))]
 pub mod sunshine;
 pub mod telemetry;
 #[cfg(feature = "http-client")]

@@ -4,24 +4,35 @@
 //! that change something take only a [`UserId`] or a [`ZendeskId`]. And no id can hold a dot
 //! segment, a slash or a control character that reaches a path unencoded.
 
+#[cfg(feature = "sunshine")]
 mod breaker;
+#[cfg(feature = "sunshine")]
 mod client;
+#[cfg(feature = "sunshine")]
 mod credentials;
+#[cfg(feature = "sunshine")]
 mod error;
 mod ids;
+#[cfg(feature = "sunshine")]
 mod model;
+#[cfg(feature = "sunshine")]
 mod pacer;
+#[cfg(feature = "sunshine")]
 mod page;
 
-pub use breaker::{Breaker, StopReason};
-pub use client::{Account, Options, SunshineClient};
-pub use credentials::{ApiKey, Credentials, InvalidApiKey, KeyUnavailable};
-pub use error::Error;
 pub use ids::{
     AppId, BrandId, ConversationId, Cursor, InvalidId, LookupExternalId, UserId, ZendeskId,
 };
-pub use model::{
-    Conversation, Identity, Message, Profile, ProfilePatch, RawObject, User, UserClient, UserPatch,
+#[cfg(feature = "sunshine")]
+pub use {
+    breaker::{Breaker, StopReason},
+    client::{Account, Options, SunshineClient},
+    credentials::{ApiKey, Credentials, InvalidApiKey, KeyUnavailable},
+    error::Error,
+    model::{
+        Conversation, Identity, Message, Profile, ProfilePatch, RawObject, User, UserClient,
+        UserPatch,
+    },
+    pacer::{Grant, OutOfTime, Pacer},
+    page::Page,
 };
-pub use pacer::{Grant, OutOfTime, Pacer};
-pub use page::Page;

@@ -180,8 +180,7 @@ pub fn mergeable<'a>(
     caller: &str,
     own: Option<&User>,
 ) -> Result<&'a ZendeskId, Reason> {
-    let may_be_linked =
-        |own: &User| own.zendesk_id.is_some() || own.external_id.as_deref() != Some(caller);
+    let may_be_linked = |own: &User| own.is_linked || own.external_id.as_deref() != Some(caller);
     if own.is_some_and(may_be_linked) {
         return Err(Reason::CallerLinked);
     }

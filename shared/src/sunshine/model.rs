@@ -2,12 +2,13 @@
 //! came. Read strictly: what is known has its type, because decisions are made on it.
 
 use std::fmt;
+use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::ids::{BrandId, ConversationId, InvalidId, UserId, ZendeskId};
+use super::ids::{BrandId, ConversationId, UserId, ZendeskId};
 
 /// A JSON object as it came, whole, on one line. Has no printing `Debug`.
 #[derive(Clone)]
@@ -22,7 +23,9 @@ pub struct User {
     pub external_id: Option<String>,
     /// The core Zendesk user that this one is linked to.
     pub zendesk_id: Option<ZendeskId>,
-    /// The brand, where users are kept apart by brand.
+    /// Whether it is linked to one, also to one whose id cannot be read.
+    pub is_linked: bool,
+    /// The brand, where users are kept apart by brand. One that cannot be read is none of ours.
     pub brand_id: Option<BrandId>,
     /// When the user signed up, in ISO 8601.
     pub signed_up_at: Option<String>,
@@ -149,10 +152,8 @@ impl RawObject {
 struct UserFields {
     id: UserId,
     external_id: Option<String>,
-    #[serde(default, deserialize_with = "id_or_none")]
-    zendesk_id: Option<ZendeskId>,
-    #[serde(default, deserialize_with = "id_or_none")]
-    brand_id: Option<BrandId>,
+    zendesk_id: Option<Value>,
+    brand_id: Option<Value>,
     signed_up_at: Option<String>,
     to_be_retained: Option<bool>,
     profile: Option<Profile>,
@@ -165,26 +166,13 @@ struct Identified<Id> {
     id: Id,
 }
 
-/// An id as text or number; null and the empty text are none. Anything else is an error and not
-/// none, because a link that cannot be read is still a link.
-fn id_or_none<'de, D, Id>(deserializer: D) -> Result<Option<Id>, D::Error>
-where
-    D: Deserializer<'de>,
-    Id: TryFrom<String, Error = InvalidId>,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Text {
-        Text(String),
-        Number(u64),
+/// An id as text or number; none where it is neither, or not of its form.
+fn readable<Id: FromStr>(id: Option<&Value>) -> Option<Id> {
+    match id? {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => number.to_string().parse().ok(),
+        _ => None,
     }
-    match Option::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Text::Text(text)) if text.is_empty() => Ok(None),
-        Some(Text::Text(text)) => Id::try_from(text).map(Some),
-        Some(Text::Number(number)) => Id::try_from(number.to_string()).map(Some),
-    }
-    .map_err(serde::de::Error::custom)
 }
 
 /// An object of a list or an answer that has its known fields.
@@ -203,8 +191,9 @@ impl Item for User {
         Ok(Self {
             id: fields.id,
             external_id: fields.external_id.filter(|id| !id.is_empty()),
-            zendesk_id: fields.zendesk_id,
-            brand_id: fields.brand_id,
+            zendesk_id: readable(fields.zendesk_id.as_ref()),
+            is_linked: fields.zendesk_id.is_some_and(|id| id != *""),
+            brand_id: readable(fields.brand_id.as_ref()),
             signed_up_at: fields.signed_up_at,
             to_be_retained: fields.to_be_retained.unwrap_or_default(),
             profile: fields.profile.unwrap_or_default(),
@@ -267,6 +256,7 @@ mod tests {
              \"identities\":[{{\"type\":\"email\",\"value\":\"a@b.example\",\"new\":1}}, {{}}]}}"
         );
         let user = user(&json).unwrap();
+        assert!(user.is_linked);
         assert_eq!(user.zendesk_id.unwrap().as_str(), "35436");
         assert_eq!(user.brand_id.unwrap().as_str(), "9477");
         assert_eq!(user.identities[0].value, "a@b.example");
@@ -282,18 +272,30 @@ mod tests {
         );
         let user = user(&json).unwrap();
         assert!(user.external_id.is_none() && user.zendesk_id.is_none() && user.brand_id.is_none());
+        assert!(!user.is_linked);
+    }
+
+    /// A link that cannot be read is still a link, and no reason not to read the user.
+    #[test]
+    fn an_id_that_is_none_of_its_form_is_no_id() {
+        for id in [r#""abc""#, "{}", "-1", "1.5", r#""../x""#] {
+            let json = format!(r#"{{"id":"{ID}","zendeskId":{id},"brandId":{id}}}"#);
+            let user = user(&json).unwrap();
+            assert!(user.is_linked && user.zendesk_id.is_none(), "{id}");
+            assert_eq!(
+                user.brand_id.is_some(),
+                matches!(id, r#""abc""# | "-1"),
+                "{id}"
+            );
+        }
     }
 
     #[test]
     fn what_decisions_are_made_on_has_its_type() {
         for field in [
-            r#""zendeskId":"abc""#,
-            r#""zendeskId":{}"#,
-            r#""zendeskId":-1"#,
             r#""externalId":1"#,
             r#""toBeRetained":"true""#,
             r#""identities":{}"#,
-            r#""brandId":"../x""#,
         ] {
             assert!(
                 user(&format!(r#"{{"id":"{ID}",{field}}}"#)).is_err(),

@@ -136,7 +136,14 @@ async fn no_external_id() {
 
 #[tokio::test]
 async fn lineage_and_no_zendesk_id() {
-    assert_left_alone(vec![holder()], "needs_review", Some("no_zendesk_id")).await;
+    // One that is no number is none.
+    for zendesk_id in [None, Some("abc".to_owned()), Some("-1".to_owned())] {
+        let user = User {
+            zendesk_id,
+            ..holder()
+        };
+        assert_left_alone(vec![user], "needs_review", Some("no_zendesk_id")).await;
+    }
 }
 
 #[tokio::test]

@@ -121,11 +121,12 @@ async fn as_the_id_of_somebody_else() {
 
 #[tokio::test]
 async fn as_answers_from_upstream() {
-    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    let stack = Stack::start(&[("REMEDY", "delete"), ("SUNSHINE_BRAND_ID", "9477")]).await;
     stack.sunshine.add_user(linked_holder());
     let user = |changes: Value| {
         let mut user = json!(linked_holder());
         user["id"] = json!("67a11490f0300123456789ab");
+        user["brandId"] = json!("9477");
         for (name, value) in changes.as_object().unwrap() {
             user[name] = value.clone();
         }
@@ -135,13 +136,13 @@ async fn as_answers_from_upstream() {
         for field in ["id", "zendeskId", "brandId", "externalId"] {
             let is_none = id.is_empty() && field != "id";
             let is_an_id = field == "id" && id.len() == 24;
-            let is_a_word = field == "brandId" && id.len() == 24;
-            if is_none || is_an_id || is_a_word || field == "externalId" {
+            if is_none || is_an_id || field == "externalId" {
                 continue;
             }
             let mut changes = json!({});
             changes[field] = json!(id);
-            assert_nothing_comes_of(&stack, &[("GET **/users", user(changes))]).await;
+            // A merge is what takes a zendeskId.
+            assert_nothing_comes_of(&stack, "merge", &[("GET **/users", user(changes))]).await;
         }
     }
 }
@@ -160,22 +161,24 @@ async fn as_ids_and_cursors_of_pages() {
     for (id, _) in external_ids() {
         let is_a_word = id.len() == 24;
         if !is_a_word {
-            assert_nothing_comes_of(&stack, &[("GET **/conversations", listed(&id, "1"))]).await;
+            let answers = [("GET **/conversations", listed(&id, "1"))];
+            assert_nothing_comes_of(&stack, "delete", &answers).await;
         }
         // A cursor goes into a query, whatever it is.
-        assert_nothing_comes_of(&stack, &[("GET **/conversations", listed("a", &id))]).await;
-        assert_nothing_comes_of(&stack, &[("GET **/clients", listed("a", &id))]).await;
+        for pattern in ["GET **/conversations", "GET **/clients"] {
+            assert_nothing_comes_of(&stack, "delete", &[(pattern, listed("a", &id))]).await;
+        }
     }
 }
 
-/// A delete that is asked for while these are the upstream's answers is not sent.
-async fn assert_nothing_comes_of(stack: &Stack, answers: &[(&str, String)]) {
+/// A remedy that is asked for while these are the upstream's answers is not sent.
+async fn assert_nothing_comes_of(stack: &Stack, remedy: &str, answers: &[(&str, String)]) {
     stack.sunshine.faults().clear();
     for (pattern, body) in answers {
         let rule = Rule::new(*pattern, Fault::answer(200, body.as_str()));
         stack.sunshine.faults().add(rule);
     }
-    let report = stack.resolve(Some("delete")).await;
+    let report = stack.resolve(Some(remedy)).await;
     assert_eq!(report["resolved"], 0, "{report} {answers:?}");
     stack.assert_untouched();
     // The next copy does not go on from where this one came to.

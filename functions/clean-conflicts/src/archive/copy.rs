@@ -15,6 +15,9 @@ use super::store::{Archive, ArchiveError, Manifest, Object};
 /// The version of the archive's format.
 const FORMAT: u32 = 1;
 
+/// What all keys begin with.
+const FOLDER: &str = "conflicts";
+
 /// A record may have 400 KB. What is longer goes into the archive itself.
 const MAX_PROGRESS_BYTES: usize = 300 * 1024;
 /// How long that may take once the run is over.
@@ -110,7 +113,7 @@ impl Copy {
             // The version tells this attempt from every other, and the time this record from
             // one of the same conflict that has expired.
             prefix: format!(
-                "conflicts/{}/{}-{}",
+                "{FOLDER}/{}/{}-{}",
                 conflict.conflict_id, conflict.created_at, conflict.version
             ),
             objects: Vec::new(),
@@ -340,7 +343,7 @@ impl Copy {
 
 /// Whether a record's progress is a key of the archive, and not the progress itself.
 fn is_key(progress: &str) -> bool {
-    !progress.starts_with('{')
+    progress.starts_with(FOLDER)
 }
 
 fn ids(page: &Page<Message>) -> Vec<String> {
