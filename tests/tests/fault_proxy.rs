@@ -127,10 +127,7 @@ async fn a_trickle_brings_a_few_bytes_at_a_time() {
 #[tokio::test]
 async fn at_once_nothing_reaches_the_service() {
     for (fault, end) in [
-        (
-            Fault::Reset(When::AtOnce),
-            Some(ErrorKind::ConnectionReset),
-        ),
+        (Fault::Reset(When::AtOnce), Some(ErrorKind::ConnectionReset)),
         (Fault::HalfClose(When::AtOnce), None),
         (Fault::Truncate(When::AtOnce), None),
     ] {

@@ -182,7 +182,7 @@ impl CleanConflicts {
                 brand: self.config.brand_id.as_ref(),
             },
             deadline: end.less(recording),
-            answers_by: end.less(recording / 4),
+            answers_by: end.less(recording / 2),
             ends_at,
             begins_until: end.less(shortest),
             actions_left: Cell::new(self.config.max_actions),
