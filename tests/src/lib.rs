@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod calls;
 pub mod cargo_lambda;
+pub mod fault_proxy;
 pub mod front;
 pub mod issuer;
 pub mod lambda;

@@ -28,6 +28,7 @@ use shared::http_client::HttpClient;
 use shared::metrics::{self, Metric};
 use shared::secrets::{self, CachedSecret};
 use shared::sunshine::{Account, Options, SunshineClient};
+use tokio::time::timeout_at;
 
 use action::Action;
 use api_key::ApiKeySecret;
@@ -129,18 +130,27 @@ impl CleanConflicts {
         W: AsyncFnOnce(&Run<'_>) -> Result<(), Error>,
     {
         let ends_at = deadline.max(now_millis());
-        let Some(lease) = self.table.take_run_lease(ends_at).await? else {
+        let run = self.begin(ends_at, named);
+        // What is under way then is left as by a worker that died: the lease and the records are
+        // free when the invocation ends, and taken up where they were.
+        let answers_by = run.answers_by.instant();
+        let lease = timeout_at(answers_by, self.table.take_run_lease(ends_at)).await;
+        let Some(lease) = lease.map_err(|_| "the table did not answer in time")?? else {
             return Ok(Report {
                 stopped_because: Some("another_run"),
                 ..Report::default()
             });
         };
-        let run = self.begin(ends_at, named);
-        let worked = work(&run).await;
-        if let Err(error) = self.table.give_back(lease).await {
-            tracing::warn!(%error, "the run lease ends with its time");
+        match timeout_at(answers_by, work(&run)).await {
+            Ok(worked) => {
+                let given_back = timeout_at(answers_by, self.table.give_back(lease)).await;
+                if !matches!(given_back, Ok(Ok(()))) {
+                    tracing::warn!("the run lease ends with its time");
+                }
+                worked?;
+            }
+            Err(_elapsed) => run.stop("out_of_time"),
         }
-        worked?;
         let report = done(run);
         record(&report);
         Ok(report)
@@ -172,6 +182,7 @@ impl CleanConflicts {
                 brand: self.config.brand_id.as_ref(),
             },
             deadline: end.less(recording),
+            answers_by: end.less(recording / 2),
             ends_at,
             begins_until: end.less(shortest),
             actions_left: Cell::new(self.config.max_actions),

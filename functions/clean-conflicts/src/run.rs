@@ -33,6 +33,8 @@ pub struct Run<'a> {
     /// By when calls must be answered. A little earlier than the invocation's end, so that what
     /// came of them can be recorded.
     pub deadline: Deadline,
+    /// By when the run must be over, recorded or not: after it there is time for the answer only.
+    pub answers_by: Deadline,
     /// When this invocation ends, and with it every lease, in milliseconds since 1970.
     pub ends_at: u64,
     /// From when on nothing new is begun.

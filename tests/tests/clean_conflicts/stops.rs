@@ -154,6 +154,30 @@ async fn a_run_that_is_out_of_time_says_so() {
     assert_stopped(&stack, &report, "out_of_time", &before).await;
 }
 
+/// The table's client has patience for longer than may be left.
+#[tokio::test]
+async fn a_table_that_hangs_does_not_keep_a_run_from_answering_in_time() {
+    let (stack, _) = many(&[RELEASE], 1).await;
+    let held = stack.sunshine.traffic().hold("GET", 1, Point::Arrived);
+    let hanging = async {
+        held.reached().await.unwrap();
+        let hangs = AwsFault::new(Service::DynamoDb, Effect::Delay).after(DEADLINE);
+        stack.aws.set_faults([hangs]);
+        held.release();
+    };
+    let drain = json!({"action": "drain"});
+    let report = stack.invoke_within(drain, Duration::from_secs(3));
+    let (report, ()) = tokio::join!(report, hanging);
+    assert_eq!(report["stoppedBecause"], "out_of_time", "{report}");
+
+    // As after a worker that died: whatever it had is free when its time is over.
+    stack.aws.set_faults([]);
+    let left = stack.the_record()["dueAt"].as_u64().unwrap();
+    let left = Duration::from_millis(left.saturating_sub(now()) + 1);
+    tokio::time::sleep(left).await; // that time itself passes is what is waited for
+    assert_eq!(stack.drain_to_the_end().await["state"], "resolved");
+}
+
 #[tokio::test]
 async fn no_more_than_may_be_is_taken() {
     let (stack, _) = many(&[RELEASE, ("MAX_ACTIONS_PER_RUN", "2")], 5).await;

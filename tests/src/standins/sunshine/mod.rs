@@ -8,7 +8,7 @@ mod model;
 mod pages;
 mod store;
 mod sync;
-mod user_token;
+pub mod user_token;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

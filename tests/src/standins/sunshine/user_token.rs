@@ -9,15 +9,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 /// Who a JWT says its bearer is.
-pub(super) struct Claims {
-    pub(super) external_id: String,
+pub struct Claims {
+    /// The external id.
+    pub external_id: String,
     /// Only an email with `email_verified: true` counts.
-    pub(super) email: Option<String>,
-    pub(super) name: Option<String>,
+    pub email: Option<String>,
+    /// The name.
+    pub name: Option<String>,
 }
 
-/// Checks a JWT; the error is the description that goes with `invalid_auth`.
-pub(super) fn verify(jwt: &str, keys: &BTreeMap<String, String>) -> Result<Claims, String> {
+/// Checks a JWT against the keys of the app, by `kid`; the error is the description that goes with `invalid_auth`.
+pub fn verify(jwt: &str, keys: &BTreeMap<String, String>) -> Result<Claims, String> {
     let mut parts = jwt.split('.');
     let (Some(header), Some(payload), Some(signature), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
