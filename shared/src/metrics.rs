@@ -5,7 +5,9 @@
 
 use std::io::Write;
 
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::clock::now_millis;
 use crate::telemetry;
@@ -13,34 +15,26 @@ use crate::telemetry;
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "chat-identity";
 
-/// A measured value.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A measured value. Serialized, it is the definition that the format wants, without the value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct Metric {
     /// Its name, in the singular.
     pub name: &'static str,
     /// Its unit.
     pub unit: Unit,
     /// Its value.
+    #[serde(skip)]
     pub value: f64,
 }
 
 /// The units used, as CloudWatch names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "CloudWatch's own names")]
 pub enum Unit {
     Count,
     Seconds,
     Milliseconds,
-}
-
-impl Unit {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Count => "Count",
-            Self::Seconds => "Seconds",
-            Self::Milliseconds => "Milliseconds",
-        }
-    }
 }
 
 impl Metric {
@@ -67,55 +61,95 @@ pub fn emit(metrics: &[Metric], fields: &[(&'static str, Value)]) {
     let Some(function) = telemetry::function() else {
         return;
     };
-    let line = line(function, now_millis(), metrics, fields);
-    // Where nobody reads standard output there is nobody to tell.
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    let line = Line {
+        function,
+        timestamp: now_millis(),
+        metrics,
+        fields,
+    };
+    let Ok(mut line) = serde_json::to_vec(&line) else {
+        return;
+    };
+    line.push(b'\n');
+    // Whole, so that it is one call of the system. Where nobody reads standard output there is
+    // nobody to tell.
+    let _ = std::io::stdout().lock().write_all(&line);
 }
 
-fn line(
-    function: &str,
+/// A line. It is written with every answer, so it is serialized as it is, and not as a tree first.
+struct Line<'a> {
+    function: &'static str,
     timestamp: u64,
-    metrics: &[Metric],
-    fields: &[(&'static str, Value)],
-) -> Value {
-    let definitions: Vec<_> = metrics
-        .iter()
-        .map(|metric| json!({"Name": metric.name, "Unit": metric.unit.as_str()}))
-        .collect();
-    let mut dimensions = vec![vec!["function"]];
-    if fields.iter().any(|(name, _)| *name == "code") {
-        dimensions.push(vec!["function", "code"]);
+    metrics: &'a [Metric],
+    fields: &'a [(&'static str, Value)],
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let has_code = self.fields.iter().any(|(name, _)| *name == "code");
+        let dimensions: &[&[&str]] = if has_code {
+            &[&["function"], &["function", "code"]]
+        } else {
+            &[&["function"]]
+        };
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry(
+            "_aws",
+            &Metadata {
+                timestamp: self.timestamp,
+                cloud_watch_metrics: [Directive {
+                    namespace: NAMESPACE,
+                    dimensions,
+                    metrics: self.metrics,
+                }],
+            },
+        )?;
+        line.serialize_entry("function", self.function)?;
+        for (name, value) in self.fields {
+            line.serialize_entry(name, value)?;
+        }
+        for metric in self.metrics {
+            line.serialize_entry(metric.name, &metric.value)?;
+        }
+        line.end()
     }
-    let mut line = Map::new();
-    line.insert(
-        "_aws".to_owned(),
-        json!({
-            "Timestamp": timestamp,
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": dimensions,
-                "Metrics": definitions,
-            }],
-        }),
-    );
-    line.insert("function".to_owned(), function.into());
-    for (name, value) in fields {
-        line.insert((*name).to_owned(), value.clone());
-    }
-    for metric in metrics {
-        line.insert(metric.name.to_owned(), metric.value.into());
-    }
-    Value::Object(line)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata<'a> {
+    timestamp: u64,
+    cloud_watch_metrics: [Directive<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'static str,
+    dimensions: &'a [&'a [&'a str]],
+    metrics: &'a [Metric],
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn line(timestamp: u64, metrics: &[Metric], fields: &[(&'static str, Value)]) -> Value {
+        let function = "sign-token";
+        let line = Line {
+            function,
+            timestamp,
+            metrics,
+            fields,
+        };
+        serde_json::to_value(line).unwrap()
+    }
 
     #[test]
     fn a_line_is_embedded_metric_format() {
         let line = line(
-            "sign-token",
             1_700_000_000_000,
             &[Metric::once("Signed")],
             &[("status", 200.into())],
@@ -141,7 +175,7 @@ mod tests {
     #[test]
     fn what_is_refused_is_counted_by_its_code() {
         let fields = [("status", 401.into()), ("code", "unauthenticated".into())];
-        let line = line("sign-token", 0, &[Metric::once("Refused")], &fields);
+        let line = line(0, &[Metric::once("Refused")], &fields);
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(
             directive["Dimensions"],
