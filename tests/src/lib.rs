@@ -8,6 +8,7 @@ pub mod fault_proxy;
 pub mod front;
 pub mod issuer;
 pub mod lambda;
+pub mod load;
 pub mod local;
 pub mod node;
 pub mod serve;

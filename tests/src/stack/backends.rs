@@ -52,7 +52,7 @@ pub struct Backends {
 
 impl Backends {
     /// Starts them, with DynamoDB's data in `folder` or, without one, in memory.
-    pub(super) async fn start(folder: Option<&Path>) -> io::Result<Self> {
+    pub(crate) async fn start(folder: Option<&Path>) -> io::Result<Self> {
         let calls = Calls::default();
         // The issuer's address is in its tokens, so it must know that of its tap.
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -127,6 +127,17 @@ impl Backends {
 
     /// What the functions are told, the same for all.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = self.direct_environment();
+        for tap in &self.taps {
+            for (_, value) in &mut environment {
+                *value = tap.instead_of(value);
+            }
+        }
+        environment
+    }
+
+    /// The same without the taps, but for the issuer's, whose address is its name.
+    pub(crate) fn direct_environment(&self) -> Vec<(String, String)> {
         let mut environment = self.aws.environment();
         environment.extend(
             [
@@ -152,11 +163,6 @@ impl Backends {
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
-        for tap in &self.taps {
-            for (_, value) in &mut environment {
-                *value = tap.instead_of(value);
-            }
-        }
         environment
     }
 }

@@ -190,6 +190,14 @@ impl Puzzel {
         lock(&self.state).authentications.clone()
     }
 
+    /// Whose identity this `userInfoId` is.
+    pub fn subject_of(&self, user_info_id: &str) -> Option<String> {
+        let state = lock(&self.state);
+        let known = state.authentications.iter().rev();
+        let mut known = known.filter(|one| one.user_info_id == user_info_id);
+        known.next().map(|one| one.subject.clone())
+    }
+
     /// The conversation with this id.
     pub fn chat(&self, conversation_id: &str) -> Option<Chat> {
         lock(&self.state).chats.get(conversation_id).cloned()

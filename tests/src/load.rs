@@ -1,0 +1,37 @@
+//! Load: requests that come when they come, whatever becomes of those before them (an open loop),
+//! and each answer checked. Latency counts from when a request was to be sent, so that a function
+//! that falls behind cannot hide it.
+
+mod environments;
+mod functions;
+mod local_stack;
+mod open_loop;
+mod summary;
+mod traffic;
+
+use std::path::Path;
+
+pub use summary::{Row, Summary};
+
+use crate::stack::StackError;
+
+/// How much of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// A few seconds of all of it, to see that it works; its figures mean nothing.
+    pub short: bool,
+    /// Where the random numbers start.
+    pub seed: u64,
+}
+
+/// An hour's worth of traffic in a minute, at the local stack's one address.
+pub async fn local_stack(options: Options) -> Result<Summary, StackError> {
+    local_stack::run(options).await
+}
+
+/// Each HTTP function alone, at higher and higher rates to where it breaks; and then with an
+/// upstream that refuses. `binaries` is the folder of their release binaries; without it, debug
+/// binaries are built.
+pub async fn functions(options: Options, binaries: Option<&Path>) -> std::io::Result<Summary> {
+    functions::run(options, binaries).await
+}

@@ -1,0 +1,35 @@
+//! The load program works, in both its targets. What it measures in a few seconds means nothing.
+
+use std::process::Command;
+
+fn load(target: &str) {
+    let output = Command::new(env!("CARGO_BIN_EXE_load"))
+        .args([target, "--short"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{complained}");
+    assert!(said.starts_with("seed 1\n"), "{said}");
+    for function in [
+        "sign-token",
+        "report-conflict",
+        "receive-webhook",
+        "exchange-identity",
+    ] {
+        let rows = said.lines().filter(|line| line.starts_with("| "));
+        let rows = rows.filter(|row| row.contains(function));
+        assert!(rows.count() >= 1, "{function}: {said}");
+    }
+    assert!(said.ends_with("0 wrong\n"), "{said}");
+}
+
+#[test]
+fn the_local_stack_bears_an_hours_traffic_for_seconds() {
+    load("stack");
+}
+
+#[test]
+fn single_functions_bear_what_a_sweep_begins_with() {
+    load("functions");
+}
