@@ -5,4 +5,5 @@ mod functions;
 mod parameters;
 mod parts;
 mod permissions;
+mod policy;
 mod storage;
