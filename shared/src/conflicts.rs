@@ -9,6 +9,7 @@ mod history;
 mod id;
 mod lineage;
 mod record;
+mod said;
 mod state;
 mod table;
 mod webhook;

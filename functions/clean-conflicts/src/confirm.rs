@@ -91,9 +91,9 @@ async fn look(run: &Run<'_>, conflict: &mut Conflict) -> Work<Look> {
 }
 
 /// Takes a remedy again that was sent, was not answered, and had no effect; or the one that an
-/// operator names after that one. With all the evidence, and on another user only where an operator
-/// approved that one: after a delete somebody new may have the external id and the email. Answers
-/// what becomes of the conflict where nothing was sent.
+/// operator names after that one. With all the evidence, and on another user only a release, where an
+/// operator approved that one: after a delete somebody new may have the external id and the email.
+/// Answers what becomes of the conflict where nothing was sent.
 async fn again(run: &Run<'_>, conflict: &mut Conflict, remedy: Remedy) -> Work<Option<Step>> {
     let named = run.rules.named;
     let found = evidence(run, conflict).await?;
@@ -113,7 +113,10 @@ async fn again(run: &Run<'_>, conflict: &mut Conflict, remedy: Remedy) -> Work<O
     let may_be_taken = if is_same_user {
         next == remedy || named == Some(next)
     } else {
-        named == Some(next) && conflict.approved_user_id.as_deref() == Some(user.id.as_str())
+        // Nobody's history is given away or deleted in another's place.
+        next == Remedy::ReleaseEmail
+            && named == Some(next)
+            && conflict.approved_user_id.as_deref() == Some(user.id.as_str())
     };
     if !may_be_taken || next > run.rules.allowed {
         return unsure;

@@ -144,11 +144,7 @@ fn lineage(
     lineages: &[&Lineage],
     now: u64,
 ) -> Result<(), Reason> {
-    let target = Target {
-        id: user.id.as_str(),
-        external_id,
-        signed_up_at: user.signed_up_at.as_deref().and_then(millis),
-    };
+    let target = target(user, external_id);
     let proof = lineages.iter().find(|it| it.proves(&target, caller, now));
     // It became somebody else's too, or was given to somebody again since. So it was where the
     // same was said before of another user, and this one has not been there since before that.
@@ -164,6 +160,15 @@ fn lineage(
         Err(Reason::ContradictedLineage)
     } else {
         proof.map(drop).ok_or(Reason::NoLineage)
+    }
+}
+
+/// What a lineage must fit: `user`, by the external id that it has.
+pub fn target<'a>(user: &'a User, external_id: &'a str) -> Target<'a> {
+    Target {
+        id: user.id.as_str(),
+        external_id,
+        signed_up_at: user.signed_up_at.as_deref().and_then(millis),
     }
 }
 

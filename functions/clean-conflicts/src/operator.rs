@@ -46,7 +46,16 @@ pub async fn resolve(run: &Run<'_>, resolve: &Resolve) -> Result<(), Error> {
         report.not_a_conflict += 1;
         return Ok(());
     };
-    let conflict = asked(run.scope, resolve, &user);
+    let lineage = lineage(resolve, &user);
+    let mut said = run.table.said_of(run.scope, &lineage.previous).await?;
+    if !resolve.dry_run {
+        run.table.record_said(run.scope, &lineage).await?;
+    }
+    // Of a user who had this external id before: this one is another person.
+    let target = decision::target(&user, previous.as_str());
+    said.retain(|it| it.is_of_another(&target));
+    said.push(lineage);
+    let conflict = asked(run.scope, resolve, &user, said);
     if resolve.dry_run {
         return dry_run(run, conflict).await;
     }
@@ -59,8 +68,20 @@ pub async fn resolve(run: &Run<'_>, resolve: &Resolve) -> Result<(), Error> {
     Ok(())
 }
 
-/// The conflict that an operator asks to resolve, with the lineage that the operator is.
-fn asked(scope: &Scope, resolve: &Resolve, user: &User) -> Conflict {
+/// The lineage that the operator is.
+fn lineage(resolve: &Resolve, user: &User) -> Lineage {
+    Lineage {
+        previous: resolve.previous_external_id.as_str().to_owned(),
+        current: resolve.current_external_id.as_str().to_owned(),
+        source: Source::Operator {
+            user_id: user.id.to_string(),
+        },
+        time: now_millis(),
+    }
+}
+
+/// The conflict that an operator asks to resolve, with what operators said of it.
+fn asked(scope: &Scope, resolve: &Resolve, user: &User, said: Vec<Lineage>) -> Conflict {
     let now = now_millis();
     let current = resolve.current_external_id.as_str();
     let mut conflict = match decision::emails(user).as_slice() {
@@ -74,14 +95,7 @@ fn asked(scope: &Scope, resolve: &Resolve, user: &User) -> Conflict {
     };
     // A remedy that was named is for this user, and no drain puts another in its place.
     conflict.approved_user_id = resolve.remedy.map(|_| user.id.to_string());
-    conflict.lineages.push(Lineage {
-        previous: resolve.previous_external_id.as_str().to_owned(),
-        current: current.to_owned(),
-        source: Source::Operator {
-            user_id: user.id.to_string(),
-        },
-        time: now,
-    });
+    conflict.lineages = said;
     conflict
 }
 

@@ -60,10 +60,11 @@ impl Lineage {
     /// change was told: its new holder was not.
     pub fn proves(&self, target: &Target<'_>, caller: &str, now: u64) -> bool {
         let was_there = match &self.source {
-            Source::Operator { user_id } if user_id == target.id => true,
-            _ => target
+            Source::Operator { user_id } => user_id == target.id,
+            // Some write their times in whole seconds.
+            Source::Webhook | Source::Claim => target
                 .signed_up_at
-                .is_some_and(|signed_up| signed_up < self.time),
+                .is_some_and(|signed_up| signed_up / 1000 < self.time / 1000),
         };
         let age = Duration::from_millis(now.saturating_sub(self.time));
         !self.previous.is_empty()
@@ -77,16 +78,18 @@ impl Lineage {
 }
 
 impl Lineage {
-    /// Whether an operator said this of another user, before `target` signed up: a command that is
-    /// given twice must not reach the new holder of an external id.
+    /// Whether `other` says the same, whenever it does.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.previous == other.previous
+            && self.current == other.current
+            && self.source == other.source
+    }
+
+    /// Whether an operator said this of another user than `target`: a command that is given twice
+    /// must not reach the new holder of an external id, whatever that one's sign-up time says.
     pub fn is_of_another(&self, target: &Target<'_>) -> bool {
         match &self.source {
-            Source::Operator { user_id } => {
-                user_id != target.id
-                    && target
-                        .signed_up_at
-                        .is_none_or(|signed_up| signed_up >= self.time)
-            }
+            Source::Operator { user_id } => user_id != target.id,
             Source::Webhook | Source::Claim => false,
         }
     }
@@ -152,6 +155,24 @@ mod tests {
     }
 
     #[test]
+    fn who_signed_up_in_the_second_of_the_change_may_be_its_new_holder() {
+        let in_that_second = Target {
+            signed_up_at: Some(NOW - DAY),
+            ..target()
+        };
+        let a_second_before = Target {
+            signed_up_at: Some(NOW - DAY - 1),
+            ..target()
+        };
+        let change = Lineage {
+            time: NOW - DAY + 999,
+            ..lineage()
+        };
+        assert!(!change.proves(&in_that_second, "123456", NOW));
+        assert!(change.proves(&a_second_before, "123456", NOW));
+    }
+
+    #[test]
     fn a_lineage_is_not_of_the_future_and_counts_for_90_days() {
         let at = |time| Lineage { time, ..lineage() };
         let early = Target {
@@ -176,9 +197,10 @@ mod tests {
             signed_up_at: None,
             ..target()
         };
-        assert!(said("b").is_of_another(&unknown) && !said("a").is_of_another(&unknown));
-        assert!(!said("b").is_of_another(&target()));
-        assert!(said("a").proves(&unknown, "123456", NOW));
-        assert!(!said("b").proves(&unknown, "123456", NOW));
+        for target in [unknown, target()] {
+            assert!(said("b").is_of_another(&target) && !said("a").is_of_another(&target));
+            assert!(said("a").proves(&target, "123456", NOW));
+            assert!(!said("b").proves(&target, "123456", NOW));
+        }
     }
 }

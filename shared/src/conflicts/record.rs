@@ -152,12 +152,8 @@ impl Conflict {
             }
         }
         for lineage in &report.lineages {
-            let is_known = changed.lineages.iter().any(|known| {
-                known.previous == lineage.previous
-                    && known.current == lineage.current
-                    && known.source == lineage.source
-            });
-            if !is_known {
+            let mut known = changed.lineages.iter();
+            if !known.any(|known| known.says_the_same(lineage)) {
                 changed.lineages.push(lineage.clone());
             }
         }

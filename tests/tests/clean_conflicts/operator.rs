@@ -1,5 +1,7 @@
 //! What an operator asks for: `resolve`, `list`, `approve`.
 
+use tests::webhook::seconds_from_now;
+
 use super::*;
 
 async fn everything_allowed(user: User) -> (Stack, User) {
@@ -32,6 +34,52 @@ async fn resolve_takes_the_remedy_that_is_named() {
         let calls = stack.changes().len();
         let report = stack.resolve(Some(remedy)).await;
         assert_eq!(stack.changes().len(), calls, "{remedy} {report}");
+    }
+}
+
+/// After the delete its external id is somebody else's, whose email is another one, or none.
+#[tokio::test]
+async fn a_resolve_that_is_sent_twice_never_reaches_the_next_holder_of_an_external_id() {
+    // Whatever its sign-up time says.
+    let just_now = seconds_from_now(0);
+    let long_ago = "2020-01-01T00:00:00Z";
+    for (email, is_lost, signed_up_at) in [
+        (Some("other@example.com"), false, Some(just_now.as_str())),
+        (None, false, None),
+        (None, true, Some(just_now.as_str())),
+        (None, false, Some(long_ago)),
+        (Some(EMAIL), true, Some(just_now.as_str())),
+        (Some(EMAIL), true, Some(long_ago)),
+    ] {
+        let (stack, user) = everything_allowed(holder()).await;
+        if is_lost {
+            let faults = stack.sunshine.faults();
+            faults.add(Rule::new("DELETE", Fault::Drop).times(1));
+        }
+        stack.resolve(Some("delete")).await;
+        assert!(stack.sunshine.user(&user.id).is_none());
+        let next = stack.sunshine.add_user(User {
+            identities: email.into_iter().map(Identity::email).collect(),
+            signed_up_at: signed_up_at.map(ToOwned::to_owned),
+            ..holder()
+        });
+        stack.sunshine.add_conversation(&next.id, 3);
+        let calls = stack.changes().len();
+        for dry_run in [true, false] {
+            for remedy in ["delete", "merge"] {
+                let mut event = resolve(Some(remedy));
+                event["dryRun"] = json!(dry_run);
+                let report = stack.invoke(event).await;
+                assert_eq!(report["needsReview"], 1, "{report}");
+                let reason = report["conflicts"][0]["reason"].as_str().unwrap();
+                assert!(
+                    ["contradicted_lineage", "holder_changed"].contains(&reason),
+                    "{email:?} {report}"
+                );
+            }
+        }
+        assert_eq!(stack.changes().len(), calls, "{email:?}");
+        assert_eq!(stack.messages_of(&next.id), 3);
     }
 }
 
