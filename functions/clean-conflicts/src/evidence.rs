@@ -129,6 +129,8 @@ pub fn unread(run: &Run<'_>, error: &Error) -> Step {
     match error {
         Error::Key(_) => run.stop("keys_unavailable"),
         Error::OutOfTime(_) => run.stop("out_of_time"),
+        // They ask for more patience than this run has, whoever it works on.
+        Error::RateLimited { .. } => run.stop("rate_limited"),
         _ => {}
     }
     run.is_out_of_time();

@@ -41,6 +41,8 @@ pub use report::Report;
 
 /// What is kept back of an invocation's time, to record what came of the last calls in.
 const RECORDING_MARGIN: Duration = Duration::from_secs(2);
+/// What is kept back of an invocation's time, to answer that there is no list.
+const LIST_MARGIN: Duration = Duration::from_millis(250);
 /// With less time than this left nothing new is begun.
 const SHORTEST_WORK: Duration = Duration::from_secs(10);
 
@@ -81,7 +83,12 @@ impl CleanConflicts {
     /// allowed or not so any more, and where the table cannot be read.
     pub async fn handle(&self, event: Value, deadline: u64) -> Result<Report, Error> {
         let report = match Action::try_from(event)? {
-            Action::List(list) => operator::list(&self.table, &list).await?,
+            Action::List(list) => {
+                let by = Deadline::of_invocation(deadline.max(now_millis())).less(LIST_MARGIN);
+                self.table
+                    .by(by, operator::list(&self.table, &list))
+                    .await?
+            }
             Action::Drain {} => {
                 self.run(deadline, None, async |run: &Run<'_>| {
                     let at_once = self.config.requests_per_second.get().clamp(4, 64);

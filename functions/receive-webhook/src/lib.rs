@@ -7,10 +7,12 @@ mod config;
 mod event;
 mod signature;
 
+use std::time::Duration;
+
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use shared::clock::now_millis;
-use shared::conflicts::{Scope, Table};
+use shared::conflicts::{Scope, Table, TableError};
 use shared::gateway::{Answer, Request};
 use shared::metrics::Metric;
 use shared::problem::{Code, Problem};
@@ -19,6 +21,9 @@ use shared::secrets::{CachedSecret, Client};
 pub use config::Config;
 pub use event::{Change, Event, NotAnEvent};
 pub use signature::{NotAuthentic, SigningSecrets, check_signature, check_timestamp};
+
+/// What is kept back of a request's time, to answer that nothing could be recorded.
+const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 
 /// The function, ready for requests.
 pub struct ReceiveWebhook {
@@ -53,14 +58,8 @@ impl ReceiveWebhook {
         let event = Event::parse(&body)
             .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?;
 
-        let came_of_it = if self.table.has_seen(&event.id).await? {
-            "Replayed"
-        } else {
-            let recorded = self.record(&event).await?;
-            // Last, so that an event whose effects failed is taken when it is delivered again.
-            self.table.mark_seen(&event.id).await?;
-            recorded
-        };
+        let by = request.deadline.less(ANSWER_MARGIN);
+        let came_of_it = self.table.by(by, self.take(&event)).await?;
         Ok(Answer::json(StatusCode::OK, &json!({}))?.metric(Metric::once(came_of_it)))
     }
 
@@ -72,8 +71,19 @@ impl ReceiveWebhook {
         Ok(check_signature(&secrets.value, timestamp, body, signature)?)
     }
 
+    /// Records an event, unless it was taken before, and answers the metric of it.
+    async fn take(&self, event: &Event) -> Result<&'static str, TableError> {
+        if self.table.has_seen(&event.id).await? {
+            return Ok("Replayed");
+        }
+        let recorded = self.record(event).await?;
+        // Last, so that an event whose effects failed is taken when it is delivered again.
+        self.table.mark_seen(&event.id).await?;
+        Ok(recorded)
+    }
+
     /// Records what an event says, and answers the metric of it. Doing so twice changes nothing.
-    async fn record(&self, event: &Event) -> Result<&'static str, Problem> {
+    async fn record(&self, event: &Event) -> Result<&'static str, TableError> {
         match &event.change {
             Change::ExternalId {
                 previous,

@@ -22,11 +22,13 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
+use tokio::time::timeout_at;
 
 use super::id::ConflictId;
 use super::record::Conflict;
 use super::state::State;
 use crate::clock::now_millis;
+use crate::deadline::Deadline;
 use crate::problem::{Code, Problem};
 
 /// The index of what is due has one partition: a deployment has few conflicts at a time.
@@ -100,6 +102,17 @@ impl Table {
     /// The table `name`, reached by `client`.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
+    }
+
+    /// `work` on the table, unless the deadline comes first.
+    pub async fn by<T>(
+        &self,
+        deadline: Deadline,
+        work: impl Future<Output = Result<T, TableError>>,
+    ) -> Result<T, TableError> {
+        timeout_at(deadline.instant(), work)
+            .await
+            .unwrap_or_else(|_elapsed| Err(TableError::Unavailable("no answer in time".to_owned())))
     }
 
     /// Records that a conflict was reported: opens it, or adds to what is there. One conditional

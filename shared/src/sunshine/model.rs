@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -61,10 +61,10 @@ pub struct Profile {
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct Identity {
     /// Its type: `email` and others.
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, deserialize_with = "or_empty")]
     pub kind: String,
     /// The email, for one.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_empty")]
     pub value: String,
     /// How it was verified.
     pub verification: Option<String>,
@@ -154,7 +154,7 @@ struct UserFields {
     external_id: Option<String>,
     zendesk_id: Option<Value>,
     brand_id: Option<Value>,
-    signed_up_at: Option<String>,
+    signed_up_at: Option<Value>,
     to_be_retained: Option<bool>,
     profile: Option<Profile>,
     metadata: Option<Map<String, Value>>,
@@ -164,6 +164,11 @@ struct UserFields {
 #[derive(Deserialize)]
 struct Identified<Id> {
     id: Id,
+}
+
+/// A text; empty where there is none.
+fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// An id as text or number; none where it is neither, or not of its form.
@@ -194,7 +199,9 @@ impl Item for User {
             zendesk_id: readable(fields.zendesk_id.as_ref()),
             is_linked: fields.zendesk_id.is_some_and(|id| id != *""),
             brand_id: readable(fields.brand_id.as_ref()),
-            signed_up_at: fields.signed_up_at,
+            signed_up_at: fields
+                .signed_up_at
+                .and_then(|it| it.as_str().map(ToOwned::to_owned)),
             to_be_retained: fields.to_be_retained.unwrap_or_default(),
             profile: fields.profile.unwrap_or_default(),
             metadata: fields.metadata.unwrap_or_default(),
@@ -253,13 +260,16 @@ mod tests {
         let json = format!(
             "{{\"id\":\"{ID}\",\n \"externalId\":\"1\", \"zendeskId\":35436, \"brandId\":\"9477\",\r\n\
              \"hasPaymentInfo\":false, \"big\":123456789012345678901234567890,\
-             \"identities\":[{{\"type\":\"email\",\"value\":\"a@b.example\",\"new\":1}}, {{}}]}}"
+             \"identities\":[{{\"type\":\"email\",\"value\":\"a@b.example\",\"new\":1}}, {{}},\
+             {{\"type\":\"sms\",\"value\":null}}], \"signedUpAt\":7}}"
         );
         let user = user(&json).unwrap();
         assert!(user.is_linked);
         assert_eq!(user.zendesk_id.unwrap().as_str(), "35436");
         assert_eq!(user.brand_id.unwrap().as_str(), "9477");
         assert_eq!(user.identities[0].value, "a@b.example");
+        assert_eq!(user.identities[2].value, "");
+        assert!(user.signed_up_at.is_none());
         assert!(!user.to_be_retained);
         assert_eq!(user.raw.as_str(), json.replace(['\n', '\r'], " "));
         assert!(user.raw.as_str().contains("123456789012345678901234567890"));

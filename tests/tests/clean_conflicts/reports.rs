@@ -44,6 +44,26 @@ async fn a_caller_without_a_verified_email_has_nothing_that_could_conflict() {
 }
 
 #[tokio::test]
+async fn a_table_that_hangs_is_answered_in_time_and_to_be_tried_again() {
+    let stack = Stack::start(&[]).await;
+    let hang = AwsFault::new(Service::DynamoDb, Effect::Delay).after(Duration::from_mins(1));
+    stack.aws.set_faults([hang]);
+    let caller = json!({"sub": NEW, "email": EMAIL, "email_verified": true});
+    let event = HttpEvent::post("/zendesk/conflicts").authorizer(json!({ "lambda": caller }));
+    let event = event.api_gateway();
+    let answer = stack.report.invoke_within(&event, Duration::from_secs(2));
+    let answer = HttpAnswer::new(answer.await.unwrap());
+    assert_eq!(
+        (answer.status, &answer.json()["code"]),
+        (503, &json!("upstream_busy"))
+    );
+    assert!(answer.header("retry-after").is_some());
+    let list = json!({"action": "list"});
+    let list = stack.clean.invoke_within(&list, Duration::from_secs(2));
+    assert!(matches!(list.await, Err(LambdaError::Function(_))));
+}
+
+#[tokio::test]
 async fn what_has_ended_tells_so_and_stays() {
     let stack = Stack::start(&[("REMEDY", "release-email")]).await;
     stack.sunshine.add_user(holder());

@@ -145,6 +145,16 @@ async fn one_user_whose_reads_always_fail_keeps_nobody_else_waiting_and_fails_in
     assert_eq!(outcome(&report), ("failed", Some("too_many_attempts")));
 }
 
+/// 429 is no failure of the conflict that was worked on: no attempt of it is counted.
+#[tokio::test]
+async fn a_wait_that_is_longer_than_the_run_stops_it() {
+    let (stack, before) = many(&[RELEASE], 3).await;
+    let busy = Rule::new("GET **/users", Fault::busy(Some("600")));
+    stack.sunshine.faults().add(busy);
+    let report = stack.drain().await;
+    assert_stopped(&stack, &report, "rate_limited", &before).await;
+}
+
 #[tokio::test]
 async fn a_run_that_is_out_of_time_says_so() {
     let slowly = [RELEASE, ("SUNSHINE_REQUESTS_PER_SECOND", "2")];

@@ -1,5 +1,7 @@
 //! What each event causes, and that it causes it once.
 
+use std::time::Duration;
+
 use super::*;
 
 const IDENTITY_CHANGED: &str = "user.identity_changed";
@@ -237,6 +239,26 @@ async fn where_it_cannot_be_recorded_zendesk_delivers_it_again() {
         assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
         assert_eq!(stack.recorded().len(), 4);
     }
+}
+
+#[tokio::test]
+async fn where_the_table_hangs_zendesk_is_asked_in_time_to_deliver_again() {
+    let stack = Stack::start(&[]).await;
+    let event = changed("e", "1234", "123456");
+    for operation in ["GetItem", "PutItem"] {
+        let hang = Fault::new(Service::DynamoDb, Effect::Delay).on(operation);
+        stack.aws.set_faults([hang.after(Duration::from_mins(1))]);
+        let delivery = signed(&event).api_gateway();
+        let answer = stack
+            .function
+            .invoke_within(&delivery, Duration::from_secs(2));
+        let answer = HttpAnswer::new(answer.await.unwrap());
+        assert_problem(&answer, 503, "upstream_busy");
+        assert!(answer.header("retry-after").is_some());
+        stack.aws.set_faults([]);
+    }
+    stack.deliver(&event).await;
+    assert!(stack.counted("ExternalIdChanged"));
 }
 
 #[tokio::test]

@@ -182,11 +182,16 @@ async fn status_5xx_leaves_a_change_unknown() {
 }
 
 #[tokio::test]
-async fn status_5xx_five_times_stops_the_run() {
+async fn status_5xx_of_more_than_two_calls_stops_the_run() {
     let (_server, client) = always(500).await;
+    // Of each call's retries two count at the most.
+    for _ in 0..2 {
+        assert_eq!(read(&client).await.unwrap_err(), upstream(500));
+    }
+    assert_eq!(client.breaker().stopped(), None);
     let stopped = Error::Stopped(StopReason::TooManyFailures);
     assert_eq!(read(&client).await.unwrap_err(), stopped);
-    assert_eq!(client.requests(), 5);
+    assert_eq!(client.requests(), 6 + 6 + 1);
 }
 
 #[tokio::test]
