@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::Options;
 use super::environments::Environments;
 use super::open_loop::{Measured, Outcome, open_loop};
-use super::summary::{Row, Summary};
+use super::summary::{Row, Summary, machine};
 use super::traffic::{Kind, Traffic};
 use crate::aws::{Fault, Service};
 use crate::lambda::{Function, build};
@@ -28,6 +28,8 @@ const LOWEST: f64 = 25.0;
 const STEP: f64 = 2.0;
 /// Where a sweep ends, whatever comes of it.
 const HIGHEST: f64 = 20_000.0;
+/// A rate is too high where more than this share of the requests is refused.
+const BROKEN: f64 = 0.01;
 /// The rate while an upstream refuses.
 const CALM: f64 = 20.0;
 /// How many people ask.
@@ -74,8 +76,9 @@ pub(super) async fn run(options: Options, binaries: Option<&Path>) -> io::Result
         "debug"
     };
     let conditions = format!(
-        "{profile} binaries, {ENVIRONMENTS} environments each, seed {}.",
-        options.seed
+        "{profile} binaries, {ENVIRONMENTS} environments each, seed {}, {}.",
+        options.seed,
+        machine()
     );
     let mut summary = Summary::new("Single functions", conditions);
     let backends = Arc::new(Backends::start(None).await?);
@@ -142,8 +145,8 @@ impl Target {
     async fn load(&mut self, rate: f64, span: Duration) -> Measured {
         let first = self.sent;
         let seed = self.seed.wrapping_add(first as u64);
-        let send = |number| self.send(first + number);
-        let mut measured = open_loop(rate, span, seed, send).await;
+        let ask = |number| self.send(first + number);
+        let mut measured = open_loop(rate, span, seed, ask).await;
         for number in measured
             .served
             .iter_mut()
@@ -155,12 +158,12 @@ impl Target {
         measured
     }
 
-    /// Higher and higher rates, to the first at which a request is refused.
+    /// Higher and higher rates, to the first that is too high. Answers that one.
     async fn sweep(&mut self, spans: &Spans, summary: &mut Summary) -> f64 {
         let mut rate = LOWEST;
         for _ in 0..spans.steps {
             let measured = self.load(rate, spans.step).await;
-            let is_broken = measured.refusals() > 0;
+            let is_broken = measured.refused_share() > BROKEN;
             let what = if is_broken { "breaks" } else { "" };
             self.tell(what, (rate, spans.step), measured, summary);
             if is_broken || rate >= HIGHEST {

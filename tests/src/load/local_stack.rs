@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::Options;
 use super::open_loop::{Measured, Outcome, open_loop};
-use super::summary::{Row, Summary};
+use super::summary::{Row, Summary, machine};
 use super::traffic::{Kind, Traffic};
 use crate::lambda::HttpAnswer;
 use crate::stack::{self, Backends, Stack, StackError};
@@ -26,6 +26,8 @@ const AN_HOUR: [(Kind, f64); 4] = [
 const PEOPLE: usize = 500;
 /// A stack whose slowest hundredth takes longer than this falls behind.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// What is not answered by then never is.
+const LOST: Duration = Duration::from_secs(30);
 /// By how much each load of the sweep is greater than the one before.
 const STEP: f64 = 2.0;
 /// How long each is kept up.
@@ -50,6 +52,7 @@ pub(super) async fn run(options: Options) -> Result<Summary, StackError> {
         http: reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
+            .timeout(LOST)
             .build()
             .map_err(std::io::Error::other)?,
         backends: Arc::clone(&stack.backends),
@@ -57,8 +60,9 @@ pub(super) async fn run(options: Options) -> Result<Summary, StackError> {
         loads: 0,
     };
     let conditions = format!(
-        "debug binaries under cargo lambda watch, one environment each, seed {}.",
-        options.seed
+        "debug binaries under cargo lambda watch, one environment each, seed {}, {}.",
+        options.seed,
+        machine()
     );
     let mut summary = Summary::new("The local stack", conditions);
     let minute = if options.short {
@@ -97,8 +101,8 @@ impl Target {
         let (target, asked_by) = (&*self, &traffic);
         let kinds = AN_HOUR.iter().zip(seed..).map(|((kind, hour), seed)| {
             let (kind, rate) = (*kind, hour / 60.0 * times);
-            let send = move |number| target.send(asked_by, kind, number);
-            async move { (kind, rate, open_loop(rate, span, seed, send).await) }
+            let ask = move |number| target.send(asked_by, kind, number);
+            async move { (kind, rate, open_loop(rate, span, seed, ask).await) }
         });
         let mut worst = Duration::ZERO;
         for (kind, rate, measured) in join_all(kinds).await {

@@ -43,6 +43,12 @@ impl Measured {
         self.refused.values().sum()
     }
 
+    /// Which share of the requests was refused.
+    #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+    pub(super) fn refused_share(&self) -> f64 {
+        self.refusals() as f64 / (self.sent as f64).max(1.0)
+    }
+
     /// The latency that this share of the served requests did not exceed.
     pub(super) fn latency(&self, share: f64) -> Duration {
         quantile(&self.latencies, share)
@@ -100,7 +106,7 @@ pub(super) async fn open_loop<F>(
     rate: f64,
     span: Duration,
     seed: u64,
-    send: impl Fn(usize) -> F,
+    ask: impl Fn(usize) -> F,
 ) -> Measured
 where
     F: Future<Output = Outcome> + Send + 'static,
@@ -112,7 +118,7 @@ where
         sleep_until(due).await;
         measured.lags.push(due.elapsed());
         measured.sent += 1;
-        let request = send(number);
+        let request = ask(number);
         under_way.spawn(async move { (number, request.await, due.elapsed()) });
         while let Some(done) = under_way.try_join_next() {
             let (number, outcome, latency) = done.expect("a request does not panic");

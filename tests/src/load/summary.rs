@@ -92,7 +92,7 @@ impl Summary {
             }
             read => read?,
         };
-        let written = placed(&text, &self.heading, &self.markdown());
+        let written = placed(&text, self.heading, &self.markdown());
         let message = || format!("{} has no {BEGIN} and {END}", file.display());
         std::fs::write(file, written.ok_or_else(|| io::Error::other(message()))?)
     }
@@ -118,6 +118,21 @@ fn placed(text: &str, heading: &str, section: &str) -> Option<String> {
         "{before}{BEGIN}\n{}{END}{after}",
         sections.join("\n")
     ))
+}
+
+/// What all of it ran on, and what else did: the load, the stand-ins and the functions share it.
+pub(super) fn machine() -> String {
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    let build = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "optimised"
+    };
+    let busy = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let busy = busy.split(' ').next().unwrap_or_default();
+    format!(
+        "sent by a {build} build that shares {processors} processors with what it loads (load average at the start: {busy})"
+    )
 }
 
 #[expect(clippy::cast_precision_loss, reason = "some thousands")]
