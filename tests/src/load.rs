@@ -9,8 +9,6 @@ mod open_loop;
 mod summary;
 mod traffic;
 
-use std::path::Path;
-
 pub use summary::{Row, Summary};
 
 use crate::stack::StackError;
@@ -30,8 +28,7 @@ pub async fn local_stack(options: Options) -> Result<Summary, StackError> {
 }
 
 /// Each HTTP function alone, at higher and higher rates to where it breaks; and then with an
-/// upstream that refuses. `binaries` is the folder of their release binaries; without it, debug
-/// binaries are built.
-pub async fn functions(options: Options, binaries: Option<&Path>) -> std::io::Result<Summary> {
-    functions::run(options, binaries).await
+/// upstream that refuses. The binaries are those of a release, in short debug ones.
+pub async fn functions(options: Options) -> std::io::Result<Summary> {
+    functions::run(options).await
 }

@@ -23,7 +23,7 @@ struct Arguments {
 enum Target {
     /// An hour's worth of traffic in a minute at the local stack, then more to where it breaks
     Stack(Load),
-    /// Each HTTP function's release binary in target/release, at higher and higher rates
+    /// Each HTTP function's release binary, at higher and higher rates to where it breaks
     Functions(Load),
 }
 
@@ -61,11 +61,7 @@ async fn run(target: Target, load: Load) -> Result<Summary, Box<dyn Error>> {
     println!("seed {}", load.seed);
     let summary = match target {
         Target::Stack(_) => load::local_stack(options).await?,
-        Target::Functions(_) => {
-            let release = workspace_root().join("target/release");
-            let binaries = (!load.short).then_some(release.as_path());
-            load::functions(options, binaries).await?
-        }
+        Target::Functions(_) => load::functions(options).await?,
     };
     if load.write {
         summary.write(&workspace_root().join("docs/benchmarks.md"))?;

@@ -16,7 +16,7 @@ use super::open_loop::{Measured, Outcome, open_loop};
 use super::summary::{Row, Summary, machine};
 use super::traffic::{Kind, Traffic};
 use crate::aws::{Fault, Service};
-use crate::lambda::{Function, build};
+use crate::lambda::{Function, build, build_release};
 use crate::stack::Backends;
 use crate::standins::faults;
 
@@ -56,7 +56,7 @@ struct Target {
     sent: usize,
 }
 
-pub(super) async fn run(options: Options, binaries: Option<&Path>) -> io::Result<Summary> {
+pub(super) async fn run(options: Options) -> io::Result<Summary> {
     let spans = if options.short {
         Spans {
             step: Duration::from_millis(500),
@@ -70,11 +70,7 @@ pub(super) async fn run(options: Options, binaries: Option<&Path>) -> io::Result
             steps: usize::MAX,
         }
     };
-    let profile = if binaries.is_some() {
-        "release"
-    } else {
-        "debug"
-    };
+    let profile = if options.short { "debug" } else { "release" };
     let conditions = format!(
         "{profile} binaries, {ENVIRONMENTS} environments each, seed {}, {}.",
         options.seed,
@@ -83,10 +79,7 @@ pub(super) async fn run(options: Options, binaries: Option<&Path>) -> io::Result
     let mut summary = Summary::new("Single functions", conditions);
     let backends = Arc::new(Backends::start(None).await?);
     for kind in Kind::ALL {
-        let program = match binaries {
-            Some(folder) => folder.join(kind.function()),
-            None => debug_binary(kind.function()).await,
-        };
+        let program = binary(kind.function(), options.short).await;
         let mut target = Target::start(&backends, kind, &program, options.seed).await?;
         let highest = target.sweep(&spans, &mut summary).await;
         if !options.short {
@@ -99,7 +92,8 @@ pub(super) async fn run(options: Options, binaries: Option<&Path>) -> io::Result
     Ok(summary)
 }
 
-async fn debug_binary(name: &'static str) -> PathBuf {
+async fn binary(name: &'static str, is_debug: bool) -> PathBuf {
+    let build = if is_debug { build } else { build_release };
     let built = tokio::task::spawn_blocking(move || build(name));
     built.await.expect("the function builds")
 }
