@@ -29,15 +29,15 @@ impl Stage {
             .await
             .unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let hears = Arc::clone(&heard);
+        let notes = Arc::clone(&heard);
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let hears = Arc::clone(&hears);
+                let notes = Arc::clone(&notes);
                 tokio::spawn(async move {
                     let mut asked = [0; ASKED.len()];
                     while stream.read_exact(&mut asked).await.is_ok() {
-                        hears.lock().unwrap().extend(asked);
+                        notes.lock().unwrap().extend(asked);
                         let _ = stream.write_all(ANSWER).await;
                     }
                 });
@@ -155,13 +155,11 @@ async fn later_the_service_has_done_its_work_and_so_much_of_its_answer_comes() {
             if after > 0 {
                 // Read before the end: a reset takes along what was not.
                 let mut came = vec![0; after];
-                let read = client.read_exact(&mut came).await;
-                if read.is_ok() {
-                    assert_eq!(came, ANSWER[..after], "{fault:?}");
-                } else {
-                    assert_eq!(read.unwrap_err().kind(), end.unwrap());
+                if let Err(error) = client.read_exact(&mut came).await {
+                    assert_eq!(Some(error.kind()), end, "{fault:?}");
                     continue;
                 }
+                assert_eq!(came, ANSWER[..after], "{fault:?}");
             }
             assert_eq!(rest(&mut client).await, (vec![], end), "{fault:?}");
             assert_eq!(stage.heard(), 1, "{fault:?}");
@@ -204,7 +202,7 @@ async fn a_black_hole_takes_everything_and_answers_nothing_more() {
         }
         let silence = tokio::time::timeout(NEVER, client.read_u8()).await;
         assert!(silence.is_err(), "{silence:?}");
-        client.write_all(&[0; 100_000]).await.unwrap();
+        client.write_all(&[0; 10_000]).await.unwrap();
         assert_eq!(stage.heard(), heard, "{when:?}");
     }
 }

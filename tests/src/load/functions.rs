@@ -93,9 +93,9 @@ pub(super) async fn run(options: Options) -> io::Result<Summary> {
 }
 
 async fn binary(name: &'static str, is_debug: bool) -> PathBuf {
-    let build = if is_debug { build } else { build_release };
-    let built = tokio::task::spawn_blocking(move || build(name));
-    built.await.expect("the function builds")
+    let make = if is_debug { build } else { build_release };
+    let binary = tokio::task::spawn_blocking(move || make(name));
+    binary.await.expect("the function builds")
 }
 
 impl Target {

@@ -1,6 +1,7 @@
 //! What must hold when it is over.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
@@ -191,11 +192,10 @@ async fn archive(world: &World, key: &str) -> BTreeMap<String, Vec<Value>> {
         let key = listed["key"].as_str().unwrap();
         let object = world.aws.object(BUCKET, key).await.unwrap();
         let sum = digest(&SHA256, &object);
-        let sum: String = sum
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let sum = sum.as_ref().iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
         assert_eq!(listed["sha256"], sum, "{key}");
         let kind = key
             .rsplit('/')

@@ -67,7 +67,7 @@ async fn whatever_goes_wrong_nobody_is_harmed() {
     println!("FAULTS_SEED={seed} FAULTS_INVOCATIONS={invocations}");
 
     let world = World::start().await;
-    let people: Vec<Person> = (0..(invocations / 30).max(16))
+    let people: Vec<Person> = (0..(invocations / 40).max(16))
         .map(|number| Person::new(&world, number))
         .collect();
     let (tally, promises) = (Tally::default(), Promises::default());

@@ -19,7 +19,7 @@ use crate::world::{KID, SIGNING_SECRET, WEBHOOK_SECRET, World};
 /// The time of a request. Shorter than in the template, so that many fit into a minute.
 const REQUEST: Duration = Duration::from_secs(3);
 /// The time of a run.
-pub(crate) const RUN: Duration = Duration::from_secs(10);
+pub(crate) const RUN: Duration = Duration::from_secs(12);
 /// Lambda's own, for the init of a function.
 const INIT: Duration = Duration::from_secs(10);
 /// Which share of the invocations is a cold start.

@@ -139,7 +139,7 @@ impl World {
             ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
             ("SUNSHINE_API_KEY_SECRET_ID", "api-key".to_owned()),
             // As many conflicts are worked on at once, so no more than a debug build can bear.
-            ("SUNSHINE_REQUESTS_PER_SECOND", "30".to_owned()),
+            ("SUNSHINE_REQUESTS_PER_SECOND", "15".to_owned()),
             ("MAX_ACTIONS_PER_RUN", "100000".to_owned()),
             ("REMEDY", "delete".to_owned()),
             ("WEBHOOK_SECRET_ID", "webhook".to_owned()),
