@@ -164,6 +164,21 @@ impl Function {
         event: &Value,
         deadline: Duration,
     ) -> Result<Value, LambdaError> {
+        self.invoke_patiently(event, deadline, deadline).await
+    }
+
+    /// Invokes it with a deadline that has come already, and lets it answer all the same.
+    pub async fn invoke_late(&self, event: &Value) -> Result<Value, LambdaError> {
+        self.invoke_patiently(event, Duration::ZERO, DEADLINE).await
+    }
+
+    /// Invokes it with a deadline, and kills it after another time.
+    async fn invoke_patiently(
+        &self,
+        event: &Value,
+        deadline: Duration,
+        killed_after: Duration,
+    ) -> Result<Value, LambdaError> {
         let answer = self.api.submit(event, deadline);
         tokio::select! {
             // An answer that came counts, even if the process ended right after it.
@@ -174,7 +189,7 @@ impl Function {
                 Err(_) => Err(self.ended().await),
             },
             () = self.process.wait() => Err(self.ended().await),
-            () = tokio::time::sleep(deadline) => {
+            () = tokio::time::sleep(killed_after) => {
                 self.kill().await;
                 Err(LambdaError::TimedOut)
             }

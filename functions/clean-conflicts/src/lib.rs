@@ -142,11 +142,15 @@ impl CleanConflicts {
         // free when the invocation ends, and taken up where they were.
         let answers_by = run.answers_by.instant();
         let lease = timeout_at(answers_by, self.table.take_run_lease(ends_at)).await;
-        let Some(lease) = lease.map_err(|_| "the table did not answer in time")?? else {
-            return Ok(Report {
-                stopped_because: Some("another_run"),
-                ..Report::default()
-            });
+        let stopped = |because| Report {
+            stopped_because: Some(because),
+            ..Report::default()
+        };
+        let lease = match lease {
+            Ok(Ok(Some(lease))) => lease,
+            Ok(Ok(None)) => return Ok(stopped("another_run")),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_elapsed) => return Ok(stopped("out_of_time")),
         };
         match timeout_at(answers_by, work(&run)).await {
             Ok(worked) => {

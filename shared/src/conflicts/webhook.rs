@@ -2,7 +2,7 @@
 //!
 //! | item | `pk` | `sk` |
 //! | --- | --- | --- |
-//! | when it was last told which email is an external id's | `external-id#` and a hash of it | `email` |
+//! | which email was last told to be an external id's | `external-id#` and a hash of it | `email` |
 //! | what a Zendesk user was merged into | `zendesk-id#` and a hash of it | `merged` |
 //! | an event that was taken | `event#` and a hash of its id | `seen` |
 
@@ -33,6 +33,8 @@ struct Merged {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Email {
+    /// Of the email: what the conflict over it is called.
+    conflict_id: ConflictId,
     time: u64,
     expires_at: u64,
 }
@@ -46,8 +48,8 @@ struct Seen {
 
 impl Table {
     /// Asks for a check of `email`, which at `time` was that of the user whose external id was
-    /// `external_id` then. No check where a later event told of the user's email already: this one
-    /// may be somebody else's by now.
+    /// `external_id` then. No check where a later event told of another email of that user: this
+    /// one may be somebody else's by now.
     ///
     /// The claimant is what became of that id since. Who claimed the email by an earlier id of the
     /// same user is that user, and no second claimant.
@@ -59,42 +61,45 @@ impl Table {
         time: u64,
     ) -> Result<(), TableError> {
         let claimant = self.became_since(scope, external_id, time).await?;
-        if !self.is_latest_email(scope, &claimant, time).await? {
-            return Ok(());
-        }
         let report = Conflict::over_email(scope, email, &claimant, now_millis());
-        if self.open(&report).await?.is_none() {
+        let id = &report.conflict_id;
+        let has_it_still = self.has_email_still(scope, &claimant, id, time).await?;
+        if has_it_still && self.open(&report).await?.is_none() {
             return Ok(());
         }
-        self.rename_claimants(scope, &report.conflict_id, &claimant)
-            .await?;
+        // What the event tells of external ids is true of who claimed the email before, too.
+        self.rename_claimants(scope, id, &claimant).await?;
+        if !has_it_still {
+            return Ok(());
+        }
         let conflict = self.report(&report).await?;
         if conflict.claimants.len() > 1 {
             // The event of an earlier change may have been taken meanwhile.
-            self.rename_claimants(scope, &report.conflict_id, &claimant)
-                .await?;
+            self.rename_claimants(scope, id, &claimant).await?;
         }
         Ok(())
     }
 
-    /// Notes that at `time` it was told which email is that of `external_id`, unless that was told
-    /// of a later time. Answers whether it was not.
-    async fn is_latest_email(
+    /// Notes that at `time` the email of `external_id` was the one of the conflict `email`, unless
+    /// something was told of a later time. Answers false where that is another one.
+    async fn has_email_still(
         &self,
         scope: &Scope,
         external_id: &str,
+        email: &ConflictId,
         time: u64,
     ) -> Result<bool, TableError> {
         let pk = key(scope, external_id);
-        let email = Email {
+        let told = Email {
+            conflict_id: email.clone(),
             time,
             expires_at: expiry(time.max(now_millis()), KEPT_FOR),
         };
-        if self.put_greater(&pk, "email", &email, "time", time).await? {
+        if self.put_greater(&pk, "email", &told, "time", time).await? {
             return Ok(true);
         }
         let known: Option<Email> = self.read(&pk, "email").await?;
-        Ok(known.is_none_or(|known| known.time <= time))
+        Ok(known.is_none_or(|known| known.time <= time || known.conflict_id == *email))
     }
 
     /// Puts `claimant` in the place of every claimant that became it.

@@ -13,8 +13,9 @@ use crate::deadline::Deadline;
 /// leave in time and arrive up to 40 ms early or late still do not exceed the rate in any second.
 const WINDOW: Duration = Duration::from_millis(1040);
 /// How far the run may catch up where the machine held it up, so that a late task or timer costs no
-/// throughput. The window holds all the same.
-const CATCH_UP: Duration = Duration::from_millis(200);
+/// throughput. The window holds all the same; but the more comes at once, the more a late arrival
+/// moves into the next second.
+const CATCH_UP: Duration = Duration::from_millis(50);
 /// What a 429 leaves of the rate.
 const DECREASE: f64 = 0.5;
 /// The part of the full rate that is regained in a second.
@@ -215,14 +216,14 @@ mod tests {
     /// A machine that stands still for a while, over and over: all timers are late then.
     #[tokio::test(start_paused = true)]
     async fn what_the_machine_held_up_is_made_up_for_within_the_rate() {
-        const STALL: Duration = Duration::from_millis(60);
+        const STALL: Duration = Duration::from_millis(40);
         for rate in [5, 33, 200] {
             let count = rate as usize * 20;
             let latency = Duration::from_secs_f64(0.02_f64.min(15.0 / f64::from(rate)));
             let pacer = pacer(rate);
             let stalls = tokio::spawn(async {
                 loop {
-                    tokio::time::sleep(Duration::from_millis(440)).await;
+                    tokio::time::sleep(Duration::from_millis(460)).await;
                     tokio::time::advance(STALL).await;
                 }
             });

@@ -25,6 +25,30 @@ async fn a_chain_leaves_one_claimant_in_whatever_order_it_comes() {
     }
 }
 
+/// Every order of three, each told with the user's email.
+#[tokio::test]
+async fn a_longer_chain_leaves_one_claimant_in_whatever_order_it_comes() {
+    let events = [
+        changed_before(60, "A", "B"),
+        changed_before(40, "B", "C"),
+        changed_before(20, "C", "D"),
+    ];
+    for order in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ] {
+        let stack = Stack::start(&[]).await;
+        for number in order {
+            stack.deliver(&events[number]).await;
+        }
+        assert_eq!(stack.claimants(EMAIL), ids(["D"]), "{order:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_way_back_leaves_the_first_id_as_the_claimant() {
     let [there, back] = [changed_before(60, "A", "B"), changed_before(30, "B", "A")];
