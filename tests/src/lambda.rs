@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use binary::{build, workspace_root};
-pub(crate) use binary::{build_command, without_cargo_variables};
+pub(crate) use binary::{build_command, build_release, without_cargo_variables};
 pub use event::{HttpAnswer, HttpEvent};
 pub use process::Output;
 

@@ -2,6 +2,7 @@
 //! that the end-to-end tests are written with.
 
 pub mod aws;
+pub mod bench;
 pub mod calls;
 pub mod cargo_lambda;
 pub mod fault_proxy;

@@ -20,17 +20,23 @@ pub fn workspace_root() -> &'static Path {
 /// It is `--bin` and not `-p`, because that is what `cargo lambda watch` runs: with `-p` cargo
 /// would choose other features for the dependencies, and build them all a second time.
 pub(crate) fn build_command(names: &[&str]) -> Command {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.current_dir(workspace_root()).arg("build");
+    let mut command = cargo();
+    command.arg("build");
     for name in names {
         command.args(["--bin", name]);
     }
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
+    command
+}
+
+/// The cargo that runs us, in the workspace.
+fn cargo() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(workspace_root()).stdin(Stdio::null());
     without_cargo_variables(&mut command);
-    command.stdin(Stdio::null());
     command
 }
 
@@ -65,7 +71,26 @@ pub fn build(name: &str) -> PathBuf {
     if let Some(binary) = built.get(name) {
         return binary.clone();
     }
-    let output = build_command(&[name])
+    let binary = executable(&mut build_command(&[name]), name);
+    built.insert(name.to_owned(), binary.clone());
+    binary
+}
+
+/// Builds `name` for a release, alone (`-p`), so that each dependency has the features that it
+/// has when deployed and not those that the rest of the workspace wants; says where it is.
+///
+/// # Panics
+/// Where it does not build, with cargo's own words.
+pub(crate) fn build_release(name: &str) -> PathBuf {
+    let mut command = cargo();
+    command.args(["build", "--release", "--locked", "-p", name]);
+    // What takes minutes should be seen.
+    executable(command.stderr(Stdio::inherit()), name)
+}
+
+/// Runs `build` and says where it put `name`.
+fn executable(build: &mut Command, name: &str) -> PathBuf {
+    let output = build
         .arg("--message-format=json")
         .output()
         .expect("cargo can be started");
@@ -81,7 +106,6 @@ pub fn build(name: &str) -> PathBuf {
             String::from_utf8_lossy(&output.stderr)
         );
     };
-    built.insert(name.to_owned(), binary.clone());
     binary
 }
 

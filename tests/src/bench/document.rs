@@ -1,0 +1,92 @@
+//! `docs/benchmarks.md`: what is between the markers is written by the program, all else by hand.
+
+use std::fmt::Write as _;
+
+use super::machine::Machine;
+use super::measure::{Amount, Figures};
+use super::programs::Programs;
+use super::table;
+
+const BEGIN: &str = "<!-- measured:begin -->";
+const END: &str = "<!-- measured:end -->";
+
+/// The document has no place for what was measured.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there must be one line {BEGIN}, and one line {END} after it")]
+pub struct NoMarkers;
+
+/// One setting, and what was measured in it.
+pub type Measurement = (String, Vec<Figures>);
+
+/// All that one run has to say.
+pub fn report(
+    machine: &Machine,
+    command: &str,
+    amount: Amount,
+    programs: &Programs,
+    measurements: &[Measurement],
+) -> String {
+    let (cold, warm) = (amount.cold, amount.warm);
+    let mut report = format!(
+        "Measured with `{command}`: {cold} cold starts and {warm} warm invocations of each.\n\n"
+    );
+    report += &machine.describe();
+    for (setting, figures) in measurements {
+        let table = table::markdown(&programs.measured, figures);
+        // Writing to a string cannot fail.
+        let _ = write!(report, "\n{setting}:\n\n{table}");
+    }
+    report += "\nWhat one event asks for:\n\n";
+    for measured in &programs.measured {
+        let (name, work) = (&measured.program.name, measured.kind.describe());
+        let _ = writeln!(report, "- `{name}`: {work}.");
+    }
+    for why in &programs.left_out {
+        let _ = writeln!(report, "\n{why}.");
+    }
+    report
+}
+
+/// `document` with `report` in place of what was between the markers.
+pub fn replace(document: &str, report: &str) -> Result<String, NoMarkers> {
+    let (before, rest) = once(document, BEGIN)?;
+    let (_, after) = once(rest, END)?;
+    Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", report.trim()))
+}
+
+fn once<'a>(text: &'a str, marker: &str) -> Result<(&'a str, &'a str), NoMarkers> {
+    let (before, after) = text.split_once(marker).ok_or(NoMarkers)?;
+    if after.contains(marker) {
+        return Err(NoMarkers);
+    }
+    Ok((before, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_markers_is_replaced() {
+        let document = format!("# Title\n\n{BEGIN}\nold\n{END}\n\nby hand\n");
+        let new = replace(&document, "| new |\n").unwrap();
+        assert_eq!(
+            new,
+            format!("# Title\n\n{BEGIN}\n| new |\n{END}\n\nby hand\n")
+        );
+        assert_eq!(replace(&new, "| new |\n"), Ok(new.clone()));
+    }
+
+    #[test]
+    fn a_document_without_both_markers_in_order_is_left_alone() {
+        for document in [
+            "no markers".to_owned(),
+            BEGIN.to_owned(),
+            format!("{END}\n{BEGIN}"),
+            format!("{BEGIN}\n{BEGIN}\n{END}"),
+            format!("{BEGIN}\n{END}\n{END}"),
+        ] {
+            assert_eq!(replace(&document, "new"), Err(NoMarkers), "{document}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! One running function, and a clock.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::process::{Process, Program};
+use super::runtime_api::{Answered, ApiError, RuntimeApi};
+
+/// Why a measurement ended, with the end of the function's log.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {why}\nit wrote:\n{log}")]
+pub struct Failure {
+    name: String,
+    why: String,
+    log: String,
+}
+
+/// A function that is started and waits for an event.
+#[derive(Debug)]
+pub struct Function {
+    name: String,
+    api: RuntimeApi,
+    process: Process,
+    began: Instant,
+    started: Instant,
+}
+
+impl Function {
+    /// Starts `program` and waits until it asks for its first event.
+    pub fn start(program: &Program, environment: &[(String, String)]) -> Result<Self, Failure> {
+        let cannot = |error: io::Error| Failure {
+            name: program.name.clone(),
+            why: format!("{} does not start: {error}", program.file.display()),
+            log: String::new(),
+        };
+        let api = RuntimeApi::listen(&program.name).map_err(cannot)?;
+        let address = api.address().map_err(cannot)?;
+        let began = Instant::now();
+        let process = Process::spawn(program, address, environment).map_err(cannot)?;
+        let end = process.end().map_err(cannot)?;
+        let mut function = Self {
+            name: program.name.clone(),
+            api,
+            process,
+            began,
+            started: began,
+        };
+        let started = function.api.started(end);
+        function.started = function.told(started)?;
+        Ok(function)
+    }
+
+    /// From before the process was made until it asked for an event.
+    pub fn init(&self) -> Duration {
+        self.started - self.began
+    }
+
+    /// Invokes it, and empties its log afterwards.
+    pub fn invoke(&mut self, event: &str) -> Result<Answered, Failure> {
+        let answered = self.api.invoke(event.as_bytes());
+        let answered = self.told(answered)?;
+        let drained = self.process.drain();
+        self.told(drained.map_err(ApiError::from))?;
+        Ok(answered)
+    }
+
+    /// From before the process was made until `first`, its first answer, was there.
+    pub fn cold_start(&self, first: &Answered) -> Duration {
+        first.answered - self.began
+    }
+
+    /// The processor time that it took so far.
+    pub fn processor_time(&mut self) -> Result<Duration, Failure> {
+        let time = self.process.processor_time();
+        self.told(time.map_err(ApiError::from))
+    }
+
+    /// The most memory that it has held so far, in bytes.
+    pub fn peak_memory(&mut self) -> Result<u64, Failure> {
+        let peak = self.process.peak_memory();
+        self.told(peak.map_err(ApiError::from))
+    }
+
+    /// An answer that is not what it must be.
+    pub fn failed(&mut self, why: String) -> Failure {
+        Failure {
+            name: self.name.clone(),
+            why,
+            log: self.process.log(),
+        }
+    }
+
+    fn told<T>(&mut self, outcome: Result<T, ApiError>) -> Result<T, Failure> {
+        outcome.map_err(|error| self.failed(error.to_string()))
+    }
+}
