@@ -48,10 +48,11 @@ fn what_goes_wrong_ends_the_measurement_with_the_functions_own_words() {
 
     let mut function = start(&[]).unwrap();
     let ended = function.invoke(r#"{"do":"exit"}"#).unwrap_err().to_string();
-    assert!(ended.contains("closed its connection"), "{ended}");
+    assert!(ended.starts_with("echo: it ended"), "{ended}");
     assert!(ended.contains("hello from"), "{ended}");
 
     let refused = start(&[("REFUSE_TO_START", "yes")]).unwrap_err();
+    assert!(refused.starts_with("echo: it ended"), "{refused}");
     assert!(refused.contains("told not to start"), "{refused}");
 }
 

@@ -10,6 +10,12 @@ use super::table;
 const BEGIN: &str = "<!-- measured:begin -->";
 const END: &str = "<!-- measured:end -->";
 
+/// Below this a percentile says little.
+const ENOUGH: Amount = Amount {
+    cold: 30,
+    warm: 20_000,
+};
+
 /// The document has no place for what was measured.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there must be one line {BEGIN}, and one line {END} after it")]
@@ -30,6 +36,10 @@ pub fn report(
     let mut report = format!(
         "Measured with `{command}`: {cold} cold starts and {warm} warm invocations of each.\n\n"
     );
+    if amount.cold < ENOUGH.cold || amount.warm < ENOUGH.warm {
+        report +=
+            "**A quick run: it shows that all of this works, and is no figure to quote.**\n\n";
+    }
     report += &machine.describe();
     for (setting, figures) in measurements {
         let table = table::markdown(&programs.measured, figures);
@@ -65,6 +75,19 @@ fn once<'a>(text: &'a str, marker: &str) -> Result<(&'a str, &'a str), NoMarkers
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::processors::Processors;
+
+    #[test]
+    fn a_run_that_is_too_short_says_so() {
+        let machine = Machine::this(&Processors::allowed().unwrap());
+        let says_quick = |cold, warm| {
+            let amount = Amount { cold, warm };
+            let report = report(&machine, "command", amount, &Programs::default(), &[]);
+            report.contains("A quick run")
+        };
+        assert!(says_quick(29, 20_000) && says_quick(30, 19_999));
+        assert!(!says_quick(30, 20_000));
+    }
 
     #[test]
     fn only_what_is_between_the_markers_is_replaced() {

@@ -37,6 +37,7 @@ impl Function {
         let address = api.address().map_err(cannot)?;
         let began = Instant::now();
         let process = Process::spawn(program, address, environment).map_err(cannot)?;
+        let end = process.end().map_err(cannot)?;
         let mut function = Self {
             name: program.name.clone(),
             api,
@@ -44,7 +45,7 @@ impl Function {
             began,
             started: began,
         };
-        let started = function.api.started();
+        let started = function.api.started(end);
         function.started = function.told(started)?;
         Ok(function)
     }

@@ -10,7 +10,7 @@ use super::work::Work;
 use super::world::World;
 
 /// Invocations before anything is counted: connections are made, caches filled, and a
-/// just-in-time compiler has seen the handler.
+/// just-in-time compiler has seen the handler. Never more than are counted.
 const WARM_UP: usize = 500;
 /// Invocations of one program in a row.
 const BLOCK: usize = 500;
@@ -126,7 +126,8 @@ fn warm(cases: &mut [Case<'_>], invocations: usize) -> Result<Vec<Figures>, Fail
     let mut totals: Vec<Total> = Vec::new();
     for case in &mut *cases {
         let mut function = case.start()?;
-        block(case, &mut function, &mut Total::default(), WARM_UP)?;
+        let uncounted = WARM_UP.min(invocations);
+        block(case, &mut function, &mut Total::default(), uncounted)?;
         functions.push(function);
         totals.push(Total::default());
     }
@@ -148,7 +149,7 @@ fn warm(cases: &mut [Case<'_>], invocations: usize) -> Result<Vec<Figures>, Fail
             let count = u32::try_from(invocations).unwrap_or(u32::MAX);
             Ok(Figures {
                 warm: total.latencies.into_iter().collect(),
-                rate: f64::from(count) / total.busy.as_secs_f64(),
+                rate: f64::from(count) / total.busy.as_secs_f64().max(f64::EPSILON),
                 peak_memory: function.peak_memory()?,
                 processor_time: total.processor_time / count.max(1),
                 ..Figures::default()
@@ -173,6 +174,9 @@ fn block(
         last = answered.body;
     }
     total.processor_time += function.processor_time()?.saturating_sub(before);
+    if count == 0 {
+        return Ok(());
+    }
     case.check(function, &last)
 }
 

@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::io::{self, PipeReader, Read};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::io::ioctl_fionbio;
 use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// What the log's pipe holds: the most that Linux allows without privileges.
 const PIPE: usize = 1 << 20;
@@ -90,6 +92,14 @@ impl Process {
             pipe,
             log: Vec::new(),
         })
+    }
+
+    /// What can be waited for: it is readable once the process has ended.
+    pub fn end(&self) -> io::Result<OwnedFd> {
+        Ok(pidfd_open(
+            Pid::from_child(&self.child),
+            PidfdFlags::empty(),
+        )?)
     }
 
     /// Reads what was logged so far.

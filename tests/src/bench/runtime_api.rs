@@ -8,6 +8,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -31,8 +32,8 @@ pub enum ApiError {
     NotARequest(#[from] http::NotARequest),
     #[error("it did not answer in time")]
     TimedOut,
-    #[error("it closed its connection")]
-    Closed,
+    #[error("it ended")]
+    Ended,
     #[error("it reported an error: {0}")]
     Reported(String),
     #[error("it asked for {method} {path}, which was not its turn")]
@@ -57,6 +58,8 @@ pub struct Answered {
 pub struct RuntimeApi {
     arn: String,
     listener: TcpListener,
+    /// Readable once the process has ended.
+    process: Option<OwnedFd>,
     connections: Vec<Connection>,
     /// The connection that waits for an event.
     waiting: Option<usize>,
@@ -67,7 +70,6 @@ pub struct RuntimeApi {
 struct Connection {
     stream: TcpStream,
     arrived: Vec<u8>,
-    closed: bool,
 }
 
 impl RuntimeApi {
@@ -76,6 +78,7 @@ impl RuntimeApi {
         Ok(Self {
             arn: format!("arn:aws:lambda:eu-west-1:000000000000:function:{name}"),
             listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
+            process: None,
             connections: Vec::new(),
             waiting: None,
             handed_over: 0,
@@ -87,8 +90,9 @@ impl RuntimeApi {
         self.listener.local_addr()
     }
 
-    /// Waits until the process asks for its first event, and says when it did.
-    pub fn started(&mut self) -> Result<Instant, ApiError> {
+    /// Waits until the process, by its `pidfd`, asks for its first event, and says when it did.
+    pub fn started(&mut self, process: OwnedFd) -> Result<Instant, ApiError> {
+        self.process = Some(process);
         self.asked_for_next()
     }
 
@@ -163,32 +167,36 @@ impl RuntimeApi {
     fn wait(&mut self, deadline: Instant) -> Result<(), ApiError> {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
-        let open = |it: &&mut Connection| !it.closed;
-        let ready: Vec<bool> = {
-            let mut polled: Vec<PollFd<'_>> = vec![PollFd::new(&self.listener, PollFlags::IN)];
-            let connections = self.connections.iter().filter(|it| !it.closed);
-            polled.extend(connections.map(|it| PollFd::new(&it.stream, PollFlags::IN)));
-            if poll(&mut polled, Some(&timeout)).map_err(io::Error::from)? == 0 {
-                return Err(ApiError::TimedOut);
-            }
-            polled.iter().map(|it| !it.revents().is_empty()).collect()
-        };
-        let connections = self.connections.iter_mut().filter(open);
-        for (connection, _) in connections.zip(&ready[1..]).filter(|(_, ready)| **ready) {
-            connection.read()?;
+        let mut polled = vec![PollFd::new(&self.listener, PollFlags::IN)];
+        let streams = self.connections.iter().map(|it| &it.stream);
+        polled.extend(streams.map(|it| PollFd::new(it, PollFlags::IN)));
+        let process = self.process.iter();
+        polled.extend(process.map(|it| PollFd::new(it, PollFlags::IN)));
+        if poll(&mut polled, Some(&timeout)).map_err(io::Error::from)? == 0 {
+            return Err(ApiError::TimedOut);
         }
-        if ready[0] {
+        let ready: Vec<bool> = polled.iter().map(|it| !it.revents().is_empty()).collect();
+        let (listener, ready) = (ready[0], &ready[1..]);
+
+        let mut open = Vec::with_capacity(self.connections.len() + 1);
+        let mut took = listener;
+        for (mut connection, ready) in self.connections.drain(..).zip(ready) {
+            took |= *ready;
+            if !*ready || connection.read()? {
+                open.push(connection);
+            }
+        }
+        self.connections = open;
+        if listener {
             let (stream, _) = self.listener.accept()?;
             stream.set_nodelay(true)?;
             self.connections.push(Connection {
                 stream,
                 arrived: Vec::new(),
-                closed: false,
             });
-        } else if self.connections.iter().all(|it| it.closed) {
-            return Err(ApiError::Closed);
         }
-        Ok(())
+        // Only the process is left to have been ready.
+        if took { Ok(()) } else { Err(ApiError::Ended) }
     }
 }
 
@@ -203,15 +211,15 @@ impl Connection {
         }))
     }
 
-    fn read(&mut self) -> io::Result<()> {
+    /// Takes what has come. False at the end.
+    fn read(&mut self) -> io::Result<bool> {
         let mut bytes = [0; 16 << 10];
         let count = match self.stream.read(&mut bytes) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
             other => other?,
         };
-        self.closed = count == 0;
         self.arrived.extend_from_slice(&bytes[..count]);
-        Ok(())
+        Ok(count > 0)
     }
 }
 

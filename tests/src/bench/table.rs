@@ -31,7 +31,9 @@ pub fn markdown(programs: &[Measured], figures: &[Figures]) -> String {
     let smallest = rows.iter().find(|(it, _)| it.program.name == SMALLEST);
     let smallest = smallest.map(|(_, figures)| *figures);
     let mut table = row(COLUMNS.map(str::to_owned));
-    table += &format!("| --- |{}\n", " ---: |".repeat(COLUMNS.len() - 1));
+    table += "| --- |";
+    table += &" ---: |".repeat(COLUMNS.len() - 1);
+    table += "\n";
     for (measured, figures) in rows {
         table += &row(cells(measured, figures, smallest));
     }
