@@ -44,7 +44,7 @@ impl Kind {
             Self::Constant => "an HTTP API event; a constant comes back",
             Self::Sign => "`POST /zendesk/token` with a JWT authorizer's claims; no network",
             Self::ReportConflict => {
-                "`POST /zendesk/conflicts`, each of another user; the table is written once"
+                "`POST /zendesk/conflicts`, each of another user: a new conflict in the table"
             }
             Self::CleanConflicts => {
                 "`{\"action\":\"drain\"}` with nothing due: the run lease is taken and given back, \
