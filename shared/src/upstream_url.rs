@@ -102,8 +102,13 @@ pub fn endpoint(text: &str) -> Result<Url, InvalidUpstreamUrl> {
     if text.contains(altered) {
         return Err(InvalidUpstreamUrl::NotAUrl);
     }
-    let (_, rest) = text.split_once("://").ok_or(InvalidUpstreamUrl::NotAUrl)?;
+    let (scheme, rest) = text.split_once("://").ok_or(InvalidUpstreamUrl::NotAUrl)?;
     let url = Url::parse(text).map_err(|_| InvalidUpstreamUrl::NotAUrl)?;
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    // The parser takes `https:user@host` and `https:///user@host` for URLs as well.
+    if !scheme.eq_ignore_ascii_case(url.scheme()) || authority.is_empty() {
+        return Err(InvalidUpstreamUrl::NotAUrl);
+    }
     match url.scheme() {
         "https" => {}
         "http" if url.host().as_ref().is_some_and(is_loopback) => {}
@@ -112,7 +117,6 @@ pub fn endpoint(text: &str) -> Result<Url, InvalidUpstreamUrl> {
     if url.fragment().is_some() {
         return Err(InvalidUpstreamUrl::QueryOrFragment);
     }
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if authority.contains('@') {
         return Err(InvalidUpstreamUrl::Credentials);
     }
@@ -216,7 +220,9 @@ mod tests {
             ("https://acme.zendesk.com/%2e%2e/sc", E::Path),
             ("https://acme.zendesk.com/a//sc", E::Path),
             ("https://acme.zendesk.com/s%63", E::Path),
-            ("https:///acme.zendesk.com", E::Path),
+            ("https:///acme.zendesk.com", E::NotAUrl),
+            ("https:user@acme.zendesk.com://", E::NotAUrl),
+            ("https:///user@acme.zendesk.com", E::NotAUrl),
         ] {
             assert_eq!(text.parse::<UpstreamUrl>(), Err(why), "{text}");
         }

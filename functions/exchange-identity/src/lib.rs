@@ -22,6 +22,7 @@ use crate::forwarded::Forwarded;
 use crate::route::{Route, parameter};
 
 pub use config::{Config, Providers};
+pub use unverified::UnverifiedClaims;
 
 /// The function, ready for requests.
 pub struct ExchangeIdentity {

@@ -12,7 +12,7 @@ use shared::problem::{Code, Problem};
 
 /// The claims that are looked at.
 #[derive(Deserialize)]
-pub(crate) struct UnverifiedClaims {
+pub struct UnverifiedClaims {
     #[serde(default)]
     sub: Value,
     #[serde(default)]
@@ -22,7 +22,7 @@ pub(crate) struct UnverifiedClaims {
 
 impl UnverifiedClaims {
     /// Reads `token`, a JWT in JWS compact form (RFC 7519, section 3); `None` where it is none.
-    pub(crate) fn read(token: &str) -> Option<Self> {
+    pub fn read(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
         let base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -46,7 +46,7 @@ impl UnverifiedClaims {
 
     /// Checks that the token says it is the caller's, and is not expired: there is no leeway,
     /// because a token that is about to end is of no use to the user either.
-    pub(crate) fn check(&self, caller: &Caller, now: SystemTime) -> Result<(), Problem> {
+    pub fn check(&self, caller: &Caller, now: SystemTime) -> Result<(), Problem> {
         let mismatch = |cause: &'static str| {
             Problem::new(
                 Code::TokenSubjectMismatch,

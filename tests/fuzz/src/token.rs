@@ -1,0 +1,7 @@
+//! See `properties::token`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &str| {
+    properties::token::check(input);
+});

@@ -1,0 +1,98 @@
+//! A webhook's signature: what one of the secrets signed is taken, and nothing else.
+//!
+//! An input is five lines: secret, another secret, a signature, a timestamp, and the body, which
+//! may have more lines.
+
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use receive_webhook::{NotAuthentic, SigningSecrets, check_signature, check_timestamp};
+use serde_json::json;
+use shared::secrets::Secret;
+
+use crate::time::millis;
+
+/// What Zendesk publishes for tests.
+const PUBLISHED: &str = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==";
+
+/// Whether the timestamp is one that can be signed.
+pub fn check(input: &[u8]) -> bool {
+    let mut lines = input.splitn(5, |byte| *byte == b'\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let [secret, other, signature, timestamp] =
+        [line(), line(), line(), line()].map(String::from_utf8_lossy);
+    holds(&secret, &other, &signature, &timestamp, line())
+}
+
+/// The same, of its parts.
+pub fn holds(secret: &str, other: &str, signature: &str, timestamp: &str, body: &[u8]) -> bool {
+    let secrets = json!({"signingSecrets": [secret]});
+    let secrets = SigningSecrets::from_json(secrets.as_object().expect("an object"));
+    let Ok(secrets) = secrets else {
+        assert!(secret.is_empty() || secret == PUBLISHED);
+        return false;
+    };
+    assert_ne!(secret, PUBLISHED);
+    let verify = |timestamp: &str, body: &[u8], signature: &str| {
+        check_signature(&secrets, timestamp, body, signature).is_ok()
+    };
+
+    let tag = tag(secret, timestamp, body);
+    let signed = BASE64.encode(&tag);
+    assert!(verify(timestamp, body, &signed), "what was signed");
+    let is_tag = BASE64.decode(signature).is_ok_and(|it| it == tag);
+    assert_eq!(verify(timestamp, body, signature), is_tag);
+    // HMAC fills a short key up with zeros: with and without them it is one key.
+    if other.trim_end_matches('\0') != secret.trim_end_matches('\0') {
+        let foreign = BASE64.encode(self::tag(other, timestamp, body));
+        assert!(!verify(timestamp, body, &foreign), "another secret");
+    }
+    assert!(
+        !verify(timestamp, &[body, b" "].concat(), &signed),
+        "a longer body"
+    );
+    if let Some((last, rest)) = body.split_last() {
+        assert!(!verify(timestamp, rest, &signed), "a shorter body");
+        let flipped = [rest, &[last ^ 1]].concat();
+        assert!(!verify(timestamp, &flipped, &signed), "a flipped bit");
+    }
+    is_signed_once(timestamp, body)
+}
+
+fn tag(secret: &str, timestamp: &str, body: &[u8]) -> Vec<u8> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let signed = [timestamp.as_bytes(), body].concat();
+    hmac::sign(&key, &signed).as_ref().to_vec()
+}
+
+/// Whether `timestamp` is one. Nothing stands between it and the body in what is signed, so no
+/// other beginning of both may be one too.
+fn is_signed_once(timestamp: &str, body: &[u8]) -> bool {
+    const FIVE_MINUTES: u64 = 300_000;
+    let malformed = Err(NotAuthentic::MalformedTimestamp);
+    let Some(now) = millis(timestamp) else {
+        // A leap second is one, though no time of day has it.
+        let is_leap = timestamp.contains(":60");
+        assert!(
+            is_leap || check_timestamp(timestamp, 0) == malformed,
+            "{timestamp:?}"
+        );
+        return false;
+    };
+    for (distance, expected) in [
+        (0, Ok(())),
+        (FIVE_MINUTES, Ok(())),
+        (FIVE_MINUTES + 1, Err(NotAuthentic::StaleTimestamp)),
+    ] {
+        assert_eq!(check_timestamp(timestamp, now + distance), expected);
+        let before = now.checked_sub(distance);
+        assert!(before.is_none_or(|now| check_timestamp(timestamp, now) == expected));
+    }
+    let both = [timestamp.as_bytes(), body].concat();
+    for end in (0..both.len().min(64)).filter(|end| *end != timestamp.len()) {
+        if let Ok(beginning) = str::from_utf8(&both[..end]) {
+            assert_eq!(check_timestamp(beginning, now), malformed, "{beginning:?}");
+        }
+    }
+    true
+}
