@@ -1,8 +1,8 @@
 //! How near a run of `clean-conflicts` comes to the rate that it is allowed, and that its memory
 //! does not grow with what there is to do:
 //!
-//! `cargo bench -p tests --bench clean_conflicts`, or with a smaller number of conflicts after
-//! `--`. It takes two minutes after the build.
+//! `cargo bench --profile host -p tests --bench clean_conflicts`, or with a smaller number of
+//! conflicts after `--`. It takes two minutes after the build.
 
 #[path = "../tests/clean_conflicts/crowd.rs"]
 mod crowd;

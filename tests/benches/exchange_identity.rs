@@ -1,8 +1,8 @@
 //! What `exchange-identity` adds to a call of Puzzel: each exchange is paired with the same call
 //! sent straight to the stand-in on a kept connection, in the same run.
 //!
-//! `cargo bench -p tests --bench exchange_identity`, or with a smaller number of calls after
-//! `--`. It takes four minutes after the build.
+//! `cargo bench --profile host -p tests --bench exchange_identity`, or with a smaller number of
+//! calls after `--`. It takes four minutes after the build.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

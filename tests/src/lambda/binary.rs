@@ -60,7 +60,8 @@ pub(crate) fn without_cargo_variables(command: &mut Command) {
     }
 }
 
-/// Builds the binary `name`, once a process, and says where it is.
+/// Builds the binary `name`, once a process, and says where it is: as the rest of the workspace is
+/// built for the tests, and as for a release where we are optimised ourselves.
 ///
 /// # Panics
 /// Where it does not build, with cargo's own words.
@@ -71,7 +72,11 @@ pub fn build(name: &str) -> PathBuf {
     if let Some(binary) = built.get(name) {
         return binary.clone();
     }
-    let binary = executable(&mut build_command(&[name]), name);
+    let binary = if cfg!(debug_assertions) {
+        executable(&mut build_command(&[name]), name)
+    } else {
+        build_release(name)
+    };
     built.insert(name.to_owned(), binary.clone());
     binary
 }
