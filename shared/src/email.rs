@@ -5,11 +5,13 @@
 pub struct VerifiedEmail(String);
 
 impl VerifiedEmail {
-    /// Only [`crate::caller`] says what is verified. `None` where nothing is left after trimming.
+    /// Only [`crate::caller`] says what is verified. `None` where nothing is left after trimming, and
+    /// where a control character is in it, which no mailbox has and no user can be found by.
     #[cfg(any(feature = "caller", test))]
     pub(crate) fn new(email: &str) -> Option<Self> {
         let email = email.trim();
-        (!email.is_empty()).then(|| Self(email.to_owned()))
+        let is_email = !email.is_empty() && !email.chars().any(char::is_control);
+        is_email.then(|| Self(email.to_owned()))
     }
 
     /// The email as the identity provider spells it, trimmed.
@@ -51,7 +53,10 @@ mod tests {
     }
 
     #[test]
-    fn blank_is_no_email() {
-        assert!(VerifiedEmail::new(" \t").is_none());
+    fn what_is_blank_or_has_a_control_character_is_no_email() {
+        for email in [" \t", "a\n@example.com", "a@example.com\0b"] {
+            assert!(VerifiedEmail::new(email).is_none());
+        }
+        assert!(VerifiedEmail::new(" a@example.com\n").is_some());
     }
 }

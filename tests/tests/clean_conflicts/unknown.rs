@@ -89,6 +89,35 @@ async fn who_holds_the_email_after_a_call_of_unknown_outcome_is_decided_on_anew(
     }
 }
 
+/// Not even where a claim says that its external id, which it was given again, became the caller's.
+#[tokio::test]
+async fn a_delete_that_was_sent_to_one_user_is_never_taken_on_another() {
+    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    let user = stack.sunshine.add_user(holder());
+    stack.report_changed(OLD, NEW).await;
+    assert_eq!(outcome(&stack.drain().await).0, "needs_review");
+    let held = stack.sunshine.traffic().hold(DELETE, 1, Point::Handled);
+    lose_the_answer(&stack, DELETE);
+    let again = async {
+        held.reached().await.unwrap();
+        let again = stack.sunshine.add_user(holder());
+        held.release();
+        again
+    };
+    let shown = stack.list("needs_review").await;
+    let (_, again) = tokio::join!(stack.approve(&shown[0], "delete"), again);
+    assert!(stack.sunshine.user(&user.id).is_none());
+    let record = stack.drain_to_the_end().await;
+    assert_eq!(record["reason"], "holder_changed", "{record}");
+    for remedy in ["delete", "merge"] {
+        let shown = stack.list("needs_review").await;
+        let report = stack.approve(&shown[0], remedy).await;
+        assert_eq!(outcome(&report).0, "needs_review", "{report}");
+    }
+    assert_eq!(stack.sunshine.user(&again.id).unwrap(), again);
+    assert_eq!(stack.changes().len(), 1);
+}
+
 #[tokio::test]
 async fn a_delete_whose_answer_was_lost_is_found_to_be_done() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
