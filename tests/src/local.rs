@@ -21,6 +21,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use tokio::sync::Semaphore;
 
 use crate::calls::Party;
 use crate::serve::Forward;
@@ -32,11 +33,16 @@ use crate::webhook;
 /// other status into the console as an error of the page, the 409 of the story too.
 const STATUS: HeaderName = HeaderName::from_static("x-local-status");
 
+/// How many requests may wait for the functions. cargo-lambda (1.9.2) has room for a hundred, and
+/// never serves anybody again once more than that have come at once.
+const MOST_WAITING: usize = 64;
+
 /// The stack, as the page sees it.
 #[derive(Clone)]
 pub struct Local {
     backends: Arc<Backends>,
     functions: Forward,
+    waiting: Arc<Semaphore>,
     standins: HashMap<&'static str, (Party, Forward)>,
 }
 
@@ -55,11 +61,18 @@ impl Local {
             standins: standins.collect(),
             backends,
             functions,
+            waiting: Arc::new(Semaphore::new(MOST_WAITING)),
         }
     }
 
-    /// Sends a request to the functions.
+    /// Sends a request to the functions. Where too many wait already it is refused, as API Gateway
+    /// refuses what is beyond its limits.
     pub async fn ask_functions(&self, from: Party, request: Request) -> Response {
+        let Ok(_permit) = self.waiting.try_acquire() else {
+            let refusal = json!({"message": "Too Many Requests"});
+            let again = [(header::RETRY_AFTER, "1")];
+            return (StatusCode::TOO_MANY_REQUESTS, again, Json(refusal)).into_response();
+        };
         let calls = &self.backends.calls;
         calls
             .relay(from, Party::Functions, &self.functions, request)

@@ -61,10 +61,9 @@ impl Lineage {
     pub fn proves(&self, target: &Target<'_>, caller: &str, now: u64) -> bool {
         let was_there = match &self.source {
             Source::Operator { user_id } => user_id == target.id,
-            // Some write their times in whole seconds.
             Source::Webhook | Source::Claim => target
                 .signed_up_at
-                .is_some_and(|signed_up| signed_up / 1000 < self.time / 1000),
+                .is_some_and(|signed_up| latest(signed_up) < self.time),
         };
         let age = Duration::from_millis(now.saturating_sub(self.time));
         !self.previous.is_empty()
@@ -92,6 +91,15 @@ impl Lineage {
             Source::Operator { user_id } => user_id != target.id,
             Source::Webhook | Source::Claim => false,
         }
+    }
+}
+
+/// The latest that a time may mean: some are written in whole seconds.
+fn latest(time: u64) -> u64 {
+    if time.is_multiple_of(1000) {
+        time + 999
+    } else {
+        time
     }
 }
 
