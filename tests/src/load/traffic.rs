@@ -190,9 +190,15 @@ impl Traffic {
             let wait = answer.header("retry-after");
             let wait = wait.and_then(|wait| wait.parse::<u64>().ok());
             let problem: Option<Value> = serde_json::from_str(&answer.body).ok();
+            // A gateway refuses in words of its own.
+            let member = if answer.status == 429 {
+                "message"
+            } else {
+                "code"
+            };
             let code = problem
                 .as_ref()
-                .and_then(|problem| problem["code"].as_str());
+                .and_then(|problem| problem[member].as_str());
             return match (wait, code) {
                 (Some(1..), Some(code)) => Outcome::Refused(format!("{} {code}", answer.status)),
                 _ => Outcome::Wrong(format!("{kind:?} {number}: {answer:?}")),
@@ -357,10 +363,16 @@ mod tests {
             judge(answer(503, &[("retry-after", "5")], &busy)),
             Outcome::Refused("503 upstream_busy".to_owned())
         );
+        let throttled = json!({"message": "Too Many Requests"});
+        assert_eq!(
+            judge(answer(429, &[("retry-after", "1")], &throttled)),
+            Outcome::Refused("429 Too Many Requests".to_owned())
+        );
         for wrong in [
             answer(503, &[], &busy),
             answer(503, &[("retry-after", "0")], &busy),
             answer(503, &[("retry-after", "5")], &json!({"message": "no"})),
+            answer(429, &[], &json!({"message": "Too Many Requests"})),
         ] {
             assert!(matches!(judge(wrong), Outcome::Wrong(_)));
         }
