@@ -100,7 +100,11 @@ impl CleanConflicts {
                 self.allow(resolve.remedy)?;
                 // It writes nothing at all, so it takes no lease either.
                 let run = self.begin(deadline.max(now_millis()), resolve.remedy);
-                operator::resolve(&run, &resolve).await?;
+                let work = operator::resolve(&run, &resolve);
+                match timeout_at(run.answers_by.instant(), work).await {
+                    Ok(worked) => worked?,
+                    Err(_elapsed) => run.stop("out_of_time"),
+                }
                 done(run)
             }
             Action::Resolve(resolve) => {

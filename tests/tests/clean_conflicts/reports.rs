@@ -61,6 +61,11 @@ async fn a_table_that_hangs_is_answered_in_time_and_to_be_tried_again() {
     let list = json!({"action": "list"});
     let list = stack.clean.invoke_within(&list, Duration::from_secs(2));
     assert!(matches!(list.await, Err(LambdaError::Function(_))));
+    stack.sunshine.add_user(holder());
+    let mut dry_run = resolve(None);
+    dry_run["dryRun"] = json!(true);
+    let report = stack.invoke_within(dry_run, Duration::from_secs(2)).await;
+    assert_eq!(report["stoppedBecause"], "out_of_time", "{report}");
 }
 
 #[tokio::test]
