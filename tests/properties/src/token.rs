@@ -1,7 +1,7 @@
 //! A bearer token: it is taken only where one of the issuer's keys has signed it, with the
 //! algorithm that the key is for, and where its claims are right.
 //!
-//! An input is four lines: who signs (a letter, see [`Signer`]), the header, the claims, and a
+//! An input is four lines: who signs (a letter, see `Signer`), the header, the claims, and a
 //! signature for those who have none of their own. `ISSUER` in the claims stands for the issuer.
 //! Anything else is a token as it is.
 
