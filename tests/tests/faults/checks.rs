@@ -221,7 +221,8 @@ pub(crate) async fn check_the_rest(world: &World, functions: &[(&'static str, &F
         println!("{name:18} peak memory {:>33} kB", peak / 1024);
         assert!(peak < MEMORY, "{name}: {peak}");
         let lines = function.output().lines();
-        assert!(!lines.is_empty());
+        // A drain that finds another one under way each time has nothing to say.
+        assert!(*name == "clean-conflicts" || !lines.is_empty(), "{name}");
         for line in lines {
             check_text(name, &line);
         }
