@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
-use shared::aws::secrets::{CachedSecret, Client};
+use shared::aws::sdk::SdkConfig;
+use shared::aws::secrets::{self, CachedSecret};
 use shared::conflicts::{Scope, Table, TableError};
 use shared::lambda::clock::now_millis;
 use shared::lambda::http::{Answer, Request};
@@ -33,19 +34,19 @@ pub struct ReceiveWebhook {
 }
 
 impl ReceiveWebhook {
-    /// Gets everything ready that does not need a request: the signing secrets, from Secrets
-    /// Manager by `secrets_manager`.
-    pub async fn start(config: Config, secrets_manager: Client) -> Self {
+    /// Gets everything ready that does not need a request: the signing secrets, and a connection
+    /// to the table.
+    pub async fn start(config: Config, sdk: &SdkConfig) -> Self {
         let function = Self {
             secrets: CachedSecret::new(
-                secrets_manager,
+                secrets::client(sdk),
                 config.webhook_secret_id,
                 config.secret_ttl,
             ),
             scope: config.conflicts.scope,
-            table: Table::connect(config.conflicts.table).await,
+            table: Table::connect(sdk, config.conflicts.table),
         };
-        function.secrets.warm_up().await;
+        tokio::join!(function.secrets.warm_up(), function.table.warm_up());
         function
     }
 
