@@ -6,8 +6,8 @@ use std::time::Duration;
 use local_stack::issuer::keys::{Algorithm, Key, hs256};
 use local_stack::issuer::{AUDIENCE, Issuer, Misbehaviour};
 use serde_json::{Value, json};
-use shared::deadline::Deadline;
-use shared::oidc::{KeysError, Verifier, VerifyError};
+use shared::identity::oidc::{KeysError, Verifier, VerifyError};
+use shared::lambda::deadline::Deadline;
 
 fn verifier(issuer: &str) -> Verifier {
     let variables = [("OIDC_ISSUER", issuer), ("OIDC_AUDIENCE", AUDIENCE)];

@@ -3,7 +3,7 @@
 use local_stack::standins::sunshine::{Client, CoreUser, Identity, SunshineConfig, User};
 use serde_json::{Value, json};
 use shared::conflicts::Scope;
-use shared::email::EmailKey;
+use shared::identity::email::EmailKey;
 
 use crate::world::World;
 

@@ -26,6 +26,8 @@ const CALLER: &[&str] = &[
     "NAME_CLAIM",
 ];
 
+const NONE: &[&str] = &[];
+
 #[test]
 fn the_functions_are_the_five_of_the_design() {
     let whole = Template::whole();
@@ -142,7 +144,7 @@ fn each_function_logs_json_into_a_group_of_its_own_with_retention() {
 }
 
 #[test]
-fn a_function_is_told_what_the_design_lists_for_it_and_nothing_else() {
+fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
     let given = &[
         ("PreviousExternalIdClaim", "former_id"),
         ("SunshineBrandId", "42"),
@@ -152,7 +154,7 @@ fn a_function_is_told_what_the_design_lists_for_it_and_nothing_else() {
         .deploy(&[JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, given])
         .unwrap();
     let least = Template::whole();
-    for (name, always, sometimes) in [
+    for (name, always, sometimes, never) in [
         (
             "SignTokenFunction",
             [
@@ -166,11 +168,13 @@ fn a_function_is_told_what_the_design_lists_for_it_and_nothing_else() {
             ]
             .concat(),
             vec!["PREVIOUS_EXTERNAL_ID_CLAIM"],
+            NONE,
         ),
         (
             "ReportConflictFunction",
             [CALLER, &["CONFLICTS_TABLE", "SUNSHINE_APP_ID"]].concat(),
             vec!["PREVIOUS_EXTERNAL_ID_CLAIM", "SUNSHINE_BRAND_ID"],
+            NONE,
         ),
         (
             "CleanConflictsFunction",
@@ -186,6 +190,7 @@ fn a_function_is_told_what_the_design_lists_for_it_and_nothing_else() {
                 "SECRET_TTL_SECONDS",
             ],
             vec!["SUNSHINE_BRAND_ID"],
+            NONE,
         ),
         (
             "ReceiveWebhookFunction",
@@ -196,6 +201,7 @@ fn a_function_is_told_what_the_design_lists_for_it_and_nothing_else() {
                 "SECRET_TTL_SECONDS",
             ],
             vec!["SUNSHINE_BRAND_ID"],
+            NONE,
         ),
         (
             "ExchangeIdentityFunction",
@@ -205,19 +211,27 @@ fn a_function_is_told_what_the_design_lists_for_it_and_nothing_else() {
             ]
             .concat(),
             vec!["PREVIOUS_EXTERNAL_ID_CLAIM", "PUZZEL_PROVIDER_ID"],
+            &["PUZZEL_IDP_URL", "PUZZEL_COMM_URL"],
         ),
     ] {
-        let both = [always.as_slice(), &sometimes].concat();
-        for (stack, expected) in [(&least, always), (&all, both)] {
+        // A function reads an empty variable as one that is not set.
+        let both = [always.as_slice(), &sometimes, never].concat();
+        for (stack, set) in [
+            (&least, always.clone()),
+            (&all, [always, sometimes].concat()),
+        ] {
             let variables = stack.properties(name)["Environment"]["Variables"]
                 .as_object()
                 .unwrap();
-            let names: BTreeSet<_> = variables.keys().map(String::as_str).collect();
-            assert_eq!(names, expected.into_iter().collect(), "{name}");
-            assert!(
-                variables.values().all(|value| !plain(value).is_empty()),
-                "{name}: {variables:?}"
-            );
+            let names = |set: bool| {
+                let variables = variables.iter();
+                let chosen = variables.filter(move |(_, value)| !set || !plain(value).is_empty());
+                chosen
+                    .map(|(name, _)| name.as_str())
+                    .collect::<BTreeSet<_>>()
+            };
+            assert_eq!(names(false), both.iter().copied().collect(), "{name}");
+            assert_eq!(names(true), set.into_iter().collect(), "{name}");
         }
     }
 }
@@ -231,7 +245,7 @@ fn puzzel_is_told_its_region_or_both_of_its_hosts() {
     ];
     let stack = Template::load().deploy(&[JWT, hosts]).unwrap();
     let variables = &stack.properties("ExchangeIdentityFunction")["Environment"]["Variables"];
-    assert_eq!(variables["PUZZEL_REGION"], Value::Null);
+    assert_eq!(variables["PUZZEL_REGION"], "");
     assert_eq!(variables["PUZZEL_IDP_URL"], "https://idp.example.com");
     assert_eq!(variables["PUZZEL_COMM_URL"], "https://comm.example.com");
 }
