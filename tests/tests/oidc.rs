@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::deadline::Deadline;
-use shared::oidc::{KeysError, Verifier, VerifyError};
+use shared::identity::oidc::{KeysError, Verifier, VerifyError};
+use shared::lambda::deadline::Deadline;
 use tests::issuer::keys::{Algorithm, Key, hs256};
 use tests::issuer::{AUDIENCE, Issuer, Misbehaviour};
 

@@ -4,9 +4,9 @@
 //! prefix of a type with a colon and with a slash.
 
 use serde_json::Value;
-use shared::clock::parse_millis;
-use shared::email::EmailKey;
-use shared::external_id::ExternalId;
+use shared::identity::email::EmailKey;
+use shared::identity::external_id::ExternalId;
+use shared::lambda::clock::parse_millis;
 
 /// An event.
 pub struct Event {

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
-use shared::clock::now_millis;
+use shared::aws::secrets::{CachedSecret, Client};
 use shared::conflicts::{Scope, Table, TableError};
-use shared::gateway::{Answer, Request};
-use shared::metrics::Metric;
-use shared::problem::{Code, Problem};
-use shared::secrets::{CachedSecret, Client};
+use shared::lambda::clock::now_millis;
+use shared::lambda::http::{Answer, Request};
+use shared::lambda::metrics::Metric;
+use shared::lambda::problem::{Code, Problem};
 
 pub use config::Config;
 pub use event::{Change, Event, NotAnEvent};

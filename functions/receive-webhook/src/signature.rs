@@ -11,8 +11,8 @@ use aws_lc_rs::hmac::{self, HMAC_SHA256, Key};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value};
-use shared::clock::parse_millis;
-use shared::secrets::{Secret, WrongShape};
+use shared::aws::secrets::{Secret, WrongShape};
+use shared::lambda::clock::parse_millis;
 
 /// How old, or how far ahead, a timestamp may be.
 const TOLERANCE: Duration = Duration::from_mins(5);

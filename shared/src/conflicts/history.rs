@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::id::Scope;
 use super::lineage::{Lineage, Source};
 use super::table::{Table, TableError};
-use crate::clock::now_millis;
-use crate::external_id::ExternalId;
+use crate::identity::external_id::ExternalId;
+use crate::lambda::clock::now_millis;
 
 /// How long a change is kept: as long as it can count.
 pub(super) const KEPT_FOR: Duration = Duration::from_hours(90 * 24);

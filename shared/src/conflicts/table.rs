@@ -27,9 +27,9 @@ use tokio::time::timeout_at;
 use super::id::ConflictId;
 use super::record::Conflict;
 use super::state::State;
-use crate::clock::now_millis;
-use crate::deadline::Deadline;
-use crate::problem::{Code, Problem};
+use crate::lambda::clock::now_millis;
+use crate::lambda::deadline::Deadline;
+use crate::lambda::problem::{Code, Problem};
 
 /// The index of what is due has one partition: a deployment has few conflicts at a time.
 const DUE_SHARD: &str = "0";

@@ -15,9 +15,9 @@ use super::history::{KEPT_FOR, MAX_HOPS, Told, expiry, key};
 use super::id::{ConflictId, Scope, hash};
 use super::record::Conflict;
 use super::table::{Table, TableError};
-use crate::clock::now_millis;
-use crate::email::EmailKey;
-use crate::external_id::ExternalId;
+use crate::identity::email::EmailKey;
+use crate::identity::external_id::ExternalId;
+use crate::lambda::clock::now_millis;
 
 /// How long an event is known again.
 const SEEN_FOR: Duration = Duration::from_hours(24);

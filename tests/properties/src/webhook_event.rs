@@ -2,8 +2,8 @@
 
 use receive_webhook::{Change, Event};
 use serde_json::Value;
-use shared::email::EmailKey;
-use shared::external_id::ExternalId;
+use shared::identity::email::EmailKey;
+use shared::identity::external_id::ExternalId;
 
 use crate::time::millis;
 use crate::{is_external_id, spelling};

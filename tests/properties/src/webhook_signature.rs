@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use receive_webhook::{NotAuthentic, SigningSecrets, check_signature, check_timestamp};
 use serde_json::json;
-use shared::secrets::Secret;
+use shared::aws::secrets::Secret;
 
 use crate::time::millis;
 

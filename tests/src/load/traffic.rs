@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use shared::conflicts::Scope;
-use shared::email::EmailKey;
+use shared::identity::email::EmailKey;
 
 use super::open_loop::Outcome;
 use crate::lambda::{HttpAnswer, HttpEvent};

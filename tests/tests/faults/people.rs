@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::conflicts::Scope;
-use shared::email::EmailKey;
+use shared::identity::email::EmailKey;
 use tests::standins::sunshine::{Client, CoreUser, Identity, SunshineConfig, User};
 
 use crate::world::World;

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
 use shared::conflicts::{Scope, Table, Told};
-use shared::external_id::ExternalId;
+use shared::identity::external_id::ExternalId;
 
 use super::*;
 

@@ -6,13 +6,13 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde_json::{Map, Value};
 
-use crate::config::{ConfigError, Variables};
-use crate::email::VerifiedEmail;
-use crate::external_id::{ExternalId, InvalidExternalId};
-use crate::gateway::{Request, unauthenticated};
-use crate::oidc::{self, Verifier, VerifyError};
-use crate::problem::{Code, Problem};
-use crate::upstream_url::UpstreamUrl;
+use crate::http::upstream_url::UpstreamUrl;
+use crate::identity::email::VerifiedEmail;
+use crate::identity::external_id::{ExternalId, InvalidExternalId};
+use crate::identity::oidc::{self, Verifier, VerifyError};
+use crate::lambda::config::{ConfigError, Variables};
+use crate::lambda::http::{Request, unauthenticated};
+use crate::lambda::problem::{Code, Problem};
 
 /// The user who is logged in.
 pub struct Caller {

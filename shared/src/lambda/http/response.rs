@@ -7,8 +7,8 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_runtime::Error;
 use serde::Serialize;
 
-use crate::metrics::Metric;
-use crate::problem::{Code, Problem};
+use crate::lambda::metrics::Metric;
+use crate::lambda::problem::{Code, Problem};
 
 /// What a handler answers where all is well.
 pub struct Answer {

@@ -11,11 +11,11 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::cache::{Cache, FetchError, Held, Policy};
-use crate::config::{ConfigError, Variables};
-use crate::deadline::Deadline;
-use crate::http_client::{HttpClient, TransportError};
-use crate::upstream_url::{self, UpstreamUrl};
+use crate::aws::cache::{Cache, FetchError, Held, Policy};
+use crate::http::client::{HttpClient, TransportError};
+use crate::http::upstream_url::{self, UpstreamUrl};
+use crate::lambda::config::{ConfigError, Variables};
+use crate::lambda::deadline::Deadline;
 
 /// What `OIDC_ISSUER` may hold.
 pub(crate) const ISSUER: &str = "the issuer's URL: https, or http on a loopback host";

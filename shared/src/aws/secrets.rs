@@ -9,11 +9,11 @@ use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use serde_json::{Map, Value};
 
-use crate::cache::{Cache, FetchError, Held, Policy};
-use crate::config::{ConfigError, Variables};
-use crate::deadline::Deadline;
-use crate::metrics::{self, Metric};
-use crate::problem::{Code, Problem};
+use crate::aws::cache::{Cache, FetchError, Held, Policy};
+use crate::lambda::config::{ConfigError, Variables};
+use crate::lambda::deadline::Deadline;
+use crate::lambda::metrics::{self, Metric};
+use crate::lambda::problem::{Code, Problem};
 
 /// How much longer a secret serves while Secrets Manager fails.
 const STALE_FOR: Duration = Duration::from_hours(1);

@@ -14,7 +14,7 @@ use tokio::time::timeout_at;
 use tower::util::MapRequestLayer;
 use url::Url;
 
-use crate::deadline::Deadline;
+use crate::lambda::deadline::Deadline;
 
 /// How long a connection, TLS included, may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

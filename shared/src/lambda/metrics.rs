@@ -9,8 +9,8 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::clock::now_millis;
-use crate::telemetry;
+use crate::lambda::clock::now_millis;
+use crate::lambda::telemetry;
 
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "chat-identity";

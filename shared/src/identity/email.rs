@@ -5,7 +5,7 @@
 pub struct VerifiedEmail(String);
 
 impl VerifiedEmail {
-    /// Only [`crate::caller`] says what is verified. `None` where nothing is left after trimming, and
+    /// Only [`crate::identity::caller`] says what is verified. `None` where nothing is left after trimming, and
     /// where a control character is in it, which no mailbox has and no user can be found by.
     #[cfg(any(feature = "caller", test))]
     pub(crate) fn new(email: &str) -> Option<Self> {

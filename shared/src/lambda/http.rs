@@ -17,9 +17,9 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::deadline::Deadline;
-use crate::metrics::{self, Metric, Unit};
-use crate::problem::{Code, Problem};
+use crate::lambda::deadline::Deadline;
+use crate::lambda::metrics::{self, Metric, Unit};
+use crate::lambda::problem::{Code, Problem};
 
 pub use request::{MAX_BODY_BYTES, Request, not_found, unauthenticated};
 pub use response::Answer;

@@ -14,8 +14,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::deadline::Deadline;
-use crate::problem::{Code, Problem};
+use crate::lambda::deadline::Deadline;
+use crate::lambda::problem::{Code, Problem};
 
 /// The most bytes a request's body may have.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
