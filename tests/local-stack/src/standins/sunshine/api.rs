@@ -1,4 +1,4 @@
-//! The v2 API: who may call, and which call is meant.
+//! The v2 API, and the one call of v1.1 that is used: who may call, and which call is meant.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,6 +21,7 @@ pub(super) fn error(status: u16, code: &str, title: &str) -> Response {
 
 /// A call that cleaning up needs, with the ids of its path.
 pub(super) enum Call<'a> {
+    CreateUser,
     ListUsers,
     GetUser(&'a str),
     UpdateUser(&'a str),
@@ -30,11 +31,17 @@ pub(super) enum Call<'a> {
     ListClients(&'a str),
     ListConversations,
     ListMessages(&'a str),
+    /// `POST /v1.1/apps/{appId}/appusers/merge`.
+    MergeUsers,
 }
 
 impl<'a> Call<'a> {
-    fn parse(method: &str, path: &[&'a str]) -> Option<Self> {
+    fn parse(version: &str, method: &str, path: &[&'a str]) -> Option<Self> {
+        if version == "v1.1" {
+            return ((method, path) == ("POST", &["appusers", "merge"])).then_some(Self::MergeUsers);
+        }
         Some(match (method, path) {
+            ("POST", ["users"]) => Self::CreateUser,
             ("GET", ["users"]) => Self::ListUsers,
             ("GET", ["users", id]) => Self::GetUser(id),
             ("PATCH", ["users", id]) => Self::UpdateUser(id),
@@ -49,7 +56,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Answers a call of the v2 API, and notes a path that is none of its.
+/// Answers a call of the API, and notes the path of every other request.
 pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> Response {
     let path = Path::resolve(request.path());
     let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
@@ -58,10 +65,13 @@ pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> R
         .filter(|segment| !segment.is_empty())
         .collect();
     let inside = match segments.strip_prefix(base.as_slice()) {
-        Some(["v2", "apps", app, inside @ ..]) if *app == state.app_id => Some(inside),
+        Some([version @ ("v2" | "v1.1"), "apps", app, inside @ ..]) if *app == state.app_id => {
+            Some((*version, inside))
+        }
         _ => None,
     };
-    let call = inside.and_then(|inside| Call::parse(&request.method, inside));
+    let call =
+        inside.and_then(|(version, inside)| Call::parse(version, &request.method, inside));
     if path.crooked || call.is_none() {
         state.strays.push(request.line.clone());
     }
@@ -72,7 +82,7 @@ pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> R
         (Some(_), _) if state.app_deleted => error(404, "app_not_found", "App not found"),
         (None, _) => error(404, "app_not_found", "App not found"),
         // A real integration key has no right to this. The worst case teaches more.
-        (Some([]), None) if request.method == "DELETE" => {
+        (Some((_, [])), None) if request.method == "DELETE" => {
             state.app_deleted = true;
             Response::json(200, &json!({}))
         }

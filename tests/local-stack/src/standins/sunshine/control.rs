@@ -127,10 +127,12 @@ impl Sunshine {
         self.state().strays.clone()
     }
 
-    /// The calls of the v2 API that change something, refused and broken ones included.
+    /// The calls of the API that change something, refused and broken ones included.
     pub fn changing_calls(&self) -> Vec<Exchange> {
         let changes = |one: &Exchange| {
-            one.method != "GET" && one.path.starts_with(&format!("{}/v2/", self.base_path))
+            let version = one.path.strip_prefix(&self.base_path).unwrap_or(&one.path);
+            let is_api = version.starts_with("/v2/") || version.starts_with("/v1.1/");
+            one.method != "GET" && is_api
         };
         self.traffic().all().into_iter().filter(changes).collect()
     }

@@ -69,6 +69,10 @@ pub struct Behaviour {
     pub defer_deletions: bool,
     /// `personalinformation` leaves the identities as they are.
     pub keep_identities: bool,
+    /// The status that refuses every merge by ids, as if the key's scope did not allow it.
+    pub refuse_merges: Option<u16>,
+    /// A merge by ids drops the discarded user's identities, in place of moving them.
+    pub drop_merged_identities: bool,
     /// More requests than this are answered with 429.
     pub rate: Option<Rate>,
 }
