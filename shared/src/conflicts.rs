@@ -15,7 +15,7 @@ mod table;
 mod webhook;
 
 pub use config::ConflictsConfig;
-pub use history::Told;
+pub use history::{Told, key as external_id_key};
 pub use id::{ConflictId, Scope};
 pub use lineage::{Lineage, Source, Target};
 pub use record::{Conflict, MAX_ATTEMPTS};

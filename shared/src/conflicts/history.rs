@@ -203,7 +203,8 @@ fn arrival_of(changes: &[Change], id: &str) -> Option<Change> {
     (last.current == id && was_free).then(|| last.clone())
 }
 
-pub(super) fn key(scope: &Scope, external_id: &str) -> String {
+/// The partition of what is kept of an external id, under a hash of it.
+pub fn key(scope: &Scope, external_id: &str) -> String {
     format!(
         "external-id#{}",
         scope.hash(&format!("external-id:{external_id}"))
