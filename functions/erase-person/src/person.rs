@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
-use shared::conflicts::{ConflictId, Scope, external_id_key};
+use shared::conflicts::{ConflictId, Scope, external_id_partition};
 use shared::identity::email::EmailKey;
 
 use crate::request::Subject;
@@ -62,7 +62,7 @@ impl Person {
     pub fn new(subject: Subject, scope: &Scope) -> Self {
         let (conflict, partition) = match &subject {
             Subject::Email(email) => (Some(scope.conflict_over_email(email)), None),
-            Subject::ExternalId(id) => (None, Some(external_id_key(scope, id))),
+            Subject::ExternalId(id) => (None, Some(external_id_partition(scope, id))),
         };
         Self {
             subject,

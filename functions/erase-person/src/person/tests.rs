@@ -116,7 +116,7 @@ fn a_record_goes_with_its_holder() {
 fn what_is_said_of_an_external_id_goes() {
     let said = |previous: &str| {
         json!({
-            "pk": external_id_key(&scope(), previous), "sk": "said", "version": 2,
+            "pk": external_id_partition(&scope(), previous), "sk": "said", "version": 2,
             "lineages": [{"previous": previous, "current": "new"}],
         })
     };
