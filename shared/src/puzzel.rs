@@ -18,8 +18,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::deadline::Deadline;
-use crate::http_client::{Answer, HttpClient, TransportError};
+use crate::http::client::{Answer, HttpClient, TransportError};
+use crate::lambda::deadline::Deadline;
 
 pub use error::{Call, Cause, PuzzelError};
 pub use hosts::{Hosts, Region};

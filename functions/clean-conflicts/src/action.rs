@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 use shared::conflicts::{ConflictId, Remedy, State};
-use shared::external_id::ExternalId;
+use shared::identity::external_id::ExternalId;
 use shared::sunshine::LookupExternalId;
 
 /// What an event may be.

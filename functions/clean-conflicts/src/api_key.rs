@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value};
-use shared::secrets::{CachedSecret, Secret, WrongShape, string_field};
+use shared::aws::secrets::{CachedSecret, Secret, WrongShape, string_field};
 use shared::sunshine::{ApiKey, Credentials, KeyUnavailable};
 
 /// The secret's typed form.

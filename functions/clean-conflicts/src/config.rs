@@ -3,11 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use shared::config::{ConfigError, Variables};
+use shared::aws::secrets;
 use shared::conflicts::{ConflictsConfig, Remedy};
-use shared::secrets;
+use shared::http::upstream_url::UpstreamUrl;
+use shared::lambda::config::{ConfigError, Variables};
 use shared::sunshine::{AppId, BrandId};
-use shared::upstream_url::UpstreamUrl;
 
 /// The configuration of `clean-conflicts`.
 pub struct Config {

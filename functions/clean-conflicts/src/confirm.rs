@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::clock::now_millis;
 use shared::conflicts::{Conflict, Reason, Remedy, State};
-use shared::email::EmailKey;
+use shared::identity::email::EmailKey;
+use shared::lambda::clock::now_millis;
 use shared::sunshine::{Error, User, UserId};
 
 use crate::decision;

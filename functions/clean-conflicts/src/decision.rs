@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use shared::conflicts::{Conflict, Lineage, Reason, Remedy, Target, Told};
-use shared::email::EmailKey;
+use shared::identity::email::EmailKey;
 use shared::sunshine::{BrandId, User, ZendeskId};
 
 /// What is to be done.

@@ -1,8 +1,8 @@
 //! The evidence: who holds the email, and what that allows. Read again before anything is sent.
 
-use shared::clock::now_millis;
 use shared::conflicts::{Conflict, Reason, Remedy, State, TableError};
-use shared::email::EmailKey;
+use shared::identity::email::EmailKey;
+use shared::lambda::clock::now_millis;
 use shared::sunshine::{Error, LookupExternalId, User, UserId};
 
 use crate::decision::{self, Verdict};

@@ -21,12 +21,12 @@ use std::time::Duration;
 
 use lambda_runtime::Error;
 use serde_json::Value;
-use shared::clock::now_millis;
+use shared::aws::secrets::{self, CachedSecret};
 use shared::conflicts::{Remedy, Table};
-use shared::deadline::Deadline;
-use shared::http_client::HttpClient;
-use shared::metrics::{self, Metric};
-use shared::secrets::{self, CachedSecret};
+use shared::http::client::HttpClient;
+use shared::lambda::clock::now_millis;
+use shared::lambda::deadline::Deadline;
+use shared::lambda::metrics::{self, Metric};
 use shared::sunshine::{Account, Options, SunshineClient};
 use tokio::time::timeout_at;
 

@@ -5,12 +5,12 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    shared::telemetry::init("clean-conflicts");
-    let config = shared::config::start(Config::from_variables)?;
+    shared::lambda::telemetry::init("clean-conflicts");
+    let config = shared::lambda::config::start(Config::from_variables)?;
     let function = &CleanConflicts::start(config).await?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
         let work = Box::pin(function.handle(event.payload, event.context.deadline));
-        shared::gateway::caught(work).await?
+        shared::lambda::http::caught(work).await?
     }))
     .await
 }

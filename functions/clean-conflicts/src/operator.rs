@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use lambda_runtime::Error;
-use shared::clock::now_millis;
 use shared::conflicts::{Conflict, Lineage, Reason, Scope, Source, State, Table, TableError};
+use shared::lambda::clock::now_millis;
 use shared::sunshine::User;
 
 use crate::action::{Approve, List, Resolve};

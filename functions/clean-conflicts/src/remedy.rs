@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use shared::clock::now_millis;
 use shared::conflicts::{Conflict, Remedy, State};
+use shared::lambda::clock::now_millis;
 use shared::sunshine::{Error, User, ZendeskId};
 
 use crate::archive::{Archive, Copy, CopyError, Tools};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use shared::clock::now_millis;
 use shared::conflicts::{Conflict, Position, Remedy, Scope, State, Table, TableError};
-use shared::deadline::Deadline;
+use shared::lambda::clock::now_millis;
+use shared::lambda::deadline::Deadline;
 use shared::sunshine::{StopReason, SunshineClient};
 
 use crate::archive::Archive;

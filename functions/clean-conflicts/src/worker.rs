@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use shared::clock::now_millis;
 use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, Remedy, State, TableError};
+use shared::lambda::clock::now_millis;
 
 use crate::confirm::confirm;
 use crate::evidence::{Found, evidence};
@@ -200,7 +200,7 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use shared::conflicts::Scope;
-    use shared::email::EmailKey;
+    use shared::identity::email::EmailKey;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
-use shared::problem::{Code, Problem};
+use shared::lambda::problem::{Code, Problem};
 use shared::puzzel::{CodeChallenge, InvalidId, ProviderId, VisitorToken};
 
 /// The body of `POST /puzzel/identity`.

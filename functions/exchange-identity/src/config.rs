@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use serde::Deserialize;
-use shared::caller::Callers;
-use shared::config::{ConfigError, Variables};
+use shared::identity::caller::Callers;
+use shared::lambda::config::{ConfigError, Variables};
 use shared::puzzel::{CustomerId, Hosts, ProviderId, Region, TokenKind};
 
 /// The configuration of `exchange-identity`.

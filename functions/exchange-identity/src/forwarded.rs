@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
-use shared::caller::{Caller, bearer_token};
-use shared::gateway::Request;
-use shared::problem::{Code, Problem};
+use shared::identity::caller::{Caller, bearer_token};
+use shared::lambda::http::Request;
+use shared::lambda::problem::{Code, Problem};
 use shared::puzzel::{IdpToken, ProviderId, TokenKind};
 
 use crate::body::TokenFields;

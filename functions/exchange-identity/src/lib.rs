@@ -10,11 +10,11 @@ mod unverified;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use shared::caller::{Caller, Callers};
-use shared::gateway::{Answer, Request};
-use shared::http_client::TransportError;
-use shared::metrics::Metric;
-use shared::problem::{Code, Problem};
+use shared::http::client::TransportError;
+use shared::identity::caller::{Caller, Callers};
+use shared::lambda::http::{Answer, Request};
+use shared::lambda::metrics::Metric;
+use shared::lambda::problem::{Code, Problem};
 use shared::puzzel::{CodeVerifier, Identity, Puzzel, TokenKind};
 
 use crate::body::{ChatBody, ExchangeBody, TokenFields};

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
-use shared::gateway::{Request, not_found};
-use shared::problem::{Code, Problem};
+use shared::lambda::http::{Request, not_found};
+use shared::lambda::problem::{Code, Problem};
 use shared::puzzel::InvalidId;
 
 /// A route, with the parameters as they stand in the path.

@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::caller::{Caller, identifier};
-use shared::problem::{Code, Problem};
+use shared::identity::caller::{Caller, identifier};
+use shared::lambda::problem::{Code, Problem};
 
 /// The claims that are looked at.
 #[derive(Deserialize)]

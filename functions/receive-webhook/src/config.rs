@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::config::{ConfigError, Variables};
+use shared::aws::secrets;
 use shared::conflicts::ConflictsConfig;
-use shared::secrets;
+use shared::lambda::config::{ConfigError, Variables};
 
 /// The configuration of `receive-webhook`.
 pub struct Config {

@@ -4,11 +4,11 @@ use receive_webhook::{Config, ReceiveWebhook};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared::telemetry::init("receive-webhook");
-    let config = shared::config::start(Config::from_variables)?;
-    let function = ReceiveWebhook::start(config, shared::secrets::client().await).await;
+    shared::lambda::telemetry::init("receive-webhook");
+    let config = shared::lambda::config::start(Config::from_variables)?;
+    let function = ReceiveWebhook::start(config, shared::aws::secrets::client().await).await;
     // Boxed, because the SDK's futures are large.
-    Box::pin(shared::gateway::run(async |request| {
+    Box::pin(shared::lambda::http::run(async |request| {
         function.handle(request).await
     }))
     .await

@@ -1,8 +1,8 @@
 //! What `report-conflict` is told by its environment.
 
-use shared::caller::Callers;
-use shared::config::{ConfigError, Variables};
 use shared::conflicts::ConflictsConfig;
+use shared::identity::caller::Callers;
+use shared::lambda::config::{ConfigError, Variables};
 
 /// The configuration of `report-conflict`.
 pub struct Config {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared::caller::{Caller, Callers};
-use shared::clock::now_millis;
 use shared::conflicts::{Conflict, ConflictId, Lineage, Scope, Source, State, Table};
-use shared::gateway::{Answer, Request};
-use shared::metrics::Metric;
-use shared::problem::{Code, Problem};
+use shared::identity::caller::{Caller, Callers};
+use shared::lambda::clock::now_millis;
+use shared::lambda::http::{Answer, Request};
+use shared::lambda::metrics::Metric;
+use shared::lambda::problem::{Code, Problem};
 
 pub use config::Config;
 

@@ -4,8 +4,8 @@ use report_conflict::{Config, ReportConflict};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared::telemetry::init("report-conflict");
-    let config = shared::config::start(Config::from_variables)?;
+    shared::lambda::telemetry::init("report-conflict");
+    let config = shared::lambda::config::start(Config::from_variables)?;
     let function = ReportConflict::start(config).await;
-    shared::gateway::run(async |request| function.handle(request).await).await
+    shared::lambda::http::run(async |request| function.handle(request).await).await
 }

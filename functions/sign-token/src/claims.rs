@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, Header};
 use serde::Serialize;
-use shared::caller::Caller;
-use shared::email::VerifiedEmail;
+use shared::identity::caller::Caller;
+use shared::identity::email::VerifiedEmail;
 
 use crate::keys::SigningKey;
 

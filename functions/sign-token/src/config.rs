@@ -3,9 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use shared::caller::Callers;
-use shared::config::{ConfigError, Variables};
-use shared::secrets;
+use shared::aws::secrets;
+use shared::identity::caller::Callers;
+use shared::lambda::config::{ConfigError, Variables};
 
 use crate::claims::Dialect;
 

@@ -2,7 +2,7 @@
 
 use jsonwebtoken::EncodingKey;
 use serde_json::{Map, Value};
-use shared::secrets::{Secret, WrongShape, string_field};
+use shared::aws::secrets::{Secret, WrongShape, string_field};
 
 /// Below this HMAC-SHA256's own strength is not reached (RFC 7518, 3.2). Zendesk hands out
 /// secrets of 24 characters, so it is worth a warning and no more.

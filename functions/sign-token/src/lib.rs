@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared::caller::Callers;
-use shared::gateway::{Answer, Request};
-use shared::metrics::{Metric, Unit};
-use shared::problem::{Code, Problem};
-use shared::secrets::{CachedSecret, Client};
+use shared::aws::secrets::{CachedSecret, Client};
+use shared::identity::caller::Callers;
+use shared::lambda::http::{Answer, Request};
+use shared::lambda::metrics::{Metric, Unit};
+use shared::lambda::problem::{Code, Problem};
 
 pub use claims::{Claims, Dialect};
 pub use config::Config;

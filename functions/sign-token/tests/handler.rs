@@ -16,8 +16,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Map, Value, json};
-use shared::gateway::Answer;
-use shared::problem::Code;
+use shared::lambda::http::Answer;
+use shared::lambda::problem::Code;
 
 fn claims(answer: &Answer) -> Map<String, Value> {
     let body: Value = serde_json::from_str(answer.body.as_deref().unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! What every function that works on conflicts is told by its environment.
 
 use super::id::Scope;
-use crate::config::{ConfigError, Variables};
+use crate::lambda::config::{ConfigError, Variables};
 use crate::sunshine::{AppId, BrandId};
 
 /// The table, and whose conflicts are in it.

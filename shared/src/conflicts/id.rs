@@ -6,8 +6,7 @@ use std::str::FromStr;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-use crate::email::EmailKey;
-use crate::hex;
+use crate::identity::email::EmailKey;
 
 /// Changes when what is hashed changes.
 const FORMAT_VERSION: &str = "1";

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::id::{ConflictId, Scope};
 use super::lineage::Lineage;
 use super::state::{Reason, Remedy, State};
-use crate::email::EmailKey;
+use crate::identity::email::EmailKey;
 
 /// After this a conflict that was resolved may open again.
 const REOPENS_AFTER: Duration = Duration::from_mins(10);

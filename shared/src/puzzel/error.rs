@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::http_client::TransportError;
-use crate::problem::{Code, Problem};
-use crate::upstream_url::InvalidPath;
+use crate::http::client::TransportError;
+use crate::http::upstream_url::InvalidPath;
+use crate::lambda::problem::{Code, Problem};
 
 /// A call that failed. Holds no URL and no text of Puzzel's.
 #[derive(Debug, thiserror::Error)]

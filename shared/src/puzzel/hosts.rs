@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::upstream_url::{InvalidUpstreamUrl, UpstreamUrl};
+use crate::http::upstream_url::{InvalidUpstreamUrl, UpstreamUrl};
 
 /// The base URLs of Puzzel's two services.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,9 +15,9 @@ use super::ids::{AppId, BrandId, ConversationId, Cursor, LookupExternalId, UserI
 use super::model::{Conversation, Item, Message, User, UserClient, UserPatch};
 use super::pacer::Pacer;
 use super::page::{self, Direction, Page};
-use crate::deadline::Deadline;
-use crate::http_client::HttpClient;
-use crate::upstream_url::UpstreamUrl;
+use crate::http::client::HttpClient;
+use crate::http::upstream_url::UpstreamUrl;
+use crate::lambda::deadline::Deadline;
 
 mod send;
 #[cfg(test)]

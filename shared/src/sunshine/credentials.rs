@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::deadline::Deadline;
+use crate::lambda::deadline::Deadline;
 
 /// An API key of Sunshine Conversations: an integration key (`int_…`) does.
 #[derive(Clone)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::breaker::StopReason;
 use super::credentials::KeyUnavailable;
 use super::pacer::OutOfTime;
-use crate::http_client::TransportError;
-use crate::upstream_url::InvalidPath;
+use crate::http::client::TransportError;
+use crate::http::upstream_url::InvalidPath;
 
 /// Why a call failed, by cause. Holds no URL, no text of the upstream and no id.
 ///

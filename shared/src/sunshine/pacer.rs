@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::deadline::Deadline;
+use crate::lambda::deadline::Deadline;
 
 /// The window that has no more requests than the rate. Longer than a second, so that requests that
 /// leave in time and arrive up to 40 ms early or late still do not exceed the rate in any second.

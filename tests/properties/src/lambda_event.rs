@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::FutureExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::caller::{Caller, Callers};
-use shared::email::VerifiedEmail;
-use shared::gateway::{MAX_BODY_BYTES, Request};
-use shared::problem::Code;
+use shared::identity::caller::{Caller, Callers};
+use shared::identity::email::VerifiedEmail;
+use shared::lambda::http::{MAX_BODY_BYTES, Request};
+use shared::lambda::problem::Code;
 
 use crate::{is_external_id, spelling};
 

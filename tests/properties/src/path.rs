@@ -5,10 +5,10 @@
 use std::fmt::Display;
 use std::fmt::Write;
 
-use shared::external_id::ExternalId;
+use shared::http::upstream_url::{InvalidPath, UpstreamUrl, endpoint};
+use shared::identity::external_id::ExternalId;
 use shared::puzzel::{self, CustomerId, QueueKey};
 use shared::sunshine::{self, AppId, BrandId, Cursor, LookupExternalId, UserId, ZendeskId};
-use shared::upstream_url::{InvalidPath, UpstreamUrl, endpoint};
 use url::{Host, Url};
 
 /// Whether a URL was built.

@@ -11,9 +11,9 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
-use shared::config::Variables;
-use shared::deadline::Deadline;
-use shared::oidc::Verifier;
+use shared::identity::oidc::Verifier;
+use shared::lambda::config::Variables;
+use shared::lambda::deadline::Deadline;
 use tokio::runtime::Runtime;
 
 use issuer::{Issuer, Signer};

@@ -11,8 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use exchange_identity::UnverifiedClaims;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use shared::caller::Caller;
-use shared::external_id::ExternalId;
+use shared::identity::caller::Caller;
+use shared::identity::external_id::ExternalId;
 
 use crate::spelling;
 

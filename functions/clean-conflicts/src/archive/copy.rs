@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::conflicts::{Conflict, Remedy};
-use shared::deadline::Deadline;
+use shared::lambda::deadline::Deadline;
 use shared::sunshine::{
     ConversationId, Cursor, Error, Message, Page, SunshineClient, User, UserId,
 };

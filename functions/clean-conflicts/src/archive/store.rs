@@ -185,7 +185,7 @@ impl Archive {
 }
 
 fn hex_sha256(bytes: &[u8]) -> String {
-    shared::hex::encode(digest(&SHA256, bytes).as_ref())
+    hex::encode(digest(&SHA256, bytes).as_ref())
 }
 
 fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> &str {

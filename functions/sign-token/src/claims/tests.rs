@@ -2,8 +2,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{DecodingKey, EncodingKey, Validation, decode};
 use serde_json::{Map, Value, json};
-use shared::caller::Callers;
-use shared::gateway::Request;
+use shared::identity::caller::Callers;
+use shared::lambda::http::Request;
 
 use super::*;
 

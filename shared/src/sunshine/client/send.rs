@@ -10,8 +10,8 @@ use tokio::time::{sleep, timeout_at};
 use url::Url;
 
 use super::{Call, SunshineClient};
-use crate::deadline::Deadline;
-use crate::http_client::{Answer, TransportError};
+use crate::http::client::{Answer, TransportError};
+use crate::lambda::deadline::Deadline;
 use crate::sunshine::breaker::StopReason;
 use crate::sunshine::credentials::ApiKey;
 use crate::sunshine::error::Error;

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::http_client::TransportError;
+use crate::http::client::TransportError;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 49\r\n\r\n\
     {\"user\": {\"id\": \"7494535bff5cef41a15be74d\"}}     ";

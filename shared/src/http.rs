@@ -1,0 +1,4 @@
+//! The HTTP client for all upstreams, and the URLs that it may call.
+
+pub mod client;
+pub mod upstream_url;

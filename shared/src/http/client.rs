@@ -1,0 +1,235 @@
+//! The one HTTP client for calls to upstreams.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, Method, StatusCode};
+use reqwest::redirect;
+use tokio::time::timeout_at;
+use tower::util::MapRequestLayer;
+use url::Url;
+
+use crate::lambda::deadline::Deadline;
+
+/// How long a connection, TLS included, may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A connection that was idle for longer is not used again: a Lambda environment sleeps between
+/// invocations, and what was closed meanwhile is noticed too late.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The most that a `Retry-After` is taken for.
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
+
+/// The HTTP client: rustls, HTTP/1.1, no redirects, no proxy, no retries of its own. Clones share
+/// its connections.
+///
+/// Making one reads the system's root certificates, which takes milliseconds: make one during
+/// init, off the request's path, and keep it.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    client: reqwest::Client,
+    /// How many connections were begun so far.
+    connections: Arc<AtomicU64>,
+}
+
+/// What an upstream answered. Its `Debug` hides the body.
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// How long to wait, from `Retry-After` (seconds, or the time until an HTTP date).
+    pub retry_after: Option<Duration>,
+    /// The body, whole.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer. Holds no URL and no text of the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// The client cannot be made; the system has no root certificates.
+    #[error("the HTTP client cannot be made")]
+    Client,
+    /// The request is malformed. It was not sent.
+    #[error("the request cannot be made")]
+    Request,
+    /// No connection: no byte of the request was sent.
+    #[error("no connection")]
+    Connect,
+    /// The deadline came first. The request may have been executed.
+    #[error("no answer in time")]
+    Timeout,
+    /// The connection ended before an answer. The request may have been executed.
+    #[error("the connection ended before an answer")]
+    ClosedBeforeAnswer,
+    /// A connection kept from an earlier call ended without a byte of an answer. Nearly always the
+    /// upstream had closed it for idleness before the request came, but nothing on the wire proves
+    /// it: the request may have been executed. (Where not a byte of the request was written, hyper
+    /// has already sent it again on a fresh connection.)
+    #[error("a kept connection ended before an answer")]
+    KeptConnectionClosed,
+    /// The connection ended in the middle of the body.
+    #[error("the connection ended within the body")]
+    Interrupted,
+    /// The body is larger than the caller takes.
+    #[error("the body is too large")]
+    BodyTooLarge,
+}
+
+impl HttpClient {
+    /// A client with a pool of its own.
+    ///
+    /// # Errors
+    /// [`TransportError::Client`] where the system has no root certificates.
+    pub fn new() -> Result<Self, TransportError> {
+        let connections = Arc::new(AtomicU64::new(0));
+        let begun = Arc::clone(&connections);
+        reqwest::Client::builder()
+            .http1_only()
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .user_agent(concat!("chat-identity/", env!("CARGO_PKG_VERSION")))
+            .connector_layer(MapRequestLayer::new(move |target| {
+                begun.fetch_add(1, Ordering::Relaxed);
+                target
+            }))
+            .build()
+            .map(|client| Self {
+                client,
+                connections,
+            })
+            .map_err(|_| TransportError::Client)
+    }
+
+    /// Begins a request; [`HttpClient::send`] sends it.
+    pub fn request(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    /// Sends `request` and reads the whole answer, at most `body_limit` bytes of it, by
+    /// `deadline`. Any status is an answer.
+    pub async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+        deadline: Deadline,
+        body_limit: usize,
+    ) -> Result<Answer, TransportError> {
+        timeout_at(deadline.instant(), self.exchange(request, body_limit))
+            .await
+            .unwrap_or(Err(TransportError::Timeout))
+    }
+
+    async fn exchange(
+        &self,
+        request: reqwest::RequestBuilder,
+        body_limit: usize,
+    ) -> Result<Answer, TransportError> {
+        let connections = self.connections.load(Ordering::Relaxed);
+        let response = request.send().await.map_err(|error| {
+            // Where calls run at once, one that begins a connection hides that another had a kept
+            // one: the error is then the plain one, which promises less.
+            let kept = connections == self.connections.load(Ordering::Relaxed);
+            before_answer(&error, kept)
+        })?;
+        read(response, body_limit).await
+    }
+}
+
+async fn read(
+    mut response: reqwest::Response,
+    body_limit: usize,
+) -> Result<Answer, TransportError> {
+    let status = response.status();
+    let retry_after = retry_after(response.headers());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|e| within_body(&e))? {
+        if body.len() + chunk.len() > body_limit {
+            return Err(TransportError::BodyTooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status,
+        retry_after,
+        body,
+    })
+}
+
+fn before_answer(error: &reqwest::Error, kept: bool) -> TransportError {
+    if error.is_builder() {
+        TransportError::Request
+    } else if error.is_connect() {
+        TransportError::Connect
+    } else if error.is_timeout() {
+        TransportError::Timeout
+    } else if kept && is_silent_end(error) {
+        TransportError::KeptConnectionClosed
+    } else {
+        TransportError::ClosedBeforeAnswer
+    }
+}
+
+/// Whether the connection ended, as opposed to an answer that cannot be read. An answer that ends
+/// within its first head cannot be told from none.
+fn is_silent_end(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(error) = cause.downcast_ref::<hyper::Error>()
+            && error.is_incomplete_message()
+        {
+            return true;
+        }
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+            );
+        }
+        source = cause.source();
+    }
+    false
+}
+
+fn within_body(error: &reqwest::Error) -> TransportError {
+    if error.is_timeout() {
+        TransportError::Timeout
+    } else {
+        TransportError::Interrupted
+    }
+}
+
+/// RFC 9110, section 10.2.3.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match value.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(value)
+            .ok()?
+            .duration_since(SystemTime::now())
+            .unwrap_or_default(),
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("retry_after", &self.retry_after)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

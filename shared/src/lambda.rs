@@ -1,0 +1,9 @@
+//! Events in, responses out, and the process around them: configuration, logs, metrics and time.
+
+pub mod clock;
+pub mod config;
+pub mod deadline;
+pub mod http;
+pub mod metrics;
+pub mod problem;
+pub mod telemetry;

@@ -1,0 +1,186 @@
+//! Metrics in CloudWatch's embedded metric format: a line of JSON on standard output, so that no
+//! request waits for a network.
+//!
+//! Source: "Specification: Embedded metric format", Amazon CloudWatch user guide.
+
+use std::io::Write;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::lambda::clock::now_millis;
+use crate::lambda::telemetry;
+
+/// The namespace of every metric.
+pub const NAMESPACE: &str = "chat-identity";
+
+/// A measured value. Serialized, it is the definition that the format wants, without the value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Metric {
+    /// Its name, in the singular.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: Unit,
+    /// Its value.
+    #[serde(skip)]
+    pub value: f64,
+}
+
+/// The units used, as CloudWatch names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "CloudWatch's own names")]
+pub enum Unit {
+    Count,
+    Seconds,
+    Milliseconds,
+}
+
+impl Metric {
+    /// That something happened once.
+    pub fn once(name: &'static str) -> Self {
+        Self::count(name, 1)
+    }
+
+    /// That something happened `times` times.
+    pub fn count(name: &'static str, times: u32) -> Self {
+        Self {
+            name,
+            unit: Unit::Count,
+            value: f64::from(times),
+        }
+    }
+}
+
+/// Writes a line with `metrics` under the dimension `function`, and with `fields`, which can be
+/// searched for. A field `code` is a dimension too, so that what was refused is counted by it; the
+/// others are none, because each value would be a metric of its own. Fields must hold no personal
+/// data. Nothing is written where no function is running.
+pub fn emit(metrics: &[Metric], fields: &[(&'static str, Value)]) {
+    let Some(function) = telemetry::function() else {
+        return;
+    };
+    let line = Line {
+        function,
+        timestamp: now_millis(),
+        metrics,
+        fields,
+    };
+    let Ok(mut line) = serde_json::to_vec(&line) else {
+        return;
+    };
+    line.push(b'\n');
+    // Whole, so that it is one call of the system. Where nobody reads standard output there is
+    // nobody to tell.
+    let _ = std::io::stdout().lock().write_all(&line);
+}
+
+/// A line. It is written with every answer, so it is serialized as it is, and not as a tree first.
+struct Line<'a> {
+    function: &'static str,
+    timestamp: u64,
+    metrics: &'a [Metric],
+    fields: &'a [(&'static str, Value)],
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let has_code = self.fields.iter().any(|(name, _)| *name == "code");
+        let dimensions: &[&[&str]] = if has_code {
+            &[&["function"], &["function", "code"]]
+        } else {
+            &[&["function"]]
+        };
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry(
+            "_aws",
+            &Metadata {
+                timestamp: self.timestamp,
+                cloud_watch_metrics: [Directive {
+                    namespace: NAMESPACE,
+                    dimensions,
+                    metrics: self.metrics,
+                }],
+            },
+        )?;
+        line.serialize_entry("function", self.function)?;
+        for (name, value) in self.fields {
+            line.serialize_entry(name, value)?;
+        }
+        for metric in self.metrics {
+            line.serialize_entry(metric.name, &metric.value)?;
+        }
+        line.end()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata<'a> {
+    timestamp: u64,
+    cloud_watch_metrics: [Directive<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'static str,
+    dimensions: &'a [&'a [&'a str]],
+    metrics: &'a [Metric],
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn line(timestamp: u64, metrics: &[Metric], fields: &[(&'static str, Value)]) -> Value {
+        let function = "sign-token";
+        let line = Line {
+            function,
+            timestamp,
+            metrics,
+            fields,
+        };
+        serde_json::to_value(line).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_embedded_metric_format() {
+        let line = line(
+            1_700_000_000_000,
+            &[Metric::once("Signed")],
+            &[("status", 200.into())],
+        );
+        assert_eq!(
+            line,
+            json!({
+                "_aws": {
+                    "Timestamp": 1_700_000_000_000_u64,
+                    "CloudWatchMetrics": [{
+                        "Namespace": "chat-identity",
+                        "Dimensions": [["function"]],
+                        "Metrics": [{"Name": "Signed", "Unit": "Count"}],
+                    }],
+                },
+                "function": "sign-token",
+                "status": 200,
+                "Signed": 1.0,
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_refused_is_counted_by_its_code() {
+        let fields = [("status", 401.into()), ("code", "unauthenticated".into())];
+        let line = line(0, &[Metric::once("Refused")], &fields);
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(
+            directive["Dimensions"],
+            json!([["function"], ["function", "code"]])
+        );
+        assert_eq!(line["code"], "unauthenticated");
+    }
+}
