@@ -86,7 +86,7 @@ pub fn weigh(target: &Target<'_>, caller: &str, lineages: &[&Lineage], now: u64)
         it.previous == target.external_id && it.current == caller && it.is_of_another(target)
     };
     let contradicts = |it: &&Lineage| became_anothers(it) || was_of_another(it);
-    if lineages.iter().any(|it| contradicts(it)) {
+    if lineages.iter().any(contradicts) {
         return Proof::Contradicted;
     }
     let mut strongest = Proof::Missing;

@@ -60,6 +60,7 @@ pub struct Conflict {
     proposed: Option<Remedy>,
     reason: Option<Reason>,
     user_id: Option<String>,
+    holder_external_id: Option<String>,
     sent: Option<Sent>,
     archive_progress: Option<String>,
     approved_user_id: Option<String>,
@@ -130,6 +131,11 @@ impl Conflict {
     /// The id of the user that holds the email, as last read.
     pub fn user_id(&self) -> Option<&str> {
         self.user_id.as_deref()
+    }
+
+    /// The external id of that user, as last read.
+    pub fn holder_external_id(&self) -> Option<&str> {
+        self.holder_external_id.as_deref()
     }
 
     /// The changing call that may have been sent.

@@ -10,6 +10,8 @@ pub struct Sent {
     pub remedy: Remedy,
     /// The id of the user that it was for, who need not be the one that holds the email now.
     pub to: String,
+    /// The external id of that user before.
+    pub external_id: Option<String>,
     /// The id of the user that the caller had before.
     pub own_user_id: Option<String>,
     /// Why it is this remedy, and not a merge.
@@ -38,6 +40,7 @@ impl Sent {
         Self {
             remedy,
             to: to.into(),
+            external_id: None,
             own_user_id: None,
             instead_because: None,
             archives: vec![archive.into()],

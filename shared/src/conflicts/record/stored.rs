@@ -43,6 +43,8 @@ pub(super) struct StoredConflict {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    holder_external_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     own_user_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     instead_because: Option<Reason>,
@@ -57,6 +59,8 @@ pub(super) struct StoredConflict {
     sent_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sent_to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_to_external_id: Option<String>,
     #[serde(default)]
     answered: bool,
     #[serde(default)]
@@ -93,6 +97,7 @@ impl From<Conflict> for StoredConflict {
             remedy,
             reason: conflict.reason,
             user_id: conflict.user_id,
+            holder_external_id: conflict.holder_external_id,
             own_user_id: None,
             instead_because: None,
             archive: None,
@@ -100,6 +105,7 @@ impl From<Conflict> for StoredConflict {
             archive_progress: conflict.archive_progress,
             sent_at: None,
             sent_to: None,
+            sent_to_external_id: None,
             answered: false,
             looks: 0,
             restored: false,
@@ -115,6 +121,7 @@ impl From<Conflict> for StoredConflict {
             stored.instead_because = sent.instead_because;
             stored.sent_at = Some(sent.at);
             stored.sent_to = Some(sent.to);
+            stored.sent_to_external_id = sent.external_id;
             stored.answered = sent.answered;
             stored.looks = sent.checks;
             stored.restored = sent.restored;
@@ -132,6 +139,7 @@ impl TryFrom<StoredConflict> for Conflict {
             Some(at) => Some(Sent {
                 remedy: stored.remedy.ok_or(Inconsistent)?,
                 to: stored.sent_to.ok_or(Inconsistent)?,
+                external_id: stored.sent_to_external_id,
                 own_user_id: stored.own_user_id,
                 instead_because: stored.instead_because,
                 archives: stored
@@ -166,6 +174,7 @@ impl TryFrom<StoredConflict> for Conflict {
             proposed: stored.remedy,
             reason: stored.reason,
             user_id: stored.user_id,
+            holder_external_id: stored.holder_external_id,
             sent,
             archive_progress: stored.archive_progress,
             approved_user_id: stored.approved_user_id,

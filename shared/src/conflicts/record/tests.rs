@@ -552,6 +552,7 @@ fn an_operators_command_opens_a_conflict_whatever_its_state() {
 fn a_record_is_stored_and_read_back() {
     let mut full = sent();
     full.record_sent(Sent {
+        external_id: Some("old".to_owned()),
         own_user_id: Some("own".to_owned()),
         instead_because: Some(Reason::CallerLinked),
         restored: true,
@@ -564,6 +565,7 @@ fn a_record_is_stored_and_read_back() {
     full.limit_to(Some("user".to_owned()));
     let report = reported("b", NOW).with_lineages([stated("a", "b", NOW)]);
     let full = full.reported_again(&report, NOW).unwrap();
+    assert_eq!(full.holder_external_id(), Some("old"));
     let over = ended(full.clone(), State::NeedsReview, Some(Reason::OwnUser));
     for conflict in [pending(), planned(), full, over] {
         let stored = serde_json::to_string(&conflict).unwrap();

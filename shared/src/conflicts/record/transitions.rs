@@ -28,8 +28,9 @@ impl Conflict {
     }
 
     /// Notes the user that holds the email, for an operator to see.
-    pub fn note_holder(&mut self, user_id: Option<String>) {
+    pub fn note_holder(&mut self, user_id: Option<String>, external_id: Option<String>) {
         self.user_id = user_id;
+        self.holder_external_id = external_id;
     }
 
     /// Notes the remedy that would be taken.
@@ -48,6 +49,7 @@ impl Conflict {
             sent.archives.extend(before.archives);
         }
         self.user_id = Some(sent.to.clone());
+        self.holder_external_id.clone_from(&sent.external_id);
         self.proposed = Some(sent.remedy);
         self.archive_progress = None;
         self.sent = Some(sent);
