@@ -21,7 +21,7 @@ mod webhook;
 pub use claim::{Claim, ClaimSource, Claims};
 pub use config::ConflictsConfig;
 pub use event::{Change, Event, Recorded};
-pub use history::Told;
+pub use history::{Told, partition as external_id_partition};
 pub use id::{ConflictId, Scope};
 pub use lineage::{Lineage, Proof, Source, Target, weigh};
 pub use record::{Conflict, MAX_ATTEMPTS, Report, Sent};

@@ -1,0 +1,233 @@
+//! The HTTP API: its routes, who may call them, and what is logged of a call.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::cloudformation::{CLEANUP, JWT, PUZZEL, SIGNING, Stack, Template, WEBHOOK};
+
+const ROUTES: [(&str, &str); 6] = [
+    ("POST /zendesk/token", "SignToken"),
+    ("POST /zendesk/conflicts", "ReportConflict"),
+    ("POST /webhooks/zendesk", "ReceiveWebhook"),
+    ("POST /puzzel/identity", "ExchangeIdentity"),
+    (
+        "POST /puzzel/conversations/{conversationId}/route/{queueKey}",
+        "ExchangeIdentity",
+    ),
+    (
+        "PUT /puzzel/conversations/{conversationId}/identity",
+        "ExchangeIdentity",
+    ),
+];
+
+const AUTHORIZER_ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:session";
+
+fn behind_lambda_authorizer() -> Stack {
+    let identity = &[
+        ("IdentitySource", "lambda-authorizer"),
+        ("LambdaAuthorizerArn", AUTHORIZER_ARN),
+    ];
+    Template::load()
+        .deploy(&[identity, SIGNING, CLEANUP, WEBHOOK, PUZZEL])
+        .unwrap()
+}
+
+fn routes(stack: &Stack) -> BTreeMap<&str, &Value> {
+    let routes = stack.of_type("AWS::ApiGatewayV2::Route").into_iter();
+    routes
+        .map(|(_, properties)| (properties["RouteKey"].as_str().unwrap(), properties))
+        .collect()
+}
+
+#[test]
+fn the_routes_are_those_of_the_design_and_lead_to_their_functions() {
+    let whole = Template::whole();
+    let routes = routes(&whole);
+    assert_eq!(
+        routes.keys().copied().collect::<BTreeSet<_>>(),
+        ROUTES.iter().map(|(key, _)| *key).collect()
+    );
+    for (key, function) in ROUTES {
+        assert_eq!(
+            routes[key]["Target"],
+            format!("integrations/${{{function}Integration}}"),
+            "{key}"
+        );
+        let integration = whole.properties(&format!("{function}Integration"));
+        assert_eq!(
+            integration["IntegrationUri"],
+            format!("${{{function}Function.Arn}}"),
+            "{key}"
+        );
+        assert_eq!(integration["IntegrationType"], "AWS_PROXY", "{key}");
+        assert_eq!(integration["PayloadFormatVersion"], "2.0", "{key}");
+    }
+}
+
+#[test]
+fn the_api_may_call_each_function_of_a_route_and_nobody_else_may() {
+    let whole = Template::whole();
+    let api = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}";
+    let permissions: BTreeMap<_, _> = whole
+        .of_type("AWS::Lambda::Permission")
+        .into_iter()
+        .map(|(name, properties)| {
+            assert_eq!(
+                properties["Principal"], "apigateway.amazonaws.com",
+                "{name}"
+            );
+            assert_eq!(properties["Action"], "lambda:InvokeFunction", "{name}");
+            (
+                properties["FunctionName"].as_str().unwrap(),
+                properties["SourceArn"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let expected = [
+        (
+            "${SignTokenFunction}",
+            format!("{api}/*/POST/zendesk/token"),
+        ),
+        (
+            "${ReportConflictFunction}",
+            format!("{api}/*/POST/zendesk/conflicts"),
+        ),
+        (
+            "${ReceiveWebhookFunction}",
+            format!("{api}/*/POST/webhooks/zendesk"),
+        ),
+        ("${ExchangeIdentityFunction}", format!("{api}/*/*/puzzel/*")),
+    ];
+    assert_eq!(
+        permissions,
+        expected
+            .iter()
+            .map(|(function, source)| (*function, source.as_str()))
+            .collect()
+    );
+}
+
+#[test]
+fn no_route_but_the_webhook_is_without_an_authorizer() {
+    for (stack, kind, authorizer) in [
+        (Template::whole(), "JWT", "${JwtAuthorizer}"),
+        (behind_lambda_authorizer(), "CUSTOM", "${LambdaAuthorizer}"),
+    ] {
+        for (key, route) in routes(&stack) {
+            let (kind, authorizer) = match key {
+                "POST /webhooks/zendesk" => ("NONE", Value::Null),
+                _ => (kind, json!(authorizer)),
+            };
+            assert_eq!(route["AuthorizationType"], kind, "{key}");
+            assert_eq!(route["AuthorizerId"], authorizer, "{key}");
+        }
+        assert_eq!(
+            stack.of_type("AWS::ApiGatewayV2::Authorizer").len(),
+            1,
+            "the one that was chosen"
+        );
+    }
+}
+
+#[test]
+fn the_jwt_authorizer_takes_one_issuer_and_audience() {
+    let whole = Template::whole();
+    let authorizer = whole.properties("JwtAuthorizer");
+    assert_eq!(authorizer["AuthorizerType"], "JWT");
+    assert_eq!(
+        authorizer["IdentitySource"],
+        json!(["$request.header.Authorization"])
+    );
+    let configuration = json!({"Issuer": "https://login.example.com/", "Audience": ["web"]});
+    assert_eq!(authorizer["JwtConfiguration"], configuration);
+}
+
+#[test]
+fn a_companys_own_authorizer_is_asked_for_every_request() {
+    let stack = behind_lambda_authorizer();
+    let authorizer = stack.properties("LambdaAuthorizer");
+    assert_eq!(authorizer["AuthorizerType"], "REQUEST");
+    assert_eq!(authorizer["AuthorizerPayloadFormatVersion"], "2.0");
+    assert_eq!(authorizer["EnableSimpleResponses"], true);
+    assert_eq!(authorizer["AuthorizerResultTtlInSeconds"], 0);
+    assert!(
+        authorizer["AuthorizerUri"]
+            .as_str()
+            .unwrap()
+            .contains(&format!("/functions/{AUTHORIZER_ARN}/"))
+    );
+    let permission = stack.properties("LambdaAuthorizerPermission");
+    assert_eq!(permission["FunctionName"], AUTHORIZER_ARN);
+    assert!(
+        permission["SourceArn"]
+            .as_str()
+            .unwrap()
+            .ends_with(":${HttpApi}/authorizers/${LambdaAuthorizer}")
+    );
+}
+
+#[test]
+fn calls_are_throttled() {
+    let stack = Template::whole();
+    let settings = &stack.properties("HttpApiStage")["DefaultRouteSettings"];
+    assert_eq!(settings["ThrottlingRateLimit"], 100);
+    assert_eq!(settings["ThrottlingBurstLimit"], 200);
+}
+
+#[test]
+fn only_the_origins_that_are_named_may_call_from_a_browser() {
+    assert_eq!(
+        Template::whole().properties("HttpApi")["CorsConfiguration"],
+        Value::Null
+    );
+    let origins = &[(
+        "AllowedOrigins",
+        "https://a.example.com,https://b.example.com",
+    )];
+    let stack = Template::load().deploy(&[JWT, SIGNING, origins]).unwrap();
+    let cors = &stack.properties("HttpApi")["CorsConfiguration"];
+    assert_eq!(
+        cors["AllowOrigins"],
+        json!(["https://a.example.com", "https://b.example.com"])
+    );
+    assert_eq!(cors["AllowMethods"], json!(["POST", "PUT"]));
+    assert_eq!(
+        cors["AllowHeaders"],
+        json!(["authorization", "content-type"])
+    );
+    assert_eq!(
+        cors["AllowCredentials"], false,
+        "a bearer token needs no cookie"
+    );
+}
+
+#[test]
+fn the_access_log_holds_no_personal_data() {
+    let whole = Template::whole();
+    let settings = &whole.properties("HttpApiStage")["AccessLogSettings"];
+    assert_eq!(settings["DestinationArn"], "${HttpApiLogGroup.Arn}");
+    let format: Value = serde_json::from_str(settings["Format"].as_str().unwrap()).unwrap();
+    let expected = json!({
+        "stack": "${AWS::StackName}",
+        "requestId": "$context.requestId",
+        "time": "$context.requestTimeEpoch",
+        "route": "$context.routeKey",
+        "status": "$context.status",
+        "integrationStatus": "$context.integrationStatus",
+        "latency": "$context.responseLatency",
+        "authorizerError": "$context.authorizer.error",
+        "error": "$context.error.responseType",
+    });
+    assert_eq!(format, expected);
+}
+
+#[test]
+fn the_apis_own_address_can_be_turned_off() {
+    let disabled = |given: &[(&str, &str)]| {
+        let stack = Template::load().deploy(&[JWT, SIGNING, given]).unwrap();
+        stack.properties("HttpApi")["DisableExecuteApiEndpoint"].clone()
+    };
+    assert_eq!(disabled(&[]), "false");
+    assert_eq!(disabled(&[("DisableExecuteApiEndpoint", "true")]), "true");
+}
