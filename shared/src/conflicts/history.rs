@@ -76,7 +76,9 @@ pub(super) fn record_change(
 ) -> Result<(), TableError> {
     let change = Change {
         time,
-        previous: previous.map(|id| id.as_str().to_owned()).unwrap_or_default(),
+        previous: previous
+            .map(|id| id.as_str().to_owned())
+            .unwrap_or_default(),
         current: current.as_str().to_owned(),
     };
     for id in previous.into_iter().chain([current]) {
@@ -152,15 +154,13 @@ fn history(draft: &mut Draft<'_>, scope: &Scope, id: &str) -> Result<History, Ta
 }
 
 fn changes_key(scope: &Scope, id: &str) -> Key {
-    (partition(scope, id), "changes")
+    (key(scope, id), "changes")
 }
 
 impl History {
     fn add(&mut self, change: Change, id: &ExternalId, now: u64) {
         self.version += 1;
-        self.expires_at = self
-            .expires_at
-            .max(expiry(now.max(change.time), KEPT_FOR));
+        self.expires_at = self.expires_at.max(expiry(now.max(change.time), KEPT_FOR));
         self.changes.push(change);
         // An id that came and went in the same moment came first.
         self.changes
@@ -194,8 +194,8 @@ fn arrival_of(changes: &[Change], id: &str) -> Option<Change> {
     (last.current == id && was_free).then(|| last.clone())
 }
 
-/// The partition of everything that is kept of an external id.
-pub(super) fn partition(scope: &Scope, external_id: &str) -> String {
+/// The partition of what is kept of an external id, under a hash of it.
+pub fn key(scope: &Scope, external_id: &str) -> String {
     format!(
         "external-id#{}",
         scope.hash(&format!("external-id:{external_id}"))

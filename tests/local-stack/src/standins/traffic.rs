@@ -5,13 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::holds::Holds;
 pub use super::holds::{Hold, Point};
 use super::http::Request;
 use super::pattern::Pattern;
 
-/// One request and what became of it.
+/// One request and its outcome.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Exchange {
@@ -25,13 +26,16 @@ pub struct Exchange {
     pub method: String,
     /// The path, neither decoded nor normalised, without the query.
     pub path: String,
+    /// The request's body, if it is JSON; it is not shown.
+    #[serde(skip)]
+    pub body: Option<Value>,
     /// When the request was whole, counted from the stand-in's start; milliseconds in JSON.
     #[serde(serialize_with = "millis")]
     pub arrived: Duration,
     /// When the answer was written, counted from the stand-in's start.
     #[serde(serialize_with = "maybe_millis")]
     pub answered: Option<Duration>,
-    /// The status that was answered; none where the answer was lost or never given.
+    /// The status of the response; none if it was lost or never sent.
     pub status: Option<u16>,
     /// Whether the request took effect, answered or not.
     pub handled: bool,
@@ -146,6 +150,7 @@ impl Traffic {
             line: request.line.clone(),
             method: request.method.clone(),
             path: request.path().to_owned(),
+            body: request.json().ok(),
             arrived: self.start.elapsed(),
             answered: None,
             status: None,

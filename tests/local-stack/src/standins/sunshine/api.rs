@@ -38,7 +38,8 @@ pub(super) enum Call<'a> {
 impl<'a> Call<'a> {
     fn parse(version: &str, method: &str, path: &[&'a str]) -> Option<Self> {
         if version == "v1.1" {
-            return ((method, path) == ("POST", &["appusers", "merge"])).then_some(Self::MergeUsers);
+            return ((method, path) == ("POST", &["appusers", "merge"]))
+                .then_some(Self::MergeUsers);
         }
         Some(match (method, path) {
             ("POST", ["users"]) => Self::CreateUser,
@@ -70,8 +71,7 @@ pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> R
         }
         _ => None,
     };
-    let call =
-        inside.and_then(|(version, inside)| Call::parse(version, &request.method, inside));
+    let call = inside.and_then(|(version, inside)| Call::parse(version, &request.method, inside));
     if path.crooked || call.is_none() {
         state.strays.push(request.line.clone());
     }
