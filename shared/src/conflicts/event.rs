@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Draft, Key};
-use super::history::{self, KEPT_FOR, Told, expiry, key};
+use super::history::{self, KEPT_FOR, Told, expiry, partition};
 use super::id::{ConflictId, Scope, hash};
 use super::record::Conflict;
 use super::support_user;
@@ -219,8 +219,8 @@ fn note_email(
     time: u64,
     now: u64,
 ) -> Result<bool, TableError> {
-    let email_key: Key = (key(scope, external_id), "email");
-    let known: Option<Email> = draft.get(&email_key)?;
+    let key: Key = (partition(scope, external_id), "email");
+    let known: Option<Email> = draft.get(&key)?;
     if let Some(known) = known.filter(|known| known.time >= time) {
         return Ok(known.time == time || known.conflict_id == *email);
     }
@@ -229,6 +229,6 @@ fn note_email(
         time,
         expires_at: expiry(time.max(now), KEPT_FOR),
     };
-    draft.put(email_key, &email)?;
+    draft.put(key, &email)?;
     Ok(true)
 }

@@ -154,7 +154,7 @@ fn history(draft: &mut Draft<'_>, scope: &Scope, id: &str) -> Result<History, Ta
 }
 
 fn changes_key(scope: &Scope, id: &str) -> Key {
-    (key(scope, id), "changes")
+    (partition(scope, id), "changes")
 }
 
 impl History {
@@ -194,8 +194,8 @@ fn arrival_of(changes: &[Change], id: &str) -> Option<Change> {
     (last.current == id && was_free).then(|| last.clone())
 }
 
-/// The partition of what is kept of an external id, under a hash of it.
-pub fn key(scope: &Scope, external_id: &str) -> String {
+/// The partition of everything that is kept of an external id.
+pub fn partition(scope: &Scope, external_id: &str) -> String {
     format!(
         "external-id#{}",
         scope.hash(&format!("external-id:{external_id}"))

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Draft, Key};
-use super::history::{KEPT_FOR, expiry, key as partition};
+use super::history::{KEPT_FOR, expiry, partition};
 use super::id::Scope;
 use super::lineage::Lineage;
 use super::table::{Table, TableError};
