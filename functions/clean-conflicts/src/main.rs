@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
     let function = &CleanConflicts::start(config).await?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
         let work = Box::pin(function.handle(event.payload, event.context.deadline));
-        shared::lambda::http::caught(work).await?
+        shared::lambda::http::catch_panic(work).await?
     }))
     .await
 }

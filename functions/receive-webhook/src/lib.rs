@@ -14,7 +14,7 @@ use serde_json::json;
 use shared::aws::secrets::{CachedSecret, Client};
 use shared::conflicts::{Scope, Table, TableError};
 use shared::lambda::clock::now_millis;
-use shared::lambda::http::{Answer, Request};
+use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
 
@@ -51,7 +51,7 @@ impl ReceiveWebhook {
 
     /// Answers `{}` once what the event says is recorded; 503 where it could not be, so that
     /// Zendesk delivers it again.
-    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         request.check_route(&Method::POST, "/webhooks/zendesk")?;
         let body = request.body_bytes()?;
         self.authenticate(request, &body).await?;
@@ -60,7 +60,7 @@ impl ReceiveWebhook {
 
         let by = request.deadline.less(ANSWER_MARGIN);
         let came_of_it = self.table.by(by, self.take(&event)).await?;
-        Ok(Answer::json(StatusCode::OK, &json!({}))?.metric(Metric::once(came_of_it)))
+        Ok(Response::json(StatusCode::OK, &json!({}))?.metric(Metric::once(came_of_it)))
     }
 
     async fn authenticate(&self, request: &Request, body: &[u8]) -> Result<(), Problem> {

@@ -6,9 +6,10 @@ use receive_webhook::{Config, ReceiveWebhook};
 async fn main() -> Result<(), lambda_runtime::Error> {
     shared::lambda::telemetry::init("receive-webhook");
     let config = shared::lambda::config::start(Config::from_variables)?;
+    let base_path = config.base_path.clone();
     let function = ReceiveWebhook::start(config, shared::aws::secrets::client().await).await;
     // Boxed, because the SDK's futures are large.
-    Box::pin(shared::lambda::http::run(async |request| {
+    Box::pin(shared::lambda::http::run(&base_path, async |request| {
         function.handle(request).await
     }))
     .await
