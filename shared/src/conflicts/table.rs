@@ -34,7 +34,7 @@ use crate::lambda::problem::{Code, Problem};
 /// The index of what is due has one partition: a deployment has few conflicts at a time.
 const DUE_SHARD: &str = "0";
 
-type Item = HashMap<String, AttributeValue>;
+pub(super) type Item = HashMap<String, AttributeValue>;
 /// Where a listing goes on.
 pub type Position = Item;
 
@@ -65,8 +65,8 @@ impl From<TableError> for Problem {
 /// The table.
 #[derive(Clone)]
 pub struct Table {
-    client: Client,
-    name: String,
+    pub(super) client: Client,
+    pub(super) name: String,
 }
 
 /// That this run, and no other, may call Sunshine Conversations.
@@ -249,35 +249,19 @@ impl Table {
         .map(drop)
     }
 
-    /// Writes `content` under a key, unless its `field` there is as great as `value` or greater.
-    /// Answers whether it was written.
-    pub(super) async fn put_greater(
-        &self,
-        pk: &str,
-        sk: &str,
-        content: &impl Serialize,
-        field: &str,
-        value: u64,
-    ) -> Result<bool, TableError> {
-        let mut item: Item = to_item(content).map_err(|_| TableError::Malformed)?;
-        item.insert("pk".to_owned(), string(pk));
-        item.insert("sk".to_owned(), string(sk));
-        let put = self
-            .put_item(&item, |put| {
-                put.condition_expression("attribute_not_exists(pk) OR #field < :value")
-                    .expression_attribute_names("#field", field)
-                    .expression_attribute_values(":value", number(value))
-            })
-            .await?;
-        Ok(matches!(put, Put::Written))
-    }
-
     /// Reads what is under a key.
     pub(super) async fn read<T: DeserializeOwned>(
         &self,
         pk: &str,
         sk: &str,
     ) -> Result<Option<T>, TableError> {
+        let item = self.read_item(pk, sk).await?;
+        item.map(|item| from_item(item).map_err(|_| TableError::Malformed))
+            .transpose()
+    }
+
+    /// Reads the item that is under a key.
+    pub(super) async fn read_item(&self, pk: &str, sk: &str) -> Result<Option<Item>, TableError> {
         let get = self
             .client
             .get_item()
@@ -287,10 +271,7 @@ impl Table {
             .consistent_read(true)
             .send();
         let answer = Box::pin(get).await.map_err(|error| unavailable(&error))?;
-        answer
-            .item
-            .map(|item| from_item(item).map_err(|_| TableError::Malformed))
-            .transpose()
+        Ok(answer.item)
     }
 
     /// One conditional put. The SDK repeats a put whose answer was lost, and the second one then
@@ -300,7 +281,7 @@ impl Table {
         item: &Item,
         condition: impl FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder,
     ) -> Result<Put, TableError> {
-        let mark = string(format!("{:032x}", fastrand::u128(..)));
+        let mark = write_id();
         let put = self
             .client
             .put_item()
@@ -324,11 +305,11 @@ impl Table {
     }
 }
 
-fn conflict_key(id: &ConflictId) -> String {
+pub(super) fn conflict_key(id: &ConflictId) -> String {
     format!("conflict#{id}")
 }
 
-fn conflict_item(conflict: &Conflict) -> Result<Item, TableError> {
+pub(super) fn conflict_item(conflict: &Conflict) -> Result<Item, TableError> {
     let mut item: Item = to_item(conflict).map_err(|_| TableError::Malformed)?;
     item.insert("pk".to_owned(), string(conflict_key(&conflict.conflict_id)));
     item.insert("sk".to_owned(), string("conflict"));
@@ -358,7 +339,12 @@ fn read_all(items: Option<Vec<Item>>) -> Vec<Conflict> {
     .collect()
 }
 
-fn string(value: impl Into<String>) -> AttributeValue {
+/// The mark of one write.
+pub(super) fn write_id() -> AttributeValue {
+    string(format!("{:032x}", fastrand::u128(..)))
+}
+
+pub(super) fn string(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
@@ -367,7 +353,7 @@ fn number(value: u64) -> AttributeValue {
 }
 
 /// The SDK's own words may quote the item, so only the code is kept.
-fn unavailable<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> TableError {
+pub(super) fn unavailable<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> TableError {
     let why = match error {
         SdkError::ServiceError(refusal) => refusal.err().code().unwrap_or("no code"),
         SdkError::TimeoutError(_) => "timeout",

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Fails if the modules of a crate import each other in a circle.
+
+    .ci/imports.py [FOLDER ...]     the crates to check; without any, all crates of the repository
+
+A module is a file. An import is a `use` of another file's item, or a path such as
+`crate::conflicts::Table` in the code. A name that is re-exported counts as an import of the file
+that defines it, so a parent module may re-export what its children define. Test modules and test
+files are left out.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+SKIPPED = {"target", "node_modules", "fuzz"}
+
+
+def without_comments_and_tests(text):
+    text = re.sub(r'r#"(?:.|\n)*?"#|"(?:\\.|[^"\\])*"', '""', text)
+    text = re.sub(r"//[^\n]*", "", text)
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    kept, position = "", 0
+    for found in re.finditer(r"#\[cfg\((?:any\()?test[^\]]*\]\s*(?:pub(?:\([^)]*\))?\s+)?mod\s+\w+\s*([{;])", text):
+        if found.start() < position:
+            continue
+        kept += text[position:found.start()]
+        position = found.end()
+        if found.group(1) == "{":
+            depth = 1
+            while depth and position < len(text):
+                depth += {"{": 1, "}": -1}.get(text[position], 0)
+                position += 1
+    return kept + text[position:]
+
+
+def uses(tree, prefix=()):
+    """The (path, name) pairs of the tree of a `use` item; the name is the one it gives."""
+    tree = tree.strip()
+    opened = tree.find("{")
+    if opened >= 0 and tree.endswith("}"):
+        head = tuple(part for part in tree[:opened].split("::") if part.strip())
+        depth, start, inner = 0, 0, tree[opened + 1 : -1]
+        for index, char in enumerate(inner + ","):
+            depth += {"{": 1, "}": -1}.get(char, 0)
+            if char == "," and depth == 0:
+                if inner[start:index].strip():
+                    yield from uses(inner[start:index], prefix + tuple(part.strip() for part in head))
+                start = index + 1
+        return
+    path, _, alias = tree.partition(" as ")
+    parts = prefix + tuple(part.strip() for part in path.split("::"))
+    if parts and parts[-1] == "self" and len(parts) > 1:
+        parts = parts[:-1]
+    if parts:
+        yield parts, alias.strip() or parts[-1]
+
+
+class Crate:
+    def __init__(self, source):
+        self.source = source
+        self.files, self.reexports, self.imports = {}, {}, {}
+        for file in sorted(source.rglob("*.rs")):
+            relative = file.relative_to(source)
+            parts = relative.with_suffix("").parts
+            if parts[0] in ("bin", "main") or "tests" in parts:
+                continue
+            if parts[-1] in ("lib", "mod"):
+                parts = parts[:-1]
+            self.files[parts] = relative
+        for module, relative in self.files.items():
+            self.read(module, (source / relative).read_text())
+
+    def read(self, module, text):
+        text = without_comments_and_tests(text)
+        self.reexports[module], paths = {}, []
+        for public, tree in re.findall(r"\b(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);", text):
+            for path, name in uses(tree):
+                paths.append(path)
+                if public:
+                    self.reexports[module][name] = path
+        rest = re.sub(r"\buse\s+[^;]+;", "", text)
+        paths += [tuple(path.split("::")) for path in re.findall(r"\b(?:crate|self|super)(?:::\w+)+", rest)]
+        # A path that begins with a child module, such as `request::body`.
+        paths += [tuple(path.split("::")) for path in re.findall(r"(?<![:\w])[a-z_]\w*(?:::\w+)+", rest)]
+        self.imports[module] = paths
+
+    def absolute(self, module, path):
+        if path[0] == "crate":
+            return path[1:]
+        if path[0] in ("self", "super"):
+            base, rest = module, path
+            while rest and rest[0] in ("self", "super"):
+                base = base[:-1] if rest[0] == "super" else base
+                rest = rest[1:]
+            return base + rest
+        child = module + path[:1]
+        return child + path[1:] if child in self.files else None
+
+    def defining(self, module, path, seen=()):
+        """The module that defines what `path`, as `module` writes it, names."""
+        if (module, path) in seen:
+            return None
+        full = self.absolute(module, path)
+        if full is None:
+            return None
+        owner = full
+        while owner not in self.files:
+            owner = owner[:-1]
+        rest = full[len(owner):]
+        if rest:
+            again = self.reexports[owner].get(rest[0])
+            if again:
+                found = self.defining(owner, again + rest[1:], seen + ((module, path),))
+                return found if found is not None else None
+        return owner
+
+    def edges(self):
+        for module, paths in self.imports.items():
+            targets = {self.defining(module, path) for path in paths} - {None, module}
+            # What a module re-exports, it does not need itself.
+            yield module, targets
+
+    def circles(self):
+        graph = dict(self.edges())
+        index, low, stack, found = {}, {}, [], []
+
+        def visit(node):
+            index[node] = low[node] = len(index)
+            stack.append(node)
+            for target in graph.get(node, ()):
+                if target not in index:
+                    visit(target)
+                    low[node] = min(low[node], low[target])
+                elif target in stack:
+                    low[node] = min(low[node], index[target])
+            if low[node] == index[node]:
+                circle = []
+                while True:
+                    circle.append(stack.pop())
+                    if circle[-1] == node:
+                        break
+                if len(circle) > 1:
+                    found.append(sorted(circle))
+
+        for node in graph:
+            if node not in index:
+                visit(node)
+        for circle in found:
+            lines = []
+            for node in circle:
+                for target in sorted(graph[node] & set(circle)):
+                    lines.append(f"  {self.source / self.files[node]} imports {self.source / self.files[target]}")
+            yield lines
+
+
+def main(folders):
+    if not folders:
+        manifests = Path(".").rglob("Cargo.toml")
+        folders = [it.parent for it in manifests if not SKIPPED & set(it.parts)]
+    failed, checked = False, 0
+    for folder in sorted(map(Path, folders)):
+        if not (folder / "src").is_dir():
+            continue
+        checked += 1
+        for lines in Crate(folder / "src").circles():
+            failed = True
+            print(f"{folder}: modules import each other in a circle:", *lines, sep="\n", file=sys.stderr)
+    print(f"{checked} crates checked for circles of imports")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

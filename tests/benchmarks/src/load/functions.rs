@@ -1,0 +1,233 @@
+//! Each HTTP function alone, in a bounded number of environments.
+//!
+//! The load plays Lambda's part: an environment takes one event at a time, and where all of them
+//! are busy the load refuses the request itself, as Lambda does (429, with a `Retry-After` of the
+//! load's own). So a function breaks at the rate where its environments are all busy.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Options;
+use super::environments::Environments;
+use super::open_loop::{Measured, Outcome, open_loop};
+use super::summary::{Row, Summary, machine};
+use super::traffic::{Kind, Traffic};
+use harness::lambda::{Function, build, build_release};
+use local_stack::aws::{Fault, Service};
+use local_stack::stack::Backends;
+use local_stack::standins::faults;
+
+/// How many environments each function has.
+const ENVIRONMENTS: usize = 8;
+/// Where a sweep begins.
+const LOWEST: f64 = 25.0;
+/// By how much each rate is greater than the one before.
+const STEP: f64 = 2.0;
+/// Where a sweep ends, whatever comes of it.
+const HIGHEST: f64 = 20_000.0;
+/// A rate is too high where more than this share of the requests is refused.
+const BROKEN: f64 = 0.01;
+/// The rate while an upstream refuses.
+const CALM: f64 = 20.0;
+/// How many people ask.
+const PEOPLE: usize = 500;
+
+/// How long a load is kept up.
+struct Spans {
+    /// Each rate of a sweep.
+    step: Duration,
+    /// While an upstream refuses, and as long again after it.
+    refusing: Duration,
+    /// How many rates a sweep has at most.
+    steps: usize,
+}
+
+/// One function, and who asks it.
+struct Target {
+    backends: Arc<Backends>,
+    environments: Arc<Environments>,
+    traffic: Arc<Traffic>,
+    kind: Kind,
+    seed: u64,
+    /// How many requests have been sent: each has a number of its own.
+    sent: usize,
+}
+
+pub(super) async fn run(options: Options) -> io::Result<Summary> {
+    let spans = if options.short {
+        Spans {
+            step: Duration::from_millis(500),
+            refusing: Duration::from_secs(1),
+            steps: 2,
+        }
+    } else {
+        Spans {
+            step: Duration::from_secs(4),
+            refusing: Duration::from_secs(5),
+            steps: usize::MAX,
+        }
+    };
+    let profile = if options.short { "debug" } else { "release" };
+    let conditions = format!(
+        "{profile} binaries, {ENVIRONMENTS} environments each, seed {}, {}.",
+        options.seed,
+        machine()
+    );
+    let mut summary = Summary::new("Single functions", conditions);
+    let backends = Arc::new(Backends::start(None).await?);
+    for kind in Kind::ALL {
+        let program = binary(kind.function(), options.short).await;
+        let mut target = Target::start(&backends, kind, &program, options.seed).await?;
+        let highest = target.sweep(&spans, &mut summary).await;
+        if !options.short {
+            target.beyond(highest, &spans, &mut summary).await;
+        }
+        target.upstream_refuses(&spans, &mut summary).await;
+        let peak = target.environments.peak_memory() / 1024;
+        println!("{}: at most {peak} kB", kind.function());
+    }
+    Ok(summary)
+}
+
+async fn binary(name: &'static str, is_debug: bool) -> PathBuf {
+    let make = if is_debug { build } else { build_release };
+    let binary = tokio::task::spawn_blocking(move || make(name));
+    binary.await.expect("the function builds")
+}
+
+impl Target {
+    async fn start(
+        backends: &Arc<Backends>,
+        kind: Kind,
+        program: &Path,
+        seed: u64,
+    ) -> io::Result<Self> {
+        let mut functions = Vec::new();
+        for _ in 0..ENVIRONMENTS {
+            let environment = backends.direct_environment();
+            let function = Function::start_program(kind.function(), program.into(), environment);
+            functions.push(function.await.map_err(io::Error::other)?);
+        }
+        let name = format!("{kind:?}").to_lowercase();
+        Ok(Self {
+            backends: Arc::clone(backends),
+            environments: Arc::new(Environments::new(functions)),
+            traffic: Arc::new(Traffic::new(backends, name, PEOPLE)),
+            kind,
+            seed,
+            sent: 0,
+        })
+    }
+
+    /// What becomes of the request with this number.
+    fn send(&self, number: usize) -> impl Future<Output = Outcome> + Send + 'static {
+        let (backends, traffic) = (Arc::clone(&self.backends), Arc::clone(&self.traffic));
+        let (environments, kind) = (Arc::clone(&self.environments), self.kind);
+        async move {
+            let event = traffic.ask(&backends, kind, number).event();
+            match environments.http(&event).await {
+                Ok(Some(answer)) => traffic.judge(&backends, (kind, number), &answer),
+                Ok(None) => Outcome::Refused("429 all environments busy".to_owned()),
+                Err(error) => Outcome::Wrong(format!("{kind:?} {number}: {error}")),
+            }
+        }
+    }
+
+    async fn load(&mut self, rate: f64, span: Duration) -> Measured {
+        let first = self.sent;
+        let seed = self.seed.wrapping_add(first as u64);
+        let ask = |number| self.send(first + number);
+        let mut measured = open_loop(rate, span, seed, ask).await;
+        for number in measured
+            .served
+            .iter_mut()
+            .chain(&mut measured.refused_numbers)
+        {
+            *number += first;
+        }
+        self.sent += measured.sent;
+        measured
+    }
+
+    /// Higher and higher rates, to the first that is too high. Answers that one.
+    async fn sweep(&mut self, spans: &Spans, summary: &mut Summary) -> f64 {
+        let mut rate = LOWEST;
+        for _ in 0..spans.steps {
+            let measured = self.load(rate, spans.step).await;
+            let is_broken = measured.refused_share() > BROKEN;
+            let what = if is_broken { "breaks" } else { "" };
+            self.tell(what, (rate, spans.step), measured, summary);
+            if is_broken || rate >= HIGHEST {
+                break;
+            }
+            rate *= STEP;
+        }
+        rate
+    }
+
+    /// Twice what it can bear: whoever is served is served right.
+    async fn beyond(&mut self, highest: f64, spans: &Spans, summary: &mut Summary) {
+        let rate = highest * 2.0;
+        let measured = self.load(rate, spans.step).await;
+        self.tell("beyond", (rate, spans.step), measured, summary);
+    }
+
+    /// An upstream that refuses, and then does not: the refusals are passed on, and what was
+    /// refused is taken when it comes again.
+    async fn upstream_refuses(&mut self, spans: &Spans, summary: &mut Summary) {
+        let upstream = match self.kind {
+            // The key is in the function.
+            Kind::Sign => return,
+            Kind::Report | Kind::Webhook => {
+                let code = "ThrottlingException";
+                self.backends
+                    .aws
+                    .set_faults([Fault::error(Service::DynamoDb, 400, code)]);
+                "DynamoDB throttles"
+            }
+            Kind::Exchange => {
+                let busy = faults::Rule::new("*", faults::Fault::busy(Some("2")));
+                self.backends.puzzel.faults().add(busy);
+                "Puzzel answers 429"
+            }
+        };
+        let refused = self.load(CALM, spans.refusing).await;
+        self.backends.aws.set_faults([]);
+        self.backends.puzzel.faults().clear();
+        if !refused.served.is_empty() {
+            summary.add_wrong([format!("{upstream}, and {:?} are served", refused.served)]);
+        }
+        let again = refused.refused_numbers.clone();
+        self.tell(upstream, (CALM, spans.refusing), refused, summary);
+
+        let recovered = self.load(CALM, spans.refusing).await;
+        self.tell(
+            "and is well again",
+            (CALM, spans.refusing),
+            recovered,
+            summary,
+        );
+        for number in again {
+            let outcome = self.send(number).await;
+            if outcome != Outcome::Served {
+                summary.add_wrong([format!("sent again: {outcome:?}")]);
+            }
+        }
+    }
+
+    fn tell(
+        &self,
+        what: &str,
+        (rate, span): (f64, Duration),
+        measured: Measured,
+        summary: &mut Summary,
+    ) {
+        let served: BTreeSet<usize> = measured.served.iter().copied().collect();
+        summary.add_wrong(self.traffic.unrecorded(&self.backends, self.kind, &served));
+        let what = format!("{} {what}", self.kind.function());
+        summary.add(Row::new(what.trim_end().to_owned(), rate, span, measured));
+    }
+}

@@ -1,0 +1,390 @@
+//! The requests, and whether an answer to one is right.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use shared::conflicts::Scope;
+use shared::identity::email::EmailKey;
+
+use super::open_loop::Outcome;
+use harness::lambda::{HttpAnswer, HttpEvent};
+use local_stack::stack::{Backends, KID, TABLE};
+use local_stack::standins::sunshine::SunshineConfig;
+use local_stack::standins::sunshine::user_token;
+use local_stack::webhook::{self, external_id_changed, seconds_from_now};
+
+/// RFC 7636 Appendix B.
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Sign,
+    Report,
+    Webhook,
+    Exchange,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 4] = [Self::Sign, Self::Report, Self::Webhook, Self::Exchange];
+
+    /// The function that answers.
+    pub(super) fn function(self) -> &'static str {
+        match self {
+            Self::Sign => "sign-token",
+            Self::Report => "report-conflict",
+            Self::Webhook => "receive-webhook",
+            Self::Exchange => "exchange-identity",
+        }
+    }
+}
+
+/// Somebody who is logged in.
+struct Person {
+    external_id: String,
+    email: String,
+    token: String,
+    conflict_id: String,
+}
+
+/// Those who ask.
+pub(super) struct Traffic {
+    people: Vec<Person>,
+    /// Told apart from those of another load on the same backends.
+    name: String,
+}
+
+/// A request as it goes over the wire.
+pub(super) struct Ask {
+    pub(super) method: &'static str,
+    pub(super) path: String,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Option<String>,
+}
+
+impl Ask {
+    fn new(method: &'static str, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    fn bearer(mut self, person: &Person) -> Self {
+        let token = format!("Bearer {}", person.token);
+        self.headers.push(("authorization", token));
+        self
+    }
+
+    fn json(mut self, body: &Value) -> Self {
+        let kind = "application/json".to_owned();
+        self.headers.push(("content-type", kind));
+        self.body = Some(body.to_string());
+        self
+    }
+
+    /// The same as an event of an HTTP API.
+    pub(super) fn event(&self) -> HttpEvent {
+        let mut event = HttpEvent::new(self.method, &self.path);
+        for (name, value) in &self.headers {
+            event = event.header(name, value);
+        }
+        match &self.body {
+            Some(body) => event.body(body),
+            None => event,
+        }
+    }
+}
+
+impl Traffic {
+    /// So many people with tokens of the issuer.
+    pub(super) fn new(backends: &Backends, name: String, people: usize) -> Self {
+        let scope = Scope {
+            app_id: SunshineConfig::default().app_id,
+            brand_id: None,
+        };
+        let person = |number: usize| {
+            let external_id = format!("{name}-{number}");
+            let email = format!("{name}-{number}@example.com");
+            let token = backends.issuer.id_token(json!({
+                "sub": external_id, "email": email, "email_verified": true,
+            }));
+            let conflict_id = scope.conflict_over_email(&EmailKey::from(email.as_str()));
+            Person {
+                external_id,
+                email,
+                token,
+                conflict_id: conflict_id.to_string(),
+            }
+        };
+        Self {
+            people: (0..people).map(person).collect(),
+            name,
+        }
+    }
+
+    fn person(&self, number: usize) -> &Person {
+        let person = self.people.get(number % self.people.len());
+        person.expect("people")
+    }
+
+    /// The request with this number.
+    pub(super) fn ask(&self, backends: &Backends, kind: Kind, number: usize) -> Ask {
+        let person = self.person(number);
+        match kind {
+            Kind::Sign => Ask::new("POST", "/zendesk/token").bearer(person),
+            Kind::Report => Ask::new("POST", "/zendesk/conflicts").bearer(person),
+            Kind::Webhook => self.webhook(backends, number),
+            Kind::Exchange if number.is_multiple_of(2) => Ask::new("POST", "/puzzel/identity")
+                .bearer(person)
+                .json(&json!({"codeChallenge": CHALLENGE, "idToken": person.token})),
+            Kind::Exchange => {
+                let chat = self.chat(number);
+                let path = format!("/puzzel/conversations/{chat}/route/sales");
+                let body = json!({"idToken": person.token});
+                Ask::new("POST", path).bearer(person).json(&body)
+            }
+        }
+    }
+
+    /// Each is an event of its own, about somebody of its own.
+    fn webhook(&self, backends: &Backends, number: usize) -> Ask {
+        let (previous, current) = self.change(number);
+        let now = seconds_from_now(0);
+        let event = external_id_changed(
+            &format!("{}-event-{number}", self.name),
+            &now,
+            &format!("{}-changed-{number}@example.com", self.name),
+            (&previous, &current),
+        );
+        let mut ask = Ask::new("POST", webhook::PATH).json(&event);
+        let body = ask.body.as_deref().unwrap_or_default();
+        let signature = webhook::signature(&backends.webhook_secret, &now, body.as_bytes());
+        ask.headers.push((webhook::TIMESTAMP, now));
+        ask.headers.push((webhook::SIGNATURE, signature));
+        ask
+    }
+
+    fn change(&self, number: usize) -> (String, String) {
+        let name = &self.name;
+        (
+            format!("{name}-old-{number}"),
+            format!("{name}-new-{number}"),
+        )
+    }
+
+    fn chat(&self, number: usize) -> String {
+        format!("{}-{number}", self.name)
+    }
+
+    /// Whether the answer is the right one, for this request and no other.
+    pub(super) fn judge(
+        &self,
+        backends: &Backends,
+        (kind, number): (Kind, usize),
+        answer: &HttpAnswer,
+    ) -> Outcome {
+        if matches!(answer.status, 429 | 503) {
+            let wait = answer.header("retry-after");
+            let wait = wait.and_then(|wait| wait.parse::<u64>().ok());
+            let problem: Option<Value> = serde_json::from_str(&answer.body).ok();
+            // A gateway refuses in words of its own.
+            let member = if answer.status == 429 {
+                "message"
+            } else {
+                "code"
+            };
+            let code = problem
+                .as_ref()
+                .and_then(|problem| problem[member].as_str());
+            return match (wait, code) {
+                (Some(1..), Some(code)) => Outcome::Refused(format!("{} {code}", answer.status)),
+                _ => Outcome::Wrong(format!("{kind:?} {number}: {answer:?}")),
+            };
+        }
+        let is_right = match kind {
+            Kind::Sign => self.is_token(backends, number, answer),
+            Kind::Report => {
+                let reported = self.person(number).conflict_id.as_str();
+                answer.status == 202 && answer.json()["conflictId"] == reported
+            }
+            Kind::Webhook => answer.status == 200 && answer.body == "{}",
+            Kind::Exchange if number.is_multiple_of(2) => {
+                let subject = (answer.status == 200)
+                    .then(|| answer.json()["userInfoId"].as_str().map(ToOwned::to_owned))
+                    .flatten()
+                    .and_then(|id| backends.puzzel.subject_of(&id));
+                subject.as_ref() == Some(&self.person(number).external_id)
+            }
+            Kind::Exchange => {
+                let chat = backends.puzzel.chat(&self.chat(number));
+                let subject = chat.and_then(|chat| chat.subject);
+                answer.status == 200 && subject.as_ref() == Some(&self.person(number).external_id)
+            }
+        };
+        if is_right {
+            Outcome::Served
+        } else {
+            Outcome::Wrong(format!("{kind:?} {number}: {answer:?}"))
+        }
+    }
+
+    fn is_token(&self, backends: &Backends, number: usize, answer: &HttpAnswer) -> bool {
+        let keys = BTreeMap::from([(KID.to_owned(), backends.signing_secret.clone())]);
+        let person = self.person(number);
+        answer.status == 200
+            && answer.json()["token"]
+                .as_str()
+                .and_then(|token| user_token::verify(token, &keys).ok())
+                .is_some_and(|claims| {
+                    claims.external_id == person.external_id
+                        && claims.email.as_ref() == Some(&person.email)
+                })
+    }
+
+    /// What is not recorded, or not once, of the requests of a kind with these numbers, all of
+    /// which were served.
+    pub(super) fn unrecorded(
+        &self,
+        backends: &Backends,
+        kind: Kind,
+        served: &BTreeSet<usize>,
+    ) -> Vec<String> {
+        let items = backends.aws.items(TABLE);
+        let mut wrong = Vec::new();
+        match kind {
+            Kind::Sign | Kind::Exchange => {}
+            Kind::Report => {
+                let records: BTreeMap<&str, &Value> = items
+                    .iter()
+                    .filter_map(|item| Some((item["conflictId"].as_str()?, item)))
+                    .collect();
+                for number in served {
+                    let person = self.person(*number);
+                    let record = records.get(person.conflict_id.as_str());
+                    // Reported again by the same caller, it stays as it was written.
+                    let is_whole = record.is_some_and(|record| {
+                        record["version"] == 1
+                            && record["claimants"] == json!([person.external_id])
+                            && record["email"] == person.email.as_str()
+                    });
+                    if !is_whole {
+                        wrong.push(format!("report {number}: {record:?}"));
+                    }
+                }
+            }
+            Kind::Webhook => {
+                let changes: BTreeSet<(&str, &str)> = items
+                    .iter()
+                    .filter(|item| item["sk"] == "changes" && item["version"] == 1)
+                    .filter_map(|item| {
+                        let change = item["changes"].get(0)?;
+                        Some((change["previous"].as_str()?, change["current"].as_str()?))
+                    })
+                    .collect();
+                for number in served {
+                    let (previous, current) = self.change(*number);
+                    if !changes.contains(&(&*previous, &*current)) {
+                        wrong.push(format!("webhook {number}"));
+                    }
+                }
+            }
+        }
+        wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use local_stack::issuer::keys::hs256;
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &Value) -> HttpAnswer {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        HttpAnswer {
+            status,
+            headers: headers.collect(),
+            body: body.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_callers_own_answer_is_right() {
+        let backends = Backends::start(None).await.unwrap();
+        let traffic = Traffic::new(&backends, "test".to_owned(), 2);
+        let is_right =
+            |of, answer: &HttpAnswer| traffic.judge(&backends, of, answer) == Outcome::Served;
+
+        let claims = json!({
+            "scope": "user", "external_id": "test-0",
+            "email": "test-0@example.com", "email_verified": true,
+        });
+        let header = json!({"alg": "HS256", "typ": "JWT", "kid": KID});
+        let sign = |secret: &str| {
+            let token = hs256(secret.as_bytes(), &header, &claims);
+            answer(200, &[], &json!({ "token": token }))
+        };
+        let signed = sign(&backends.signing_secret);
+        assert!(is_right((Kind::Sign, 0), &signed));
+        assert!(!is_right((Kind::Sign, 1), &signed));
+        assert!(!is_right((Kind::Sign, 0), &sign("another secret")));
+
+        let conflict = json!({"conflictId": traffic.person(1).conflict_id});
+        let reported = answer(202, &[], &conflict);
+        assert!(is_right((Kind::Report, 1), &reported));
+        assert!(!is_right((Kind::Report, 0), &reported));
+
+        for (kind, answer) in [
+            (
+                Kind::Exchange,
+                answer(200, &[], &json!({"userInfoId": "usr_"})),
+            ),
+            (Kind::Webhook, answer(200, &[], &json!({"message": "no"}))),
+            (
+                Kind::Sign,
+                answer(504, &[], &json!({"code": "upstream_timeout"})),
+            ),
+        ] {
+            assert!(!is_right((kind, 0), &answer), "{kind:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_when_to_come_again() {
+        let backends = Backends::start(None).await.unwrap();
+        let traffic = Traffic::new(&backends, "test".to_owned(), 1);
+        let busy = json!({"code": "upstream_busy"});
+        let judge = |answer| traffic.judge(&backends, (Kind::Report, 0), &answer);
+        assert_eq!(
+            judge(answer(503, &[("retry-after", "5")], &busy)),
+            Outcome::Refused("503 upstream_busy".to_owned())
+        );
+        let throttled = json!({"message": "Too Many Requests"});
+        assert_eq!(
+            judge(answer(429, &[("retry-after", "1")], &throttled)),
+            Outcome::Refused("429 Too Many Requests".to_owned())
+        );
+        for wrong in [
+            answer(503, &[], &busy),
+            answer(503, &[("retry-after", "0")], &busy),
+            answer(503, &[("retry-after", "5")], &json!({"message": "no"})),
+            answer(429, &[], &json!({"message": "Too Many Requests"})),
+        ] {
+            assert!(matches!(judge(wrong), Outcome::Wrong(_)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_promised_and_is_not_there_is_told() {
+        let backends = Backends::start(None).await.unwrap();
+        let traffic = Traffic::new(&backends, "test".to_owned(), 1);
+        for kind in [Kind::Report, Kind::Webhook] {
+            let lost = traffic.unrecorded(&backends, kind, &BTreeSet::from([0]));
+            assert_eq!(lost.len(), 1, "{kind:?}");
+        }
+    }
+}

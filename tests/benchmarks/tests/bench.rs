@@ -1,0 +1,98 @@
+//! The measuring itself: a function under the blocking Runtime API, and what is said of it when
+//! something goes wrong.
+
+use benchmarks::bench::function::Function;
+use benchmarks::bench::measure::{Amount, measure};
+use benchmarks::bench::process::Program;
+use benchmarks::bench::programs::Measured;
+use benchmarks::bench::table;
+use benchmarks::bench::work::Kind;
+use benchmarks::bench::world::World;
+use harness::lambda;
+use serde_json::{Value, json};
+
+fn start(variables: &[(&str, &str)]) -> Result<Function, String> {
+    let program = Program::binary("echo", lambda::build("echo"));
+    let variables: Vec<(String, String)> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Function::start(&program, &variables).map_err(|failure| failure.to_string())
+}
+
+#[test]
+fn each_event_is_answered_and_the_times_are_in_order() {
+    let mut function = start(&[]).unwrap();
+    for n in 0..20 {
+        let event = json!({"n": n, "long": "x".repeat(n * 1000)});
+        let answered = function.invoke(&event.to_string()).unwrap();
+        let answer: Value = serde_json::from_slice(&answered.body).unwrap();
+        assert_eq!(answer["event"], event);
+        assert!(
+            answer["request"]
+                .as_str()
+                .unwrap()
+                .ends_with(&(n + 1).to_string())
+        );
+        assert!(answered.began < answered.answered && answered.answered < answered.ready);
+        assert!(function.init() < function.cold_start(&answered));
+    }
+    assert!(function.peak_memory().unwrap() > 1 << 20);
+}
+
+#[test]
+fn what_goes_wrong_ends_the_measurement_with_the_functions_own_words() {
+    let mut function = start(&[]).unwrap();
+    let failed = function.invoke(r#"{"do":"fail"}"#).unwrap_err();
+    assert!(failed.to_string().contains("told to fail"), "{failed}");
+
+    let mut function = start(&[]).unwrap();
+    let ended = function.invoke(r#"{"do":"exit"}"#).unwrap_err().to_string();
+    assert!(ended.starts_with("echo: it ended"), "{ended}");
+    assert!(ended.contains("hello from"), "{ended}");
+
+    let refused = start(&[("REFUSE_TO_START", "yes")]).unwrap_err();
+    assert!(refused.starts_with("echo: it ended"), "{refused}");
+    assert!(refused.contains("told not to start"), "{refused}");
+}
+
+#[test]
+fn a_run_measures_each_function_and_writes_a_row_for_it() {
+    let programs: Vec<Measured> = [
+        ("sign-token", Kind::Sign),
+        ("report-conflict", Kind::ReportConflict),
+        ("clean-conflicts", Kind::CleanConflicts),
+        ("receive-webhook", Kind::ReceiveWebhook),
+        ("exchange-identity", Kind::ExchangeIdentity),
+    ]
+    .into_iter()
+    .map(|(name, kind)| Measured {
+        program: Program::binary(name, lambda::build(name)),
+        kind,
+        size: 1,
+        zipped: 1,
+    })
+    .collect();
+    let amount = Amount { cold: 1, warm: 3 };
+    let figures = measure(&World::start().unwrap(), &programs, amount).unwrap();
+    for figures in &figures {
+        assert!(figures.init.median() < figures.cold.median());
+        assert!(figures.warm.median() < figures.cold.median());
+        assert!(figures.rate > 0.0 && !figures.processor_time.is_zero());
+    }
+    let table = table::markdown(&programs, &figures);
+    assert_eq!(table.lines().count(), 2 + programs.len(), "{table}");
+}
+
+#[test]
+fn a_function_that_answers_anything_else_is_not_measured() {
+    let programs = [Measured {
+        program: Program::binary("echo", lambda::build("echo")),
+        kind: Kind::Sign,
+        size: 1,
+        zipped: 1,
+    }];
+    let amount = Amount { cold: 1, warm: 1 };
+    let failure = measure(&World::start().unwrap(), &programs, amount).unwrap_err();
+    assert!(failure.to_string().contains("not status 200"), "{failure}");
+}

@@ -1,0 +1,366 @@
+//! The two functions and all they need, and what tests ask of them.
+
+use std::collections::BTreeMap;
+pub(crate) use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(crate) use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
+pub(crate) use local_stack::aws::{Aws, Effect, Fault as AwsFault, Service};
+pub(crate) use local_stack::standins::faults::{Fault, Rule};
+pub(crate) use local_stack::standins::sunshine::{
+    Behaviour, Client, Conversation, CoreUser, Identity, Sunshine, SunshineConfig, User,
+};
+pub(crate) use local_stack::standins::traffic::Point;
+pub(crate) use serde_json::{Value, json};
+
+pub(crate) const TABLE: &str = "conflicts";
+pub(crate) const BUCKET: &str = "archive";
+pub(crate) const API_KEY: &str = "sunshine-api-key";
+pub(crate) const KEY_SECRET: &str = "CANARY-api-key";
+
+/// The email that is in conflict, unless a test says otherwise.
+pub(crate) const EMAIL: &str = "anna@example.com";
+/// The external id before it was changed, and after.
+pub(crate) const OLD: &str = "1234";
+pub(crate) const NEW: &str = "123456";
+/// The core Zendesk user behind [`OLD`], where there is one.
+pub(crate) const ZENDESK_ID: &str = "35436";
+
+pub(crate) const DAY: u64 = 24 * 60 * 60 * 1000;
+/// Long enough for everything but what is meant to run out of time.
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+
+/// The two functions, and what is around them.
+pub(crate) struct Stack {
+    pub(crate) aws: Aws,
+    pub(crate) sunshine: Sunshine,
+    pub(crate) clean: Function,
+    pub(crate) report: Function,
+}
+
+impl Stack {
+    /// Both functions with these variables. Without any, `clean-conflicts` plans: 500 requests a
+    /// second and an archive are all that it is told beyond what it must be.
+    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+        let aws = Aws::start().await.unwrap();
+        aws.create_table(local_stack::stack::conflicts_table(TABLE));
+        aws.create_bucket(BUCKET).await;
+        let api_key = json!({"keyId": "int_test", "secret": KEY_SECRET});
+        aws.put_secret(API_KEY, &api_key).await;
+        let sunshine = Sunshine::start(SunshineConfig {
+            integration_keys: BTreeMap::from([("int_test".to_owned(), KEY_SECRET.to_owned())]),
+            ..SunshineConfig::default()
+        })
+        .await
+        .unwrap();
+        let environment = environment(&aws, &sunshine, variables);
+        let (clean, report) = tokio::join!(
+            Function::start("clean-conflicts", environment.clone()),
+            Function::start("report-conflict", environment),
+        );
+        Self {
+            clean: clean.unwrap(),
+            report: report.unwrap(),
+            aws,
+            sunshine,
+        }
+    }
+
+    /// Another `clean-conflicts` on the same table, archive and stand-in.
+    pub(crate) async fn another(&self, variables: &[(&str, &str)]) -> Function {
+        let environment = environment(&self.aws, &self.sunshine, variables);
+        Function::start("clean-conflicts", environment)
+            .await
+            .unwrap()
+    }
+
+    /// Another `report-conflict` on the same table.
+    pub(crate) async fn another_reporter(&self) -> Function {
+        let environment = environment(&self.aws, &self.sunshine, &[]);
+        Function::start("report-conflict", environment)
+            .await
+            .unwrap()
+    }
+
+    /// `report-conflict` with these values of the Lambda authorizer.
+    pub(crate) async fn report_as(&self, caller: Value) -> HttpAnswer {
+        let event = HttpEvent::post("/zendesk/conflicts").authorizer(json!({ "lambda": caller }));
+        self.report.http(&event).await.unwrap()
+    }
+
+    /// Reports that `external_id` with the verified `email` was refused; answers the conflict's id.
+    pub(crate) async fn report(&self, external_id: &str, email: &str) -> String {
+        let caller = json!({"sub": external_id, "email": email, "email_verified": true});
+        reported(&self.report_as(caller).await)
+    }
+
+    /// The same, where the identity provider says that the external id was `previous`.
+    pub(crate) async fn report_changed(&self, previous: &str, current: &str) -> String {
+        let caller = json!({
+            "sub": current, "previous": previous, "email": EMAIL, "email_verified": true,
+        });
+        reported(&self.report_as(caller).await)
+    }
+
+    /// What `clean-conflicts` answers.
+    pub(crate) async fn invoke(&self, event: Value) -> Value {
+        self.invoke_within(event, DEADLINE).await
+    }
+
+    pub(crate) async fn invoke_within(&self, event: Value, deadline: Duration) -> Value {
+        let answer = self.clean.invoke_within(&event, deadline).await;
+        answer.unwrap_or_else(|error| {
+            panic!(
+                "{event}: {error}\n{}",
+                self.clean.output().lines().join("\n")
+            )
+        })
+    }
+
+    /// The words with which `clean-conflicts` refuses an event.
+    pub(crate) async fn refusal(&self, event: Value) -> String {
+        match self.clean.invoke_within(&event, DEADLINE).await {
+            Err(LambdaError::Function(error)) => error["errorMessage"].as_str().unwrap().to_owned(),
+            other => panic!("{event}: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn drain(&self) -> Value {
+        self.invoke(json!({"action": "drain"})).await
+    }
+
+    /// `resolve` from [`OLD`] to [`NEW`], with or without a remedy.
+    pub(crate) async fn resolve(&self, remedy: Option<&str>) -> Value {
+        self.invoke(resolve(remedy)).await
+    }
+
+    /// The conflicts that `list` shows.
+    pub(crate) async fn list(&self, state: &str) -> Vec<Value> {
+        let report = self.invoke(json!({"action": "list", "state": state})).await;
+        report["conflicts"].as_array().unwrap().clone()
+    }
+
+    pub(crate) async fn approve(&self, shown: &Value, remedy: &str) -> Value {
+        self.invoke(approve(shown, remedy)).await
+    }
+
+    /// Every conflict's record.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let mut records = self.aws.items(TABLE);
+        records.retain(|item| item["sk"] == "conflict");
+        records
+    }
+
+    /// The record of a conflict.
+    pub(crate) fn record(&self, id: &str) -> Value {
+        let mut records = self.records().into_iter();
+        records.find(|it| it["conflictId"] == id).unwrap()
+    }
+
+    /// The only record there is.
+    pub(crate) fn the_record(&self) -> Value {
+        let records = self.records();
+        assert_eq!(records.len(), 1, "{records:?}");
+        records[0].clone()
+    }
+
+    /// Changes a record behind the function's back, as time would.
+    pub(crate) fn edit(&self, id: &str, change: impl FnOnce(&mut Value)) {
+        let mut record = self.record(id);
+        change(&mut record);
+        self.aws.put_item(TABLE, &record);
+    }
+
+    /// Makes every record that waits for a time due now.
+    pub(crate) fn make_due(&self) {
+        for mut record in self.records() {
+            if !record["dueAt"].is_null() {
+                record["dueAt"] = json!(0);
+                self.aws.put_item(TABLE, &record);
+            }
+        }
+    }
+
+    /// Drains until the only record has ended, its waits being over at once.
+    pub(crate) async fn drain_to_the_end(&self) -> Value {
+        for _ in 0..20 {
+            self.make_due();
+            self.drain().await;
+            if self.the_record()["dueAt"].is_null() {
+                break;
+            }
+        }
+        self.the_record()
+    }
+
+    /// How many messages all conversations of a user hold.
+    pub(crate) fn messages_of(&self, user_id: &str) -> usize {
+        let conversations = self.sunshine.conversations(user_id);
+        conversations.iter().map(Conversation::message_count).sum()
+    }
+
+    /// The requests that would change something, as `METHOD /users/…`.
+    pub(crate) fn changes(&self) -> Vec<String> {
+        let changing = self.sunshine.changing_calls();
+        let below_the_app = |path: &str| {
+            let (_, below) = path.split_once(&SunshineConfig::default().app_id)?;
+            Some(below.to_owned())
+        };
+        changing
+            .iter()
+            .map(|it| {
+                format!(
+                    "{} {}",
+                    it.method,
+                    below_the_app(&it.path).unwrap_or_default()
+                )
+            })
+            .collect()
+    }
+
+    /// No request that would change something was sent, and none to where none may go.
+    pub(crate) fn assert_untouched(&self) {
+        assert_eq!(self.changes(), [""; 0]);
+        self.assert_on_the_path();
+    }
+
+    /// No request went where none may go.
+    pub(crate) fn assert_on_the_path(&self) {
+        assert_eq!(self.sunshine.strays(), [""; 0]);
+        assert!(!self.sunshine.app_deleted());
+    }
+
+    /// What the manifest under `key` lists, each object checked against what it says of it:
+    /// the lines of every object by its key.
+    pub(crate) async fn archived(&self, key: &str) -> BTreeMap<String, Vec<Value>> {
+        let manifest = self.aws.object(BUCKET, key).await.unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        let mut objects = BTreeMap::new();
+        for listed in manifest["objects"].as_array().unwrap() {
+            let key = listed["key"].as_str().unwrap();
+            let object = self.aws.object(BUCKET, key).await.unwrap();
+            let text = std::str::from_utf8(&object).unwrap();
+            let lines: Vec<Value> = text
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect();
+            assert_eq!(listed["lines"], lines.len(), "{key}");
+            objects.insert(key.to_owned(), lines);
+        }
+        objects
+    }
+
+    /// The lines of the only record's archive whose objects have `name` in their keys.
+    pub(crate) async fn archived_lines(&self, name: &str) -> Vec<Value> {
+        let record = self.the_record();
+        let objects = self.archived(record["archive"].as_str().unwrap()).await;
+        let named = objects.into_iter().filter(|(key, _)| {
+            let name_of = key.rsplit('/').next().unwrap_or_default();
+            name_of.starts_with(name)
+        });
+        named.flat_map(|(_, lines)| lines).collect()
+    }
+}
+
+fn environment(
+    aws: &Aws,
+    sunshine: &Sunshine,
+    variables: &[(&str, &str)],
+) -> BTreeMap<String, String> {
+    let mut environment: BTreeMap<String, String> = aws.environment().into_iter().collect();
+    let url = sunshine.url();
+    let app_id = SunshineConfig::default().app_id;
+    let ours = [
+        ("IDENTITY_SOURCE", "lambda-authorizer"),
+        ("PREVIOUS_EXTERNAL_ID_CLAIM", "previous"),
+        ("CONFLICTS_TABLE", TABLE),
+        ("ARCHIVE_BUCKET", BUCKET),
+        ("SUNSHINE_BASE_URL", &url),
+        ("SUNSHINE_APP_ID", &app_id),
+        ("SUNSHINE_API_KEY_SECRET_ID", API_KEY),
+        ("SUNSHINE_REQUESTS_PER_SECOND", "500"),
+    ];
+    for (name, value) in ours.iter().chain(variables) {
+        environment.insert((*name).to_owned(), (*value).to_owned());
+    }
+    environment
+}
+
+fn reported(answer: &HttpAnswer) -> String {
+    assert_eq!(answer.status, 202, "{answer:?}");
+    answer.json()["conflictId"].as_str().unwrap().to_owned()
+}
+
+/// The event `resolve` from [`OLD`] to [`NEW`].
+pub(crate) fn resolve(remedy: Option<&str>) -> Value {
+    let mut event =
+        json!({"action": "resolve", "previousExternalId": OLD, "currentExternalId": NEW});
+    if let Some(remedy) = remedy {
+        event["remedy"] = json!(remedy);
+    }
+    event
+}
+
+/// The event that approves what `list` showed.
+pub(crate) fn approve(shown: &Value, remedy: &str) -> Value {
+    json!({
+        "action": "approve", "conflictId": shown["conflictId"],
+        "version": shown["version"], "remedy": remedy,
+    })
+}
+
+/// The user that stands in the way: [`OLD`] with [`EMAIL`], who signed up long ago, has a profile
+/// and metadata, and is linked to no core user.
+pub(crate) fn holder() -> User {
+    let text = |pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .collect()
+    };
+    User {
+        signed_up_at: Some("2020-02-03T19:10:08.152Z".to_owned()),
+        profile: text(&[
+            ("givenName", "Anna"),
+            ("surname", "Smith"),
+            ("email", EMAIL),
+            ("avatarUrl", "https://example.com/anna.png"),
+            ("locale", "en-GB"),
+        ]),
+        metadata: text(&[("tier", "gold")]),
+        ..User::known(OLD, EMAIL)
+    }
+}
+
+/// The same, linked to the core user [`ZENDESK_ID`].
+pub(crate) fn linked_holder() -> User {
+    User {
+        zendesk_id: Some(ZENDESK_ID.to_owned()),
+        ..holder()
+    }
+}
+
+/// What a sync of [`ZENDESK_ID`] copies: the core user has the new external id.
+pub(crate) fn core_user() -> CoreUser {
+    CoreUser {
+        external_id: Some(NEW.to_owned()),
+        email: Some(EMAIL.to_owned()),
+        ..CoreUser::default()
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(now.as_millis()).unwrap()
+}
+
+/// The state and the reason of the only conflict that a report lists.
+pub(crate) fn outcome(report: &Value) -> (&str, Option<&str>) {
+    let listed = report["conflicts"].as_array().unwrap();
+    assert_eq!(listed.len(), 1, "{report}");
+    (
+        listed[0]["state"].as_str().unwrap(),
+        listed[0]["reason"].as_str(),
+    )
+}

@@ -1,0 +1,143 @@
+//! The functions with a proxy between them and everything they talk to, which goes wrong at
+//! random for thousands of invocations; and then whether anybody was harmed.
+//!
+//! `FAULTS_SEED` draws other faults, `FAULTS_INVOCATIONS` another number of them. The seed fixes
+//! which faults come and who is asked what; which meets which is also a matter of time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this is test code"
+)]
+
+mod answers;
+mod checks;
+mod people;
+mod schedule;
+mod work;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::future::join_all;
+use harness::lambda::Function;
+
+use answers::Tally;
+use checks::{check, check_the_rest, expire, has_ended};
+use people::Person;
+use work::{Promises, RUN, Worker, drain};
+use world::World;
+
+/// The environments of HTTP functions, and which part of all invocations each takes, in hundredths.
+const HTTP: [(&str, usize); 8] = [
+    ("sign-token", 20),
+    ("sign-token", 20),
+    ("report-conflict", 10),
+    ("report-conflict", 10),
+    ("receive-webhook", 8),
+    ("receive-webhook", 8),
+    ("exchange-identity", 12),
+    ("exchange-identity", 12),
+];
+/// The environments of `clean-conflicts`, the schedule's and an operator's, which work as long as
+/// the others do.
+const CLEAN: [&str; 2] = ["clean-conflicts"; 2];
+
+/// A variable that holds a number.
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |held| {
+        let number = held.parse();
+        number.unwrap_or_else(|_| panic!("{variable} holds {held:?}, not a number"))
+    })
+}
+
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(now.as_millis()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_nobody_is_harmed() {
+    let seed = number("FAULTS_SEED", 1);
+    let invocations = usize::try_from(number("FAULTS_INVOCATIONS", 3000)).unwrap();
+    println!("FAULTS_SEED={seed} FAULTS_INVOCATIONS={invocations}");
+
+    let world = World::start().await;
+    let people: Vec<Person> = (0..(invocations / 40).max(16))
+        .map(|number| Person::new(&world, number))
+        .collect();
+    let (tally, promises) = (Tally::default(), Promises::default());
+    let mut workers = Vec::new();
+    let names = HTTP.iter().map(|(name, _)| *name).chain(CLEAN);
+    for (number, name) in names.enumerate() {
+        let function = world.function(name).await;
+        let shared = (people.as_slice(), &tally, &promises);
+        workers.push(Worker::new(&world, shared, name, function, (seed, number)));
+    }
+
+    let began = Instant::now();
+    world.break_down(seed);
+    let is_over = AtomicBool::new(false);
+    let (http, clean) = workers.split_at_mut(HTTP.len());
+    let serve = http
+        .iter_mut()
+        .zip(HTTP)
+        .map(|(worker, (name, part))| async move {
+            worker.serve(invocations * part / 100).await;
+            println!("{name:18} {:.1} s", began.elapsed().as_secs_f64());
+        });
+    let serve = async {
+        join_all(serve).await;
+        is_over.store(true, Ordering::Relaxed);
+    };
+    let [schedule, operator] = clean else {
+        panic!("one drains, and one resolves");
+    };
+    tokio::join!(
+        serve,
+        schedule.drain_until(&is_over),
+        operator.resolve_until(&is_over)
+    );
+    world.mend();
+    println!("{:.1} s with faults", began.elapsed().as_secs_f64());
+
+    let functions: Vec<(&str, &Function)> = workers
+        .iter()
+        .map(|worker| (worker.name, &worker.function))
+        .collect();
+    let (_, clean) = functions.last().unwrap();
+    let mut latest = now() + millis(RUN);
+    for _ in 0..30 {
+        expire(&world, latest);
+        latest = now() + millis(Duration::from_mins(1));
+        let report = drain(clean).await;
+        if has_ended(&world) {
+            break;
+        }
+        println!("then {report:.300}");
+    }
+    tally.print();
+    for (name, proxy) in &world.proxies {
+        let struck: BTreeMap<_, _> = proxy.struck();
+        println!("{name:18} {struck:?}");
+        assert!(!struck.is_empty(), "nothing went wrong at {name}");
+    }
+    check(&world, &people, &promises.all()).await;
+    check_the_rest(&world, &functions).await;
+    for name in [
+        "sign-token",
+        "report-conflict",
+        "receive-webhook",
+        "exchange-identity",
+    ] {
+        assert!(tally.of(name, "2") > tally.of(name, "5"), "{name}");
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap()
+}

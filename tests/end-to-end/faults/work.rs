@@ -1,0 +1,304 @@
+//! What each function is asked, and what its answers are checked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
+use local_stack::standins::sunshine::user_token;
+use local_stack::webhook::{self, external_id_changed, seconds_from_now};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+
+use crate::answers::Tally;
+use crate::people::{Kind, Person};
+use crate::world::{KID, SIGNING_SECRET, WEBHOOK_SECRET, World};
+
+/// The time of a request. Shorter than in the template, so that many fit into a minute.
+const REQUEST: Duration = Duration::from_secs(3);
+/// The time of a run.
+pub(crate) const RUN: Duration = Duration::from_secs(12);
+/// Lambda's own, for the init of a function.
+const INIT: Duration = Duration::from_secs(10);
+/// Which share of the invocations is a cold start.
+const COLD: f64 = 0.02;
+/// Between two runs of the schedule.
+const SCHEDULE: Duration = Duration::from_millis(300);
+/// Between two tries of the operator, who is told that another run goes on, most of the time.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// RFC 7636 Appendix B.
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// What was promised, by conflict: it must be found later.
+#[derive(Default)]
+pub(crate) struct Promises(Mutex<Promised>);
+
+/// The people, by their place, who were promised something.
+#[derive(Clone, Default)]
+pub(crate) struct Promised {
+    /// 202 to a report.
+    pub(crate) reported: BTreeSet<usize>,
+    /// 200 to a webhook.
+    pub(crate) recorded: BTreeSet<usize>,
+}
+
+impl Promises {
+    fn note(&self, note: impl FnOnce(&mut Promised)) {
+        note(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn all(&self) -> Promised {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// One environment of a function, and who asks it.
+pub(crate) struct Worker<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) people: &'a [Person],
+    pub(crate) tally: &'a Tally,
+    pub(crate) promises: &'a Promises,
+    pub(crate) name: &'static str,
+    pub(crate) number: usize,
+    pub(crate) function: Function,
+    random: StdRng,
+}
+
+impl<'a> Worker<'a> {
+    pub(crate) fn new(
+        world: &'a World,
+        (people, tally, promises): (&'a [Person], &'a Tally, &'a Promises),
+        name: &'static str,
+        function: Function,
+        (seed, number): (u64, usize),
+    ) -> Self {
+        let random = StdRng::seed_from_u64(seed.wrapping_mul(31).wrapping_add(number as u64));
+        Self {
+            world,
+            people,
+            tally,
+            promises,
+            name,
+            number,
+            function,
+            random,
+        }
+    }
+
+    /// Invokes an HTTP function so often.
+    pub(crate) async fn serve(&mut self, invocations: usize) {
+        let mut started = Vec::new();
+        for turn in 0..invocations {
+            if self.random.random_bool(COLD) {
+                let began = Instant::now();
+                self.function.restart().await.unwrap();
+                assert!(began.elapsed() < INIT, "{}: init", self.name);
+                self.tally.count(self.name, "cold start");
+            }
+            match self.name {
+                "sign-token" => self.sign().await,
+                "report-conflict" => self.report().await,
+                "receive-webhook" => self.webhook().await,
+                _ => self.exchange(turn, &mut started).await,
+            }
+        }
+    }
+
+    /// Drains as the schedule does, until there is nothing more to come.
+    pub(crate) async fn drain_until(&mut self, is_over: &AtomicBool) {
+        while !is_over.load(Ordering::Relaxed) {
+            self.clean(&json!({"action": "drain"})).await;
+            tokio::time::sleep(SCHEDULE).await;
+        }
+    }
+
+    /// Has somebody deleted again and again, as an operator, until there is nothing more to come.
+    pub(crate) async fn resolve_until(&mut self, is_over: &AtomicBool) {
+        let deleted = self.people.iter().filter(|it| it.kind == Kind::Delete);
+        let deleted: Vec<&Person> = deleted.collect();
+        while !is_over.load(Ordering::Relaxed) {
+            let person = deleted[self.random.random_range(0..deleted.len())];
+            self.clean(&person.resolve()).await;
+            tokio::time::sleep(PATIENCE).await;
+        }
+    }
+
+    fn place(&mut self) -> usize {
+        self.random.random_range(0..self.people.len())
+    }
+
+    /// The answer, which must have come in time.
+    async fn http(&self, event: &HttpEvent) -> HttpAnswer {
+        let answer = self
+            .function
+            .invoke_within(&event.api_gateway(), REQUEST)
+            .await;
+        HttpAnswer::new(answer.unwrap_or_else(|error| self.broken(&error)))
+    }
+
+    async fn sign(&mut self) {
+        let (number, is_stranger) = (self.place(), self.random.random_bool(0.1));
+        let person = &self.people[number];
+        let event = HttpEvent::post("/zendesk/token");
+        if is_stranger {
+            let token = self.world.issuer.id_token(json!({
+                "sub": "CANARY-stranger", "aud": "somebody-else",
+            }));
+            let answer = self.http(&event.bearer(&token)).await;
+            let is_signed = self
+                .tally
+                .check(self.name, &answer, &["401 unauthenticated"]);
+            assert!(!is_signed, "{answer:?}");
+            return;
+        }
+        let answer = self.http(&event.bearer(&person.token(self.world))).await;
+        if self.tally.check(self.name, &answer, &[]) {
+            let keys = BTreeMap::from([(KID.to_owned(), SIGNING_SECRET.to_owned())]);
+            let answer = answer.json();
+            let claims = user_token::verify(answer["token"].as_str().unwrap(), &keys).unwrap();
+            assert_eq!(claims.external_id, person.new);
+            assert_eq!(claims.email.as_ref(), Some(&person.email));
+            assert_eq!(answer["externalId"], person.new.as_str());
+        }
+    }
+
+    async fn report(&mut self) {
+        let number = self.place();
+        let person = &self.people[number];
+        if person.kind == Kind::Delete {
+            return;
+        }
+        let event = HttpEvent::post("/zendesk/conflicts").bearer(&person.token(self.world));
+        let answer = self.http(&event).await;
+        if self.tally.check(self.name, &answer, &[]) {
+            assert_eq!(answer.json()["conflictId"], person.conflict_id.as_str());
+            self.promises.note(|it| {
+                it.reported.insert(number);
+            });
+        }
+    }
+
+    async fn webhook(&mut self) {
+        let number = self.place();
+        let person = &self.people[number];
+        if person.kind != Kind::Merge {
+            return;
+        }
+        let (id, now) = (format!("CANARY-event-{number}"), seconds_from_now(0));
+        let ids = (person.old.as_str(), person.new.as_str());
+        // Each delivery of an event tells the same time.
+        let body = external_id_changed(&id, EVENT_TIME, &person.email, ids).to_string();
+        let signature = webhook::signature(WEBHOOK_SECRET, &now, body.as_bytes());
+        let event = HttpEvent::post(webhook::PATH)
+            .header(webhook::TIMESTAMP, &now)
+            .header(webhook::SIGNATURE, &signature)
+            .header("content-type", "application/json")
+            .body(&body);
+        let answer = self.http(&event).await;
+        if self.tally.check(self.name, &answer, &[]) {
+            self.promises.note(|it| {
+                it.recorded.insert(number);
+            });
+        }
+    }
+
+    async fn exchange(&mut self, turn: usize, started: &mut Vec<String>) {
+        let number = self.place();
+        let person = &self.people[number];
+        let chat = format!("c-{}-{turn}", self.number);
+        let (event, chat) = match (turn % 3, started.last()) {
+            (0, _) => {
+                let body = json!({"codeChallenge": CHALLENGE});
+                (HttpEvent::post("/puzzel/identity").json(&body), None)
+            }
+            (1, Some(chat)) => {
+                let path = format!("/puzzel/conversations/{chat}/identity");
+                (HttpEvent::put(&path), Some(chat.clone()))
+            }
+            _ => {
+                let path = format!("/puzzel/conversations/{chat}/route/sales");
+                (HttpEvent::post(&path), Some(chat))
+            }
+        };
+        let answer = self.http(&event.bearer(&person.token(self.world))).await;
+        if !self.tally.check(self.name, &answer, &[]) {
+            return;
+        }
+        if let Some(chat) = chat {
+            let known = self.world.puzzel.chat(&chat).unwrap();
+            assert_eq!(known.subject.as_ref(), Some(&person.new), "{answer:?}");
+            started.push(chat);
+        } else {
+            let known = self.world.puzzel.authentications();
+            let given = answer.json();
+            let given = known
+                .iter()
+                .find(|it| given["userInfoId"] == *it.user_info_id);
+            assert_eq!(given.unwrap().subject, person.new);
+        }
+    }
+
+    async fn clean(&self, event: &Value) {
+        match self.function.invoke_within(event, RUN).await {
+            Ok(report) => {
+                check_text("a report", &report.to_string());
+                let why = report["stoppedBecause"].as_str().unwrap_or("to the end");
+                self.tally.count(self.name, why);
+            }
+            // The table could not be read.
+            Err(LambdaError::Function(error)) => {
+                check_text("an error", &error.to_string());
+                self.tally.count(self.name, "an error");
+            }
+            Err(error) => self.broken(&error),
+        }
+    }
+
+    /// An invocation that came to no answer.
+    fn broken(&self, error: &LambdaError) -> ! {
+        let lines = self.function.output().lines();
+        let last = lines.len().saturating_sub(20);
+        panic!(
+            "{} ({}): {error}\n{}",
+            self.name,
+            self.number,
+            lines[last..].join("\n")
+        );
+    }
+}
+
+/// When the external ids were changed, as the webhooks tell it.
+const EVENT_TIME: &str = "2026-01-01T00:00:00Z";
+
+/// In lower case.
+const CANARIES: [&str; 7] = [
+    "canary",
+    "int_test",
+    "basic ",
+    "bearer eyj",
+    "eyj",
+    "codeverifier",
+    "usr_",
+];
+
+/// No secret, token or personal data is in what anybody may read.
+pub(crate) fn check_text(place: &str, text: &str) {
+    let text = text.to_lowercase();
+    for canary in CANARIES {
+        assert!(!text.contains(canary), "{canary} in {place}: {text}");
+    }
+}
+
+/// A drain with nothing wrong, in `function`.
+pub(crate) async fn drain(function: &Function) -> Value {
+    let drain = json!({"action": "drain"});
+    function
+        .invoke_within(&drain, Duration::from_mins(1))
+        .await
+        .unwrap()
+}

@@ -1,0 +1,164 @@
+//! The functions, what they talk to, and a proxy in front of each of that.
+
+use std::collections::BTreeMap;
+
+use harness::fault_proxy::FaultProxy;
+use harness::lambda::Function;
+use local_stack::aws::Aws;
+use local_stack::issuer::{AUDIENCE, Issuer};
+use local_stack::standins::puzzel::{Provider, Puzzel, PuzzelConfig};
+use local_stack::standins::sunshine::{Sunshine, SunshineConfig};
+use local_stack::tap::address;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::schedule::schedule;
+
+pub(crate) const TABLE: &str = "conflicts";
+pub(crate) const BUCKET: &str = "archive";
+pub(crate) const KID: &str = "app_test";
+pub(crate) const SIGNING_SECRET: &str = "CANARY-signing-of-more-than-thirty-two-bytes";
+pub(crate) const WEBHOOK_SECRET: &str = "CANARY-webhook";
+const API_KEY_SECRET: &str = "CANARY-api-key";
+const CUSTOMER: &str = "customer123";
+
+/// Which share of the requests to each upstream goes wrong. What is asked seldom goes wrong often;
+/// a run against Sunshine Conversations stops by itself where every fifth call fails.
+const SHARES: [(&str, f64); 7] = [
+    ("Sunshine", 0.12),
+    ("Puzzel identity", 0.15),
+    ("Puzzel chat", 0.15),
+    ("OIDC issuer", 0.15),
+    ("Secrets Manager", 0.3),
+    ("DynamoDB", 0.12),
+    ("S3", 0.12),
+];
+
+/// Everything but the functions.
+pub(crate) struct World {
+    pub(crate) aws: Aws,
+    pub(crate) sunshine: Sunshine,
+    pub(crate) puzzel: Puzzel,
+    pub(crate) issuer: Issuer,
+    /// By the name of the upstream.
+    pub(crate) proxies: BTreeMap<&'static str, FaultProxy>,
+}
+
+impl World {
+    /// Everything, with nothing wrong yet.
+    pub(crate) async fn start() -> Self {
+        // The issuer is known by its proxy's address.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let known_as = format!("http://{}", listener.local_addr().unwrap());
+        let issuer = Issuer::start_behind(known_as).await.unwrap();
+
+        let aws = Aws::start().await.unwrap();
+        aws.create_table(local_stack::stack::conflicts_table(TABLE));
+        aws.create_bucket(BUCKET).await;
+        let signing = json!({"activeKid": KID, "keys": {KID: SIGNING_SECRET}});
+        aws.put_secret("signing", &signing).await;
+        let api_key = json!({"keyId": "int_test", "secret": API_KEY_SECRET});
+        aws.put_secret("api-key", &api_key).await;
+        let webhook = json!({"signingSecrets": [WEBHOOK_SECRET]});
+        aws.put_secret("webhook", &webhook).await;
+
+        let sunshine = Sunshine::start(SunshineConfig {
+            integration_keys: BTreeMap::from([("int_test".into(), API_KEY_SECRET.into())]),
+            ..SunshineConfig::default()
+        })
+        .await
+        .unwrap();
+        let provider = Provider {
+            id: 1,
+            issuer: issuer.url(),
+            jwks_url: issuer.direct_url() + "/jwks",
+            audience: None,
+        };
+        let puzzel = Puzzel::start(PuzzelConfig {
+            customers: BTreeMap::from([(CUSTOMER.to_owned(), vec![provider])]),
+            two_hosts: true,
+            port: 0,
+        })
+        .await
+        .unwrap();
+
+        let direct = FaultProxy::on(listener, address(&issuer.direct_url())).unwrap();
+        let mut proxies = BTreeMap::from([("OIDC issuer", direct)]);
+        for (name, url) in [
+            ("Sunshine", sunshine.url()),
+            ("Puzzel identity", puzzel.idp_url()),
+            ("Puzzel chat", puzzel.comm_url()),
+            ("Secrets Manager", aws.url()),
+            ("DynamoDB", aws.url()),
+            ("S3", aws.url()),
+        ] {
+            let proxy = FaultProxy::start(address(&url)).await.unwrap();
+            proxies.insert(name, proxy);
+        }
+        Self {
+            aws,
+            sunshine,
+            puzzel,
+            issuer,
+            proxies,
+        }
+    }
+
+    /// From now on things go wrong.
+    pub(crate) fn break_down(&self, seed: u64) {
+        for (number, (name, share)) in SHARES.into_iter().enumerate() {
+            let seed = seed.wrapping_mul(1000).wrapping_add(number as u64);
+            self.proxies[name].set(schedule(seed, share));
+        }
+    }
+
+    /// From now on nothing goes wrong.
+    pub(crate) fn mend(&self) {
+        self.proxies.values().for_each(FaultProxy::clear);
+    }
+
+    /// An environment of a function.
+    pub(crate) async fn function(&self, name: &str) -> Function {
+        let url = |name: &str| self.proxies[name].url();
+        let mut environment = self.aws.environment();
+        environment.retain(|(name, _)| name != "AWS_ENDPOINT_URL");
+        let ours = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", url("DynamoDB")),
+            ("AWS_ENDPOINT_URL_S3", url("S3")),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", url("Secrets Manager")),
+            ("IDENTITY_SOURCE", "bearer".to_owned()),
+            ("OIDC_ISSUER", self.issuer.url()),
+            ("OIDC_AUDIENCE", AUDIENCE.to_owned()),
+            ("PREVIOUS_EXTERNAL_ID_CLAIM", "previous".to_owned()),
+            ("SIGNING_KEY_SECRET_ID", "signing".to_owned()),
+            // So that there is always something to read.
+            ("SECRET_TTL_SECONDS", "1".to_owned()),
+            ("CONFLICTS_TABLE", TABLE.to_owned()),
+            ("ARCHIVE_BUCKET", BUCKET.to_owned()),
+            ("SUNSHINE_BASE_URL", url("Sunshine") + "/sc"),
+            ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
+            ("SUNSHINE_API_KEY_SECRET_ID", "api-key".to_owned()),
+            // As many conflicts are worked on at once, so no more than a debug build can bear.
+            ("SUNSHINE_REQUESTS_PER_SECOND", "15".to_owned()),
+            ("MAX_ACTIONS_PER_RUN", "100000".to_owned()),
+            ("REMEDY", "delete".to_owned()),
+            ("WEBHOOK_SECRET_ID", "webhook".to_owned()),
+            ("PUZZEL_IDP_URL", url("Puzzel identity")),
+            ("PUZZEL_COMM_URL", url("Puzzel chat")),
+            ("PUZZEL_CUSTOMER_ID", CUSTOMER.to_owned()),
+            ("PUZZEL_TOKEN_KIND", "id".to_owned()),
+            // As loud as can be, for what must not be heard.
+            ("RUST_LOG", "trace".to_owned()),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
+        ];
+        environment.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+        Function::start(name, environment).await.unwrap()
+    }
+
+    /// Every conflict's record.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let mut items = self.aws.items(TABLE);
+        items.retain(|item| item["sk"] == "conflict");
+        items
+    }
+}

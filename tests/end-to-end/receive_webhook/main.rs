@@ -1,0 +1,142 @@
+//! `receive-webhook` end to end: the real process under our Runtime API, with our own AWS; and
+//! what it records, read as `clean-conflicts` reads it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this is test code"
+)]
+
+mod burst;
+mod canaries;
+mod chain;
+mod events;
+mod history;
+mod random;
+mod round_trips;
+mod secrets;
+mod signature;
+
+use std::collections::BTreeSet;
+
+use harness::lambda::{Function, HttpAnswer, HttpEvent};
+use local_stack::aws::{Aws, Effect, Fault, Service};
+use local_stack::stack::conflicts_table;
+use local_stack::webhook::{
+    self, PATH, SIGNATURE, TIMESTAMP, external_id_changed, seconds_from_now,
+};
+use serde_json::{Value, json};
+
+const TABLE: &str = "conflicts";
+const SECRET_ID: &str = "webhook";
+const SECRET: &str = "CANARY-webhook-secret";
+const EMAIL: &str = "canary-mail@example.com";
+
+/// The function with its table and secret.
+struct Stack {
+    aws: Aws,
+    function: Function,
+}
+
+impl Stack {
+    async fn start(variables: &[(&str, &str)]) -> Self {
+        let secret = json!({"signingSecrets": [SECRET]});
+        Self::with_secret(&secret, variables).await
+    }
+
+    async fn with_secret(secret: &Value, variables: &[(&str, &str)]) -> Self {
+        let aws = Aws::start().await.unwrap();
+        aws.put_secret(SECRET_ID, secret).await;
+        aws.create_table(conflicts_table(TABLE));
+        let function = launch(&aws, variables).await;
+        Self { aws, function }
+    }
+
+    async fn http(&self, event: &HttpEvent) -> HttpAnswer {
+        self.function.http(event).await.unwrap()
+    }
+
+    /// Delivers an event as Zendesk would, which must be taken.
+    async fn deliver(&self, event: &Value) {
+        let answer = self.http(&signed(event)).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "{}"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+
+    /// Everything that the function recorded but the ids of events.
+    fn recorded(&self) -> Vec<Value> {
+        let mut items = self.aws.items(TABLE);
+        items.retain(|item| item["sk"] != "seen");
+        items
+    }
+
+    /// The claimants of the conflict over an email; none where there is no conflict.
+    fn claimants(&self, email: &str) -> BTreeSet<String> {
+        let items = self.recorded();
+        let record = items.iter().find(|item| item["email"] == email);
+        let claimants = record.and_then(|record| record["claimants"].as_array());
+        let claimants = claimants.into_iter().flatten();
+        claimants
+            .map(|claimant| claimant.as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Whether the last invocation counted this.
+    fn counted(&self, metric: &str) -> bool {
+        let lines = self.function.output().json();
+        let last = lines.iter().rfind(|line| line["_aws"].is_object());
+        last.is_some_and(|line| line[metric] == 1.0)
+    }
+}
+
+async fn launch(aws: &Aws, variables: &[(&str, &str)]) -> Function {
+    let mut environment = aws.environment();
+    let ours = [
+        ("WEBHOOK_SECRET_ID", SECRET_ID),
+        ("CONFLICTS_TABLE", TABLE),
+        ("SUNSHINE_APP_ID", "app"),
+    ];
+    for (name, value) in ours.iter().chain(variables) {
+        environment.push(((*name).to_owned(), (*value).to_owned()));
+    }
+    Function::start("receive-webhook", environment)
+        .await
+        .unwrap()
+}
+
+/// An event as Zendesk signs and sends it now.
+fn signed(event: &Value) -> HttpEvent {
+    signed_body(&event.to_string())
+}
+
+fn signed_body(body: &str) -> HttpEvent {
+    let now = seconds_from_now(0);
+    let signature = webhook::signature(SECRET, &now, body.as_bytes());
+    with_signature(&now, &signature)
+        .header("content-type", "application/json")
+        .body(body)
+}
+
+fn with_signature(timestamp: &str, signature: &str) -> HttpEvent {
+    HttpEvent::post(PATH)
+        .header(TIMESTAMP, timestamp)
+        .header(SIGNATURE, signature)
+}
+
+/// An event of [`EMAIL`]'s user, of now.
+fn changed(id: &str, previous: &str, current: &str) -> Value {
+    external_id_changed(id, &seconds_from_now(0), EMAIL, (previous, current))
+}
+
+fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
+    ids.map(str::to_owned).into()
+}
+
+fn assert_problem(answer: &HttpAnswer, status: u16, code: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    let kind = answer.header("content-type");
+    assert_eq!(kind, Some("application/problem+json"));
+    assert_eq!(answer.json()["code"], code, "{answer:?}");
+}

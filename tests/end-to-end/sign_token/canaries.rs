@@ -1,0 +1,193 @@
+//! Secrets, tokens and personal data: found nowhere that they do not belong.
+
+use std::time::Duration;
+
+use super::*;
+
+/// What is personal in a user's token.
+const PERSONAL: [&str; 4] = ["CANARY-sub", "CANARY-name", "CANARY-mail", "CANARY-was"];
+
+/// All that must not be seen, and where it was.
+struct Watch {
+    forbidden: Vec<String>,
+}
+
+impl Watch {
+    /// For the secrets, the personal claims, and the parts of `tokens`.
+    fn over(tokens: &[&str]) -> Self {
+        let mut forbidden = vec!["CANARY".to_owned()];
+        for token in tokens {
+            // The header is the same for everybody.
+            forbidden.extend(token.split('.').skip(1).map(ToOwned::to_owned));
+        }
+        forbidden.retain(|part| part.len() > 3);
+        Self { forbidden }
+    }
+
+    fn check(&self, place: &str, text: &str) {
+        for canary in &self.forbidden {
+            assert!(
+                !text.contains(canary.as_str()),
+                "{canary} in {place}: {text}"
+            );
+        }
+    }
+
+    fn check_output(&self, function: &Function) {
+        let lines = function.output().lines();
+        assert!(lines.iter().any(|line| line.contains("CloudWatchMetrics")));
+        for line in lines {
+            self.check("the log", &line);
+        }
+    }
+}
+
+fn user() -> Value {
+    json!({"sub": PERSONAL[0], "name": PERSONAL[1], "email": "CANARY-mail@example.com",
+        "email_verified": "true", "was": PERSONAL[3]})
+}
+
+/// The variables that make a function say as much as it can.
+fn loudly(format: &'static str) -> [(&'static str, &'static str); 3] {
+    [
+        ("RUST_LOG", "trace"),
+        ("AWS_LAMBDA_LOG_FORMAT", format),
+        ("PREVIOUS_EXTERNAL_ID_CLAIM", "was"),
+    ]
+}
+
+#[tokio::test]
+async fn on_success_only_the_answer_holds_the_token() {
+    for format in ["Text", "JSON"] {
+        let stack = Stack::start(&loudly(format)).await;
+        let answer = stack.http(&HttpEvent::post(PATH).claims(user())).await;
+        let token = answer.json()["token"].as_str().unwrap().to_owned();
+        let watch = Watch::over(&[&token]);
+        watch.check_output(&stack.function);
+        assert!(!answer.body.contains("CANARY-mail") && !answer.body.contains("thirty-two"));
+    }
+}
+
+#[tokio::test]
+async fn no_error_holds_what_it_was_about() {
+    let stack = Stack::start(&loudly("JSON")).await;
+    let of_user = || HttpEvent::post(PATH).claims(user());
+    let body = |body: &str| {
+        of_user()
+            .header("content-type", "application/json")
+            .body(body)
+    };
+    let watch = Watch::over(&[]);
+    for (event, status) in [
+        (body(r#"{"CANARY":1}"#), 400),
+        (body(r#"{"includeEmail":"CANARY"}"#), 400),
+        (body("CANARY"), 400),
+        (of_user().base64_body(b"CANARY\xff"), 400),
+        (HttpEvent::post(PATH).header("x-email", "CANARY"), 401),
+        (
+            HttpEvent::post(PATH).claims(json!({"sub": 7, "email": "CANARY"})),
+            401,
+        ),
+        (
+            HttpEvent::post("/CANARY")
+                .query("email=CANARY")
+                .claims(user()),
+            404,
+        ),
+        (HttpEvent::new("CANARY", PATH).claims(user()), 405),
+        (body(&"CANARY".repeat(3000)), 413),
+        (body("{}").header("content-type", "CANARY/json"), 415),
+        (by("CANARY\n"), 422),
+    ] {
+        let answer = stack.http(&event).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        watch.check("the answer", &format!("{answer:?}"));
+    }
+    let failed = stack.function.invoke(&json!({"email": "CANARY"})).await;
+    let Err(LambdaError::Function(error)) = failed else {
+        panic!("{failed:?}");
+    };
+    watch.check("the error", &error.to_string());
+    watch.check_output(&stack.function);
+}
+
+#[tokio::test]
+async fn no_bearer_token_is_seen_again_whether_it_is_valid_or_not() {
+    let issuer = Issuer::start().await.unwrap();
+    let url = issuer.url();
+    let variables = [&bearer(&url)[..], &loudly("Text")].concat();
+    let stack = Stack::start(&variables).await;
+    let valid = issuer.id_token(user());
+    let expired = issuer.id_token(json!({"sub": "CANARY", "ttl_seconds": -3600}));
+    let foreign = issuer.id_token(json!({"sub": "CANARY", "aud": "CANARY"}));
+    let nobody = issuer.id_token(json!({"email": "CANARY"}));
+    let broken = format!("{valid}CANARY");
+    let watch = Watch::over(&[&valid, &expired, &foreign, &nobody, &broken]);
+    for token in [&expired, &foreign, &nobody, &broken, &"CANARY".to_owned()] {
+        let answer = stack.http(&HttpEvent::post(PATH).bearer(token)).await;
+        assert_problem(&answer, 401, "unauthenticated");
+        watch.check("the answer", &format!("{answer:?}"));
+    }
+    stack.token(&HttpEvent::post(PATH).bearer(&valid)).await;
+    watch.check_output(&stack.function);
+}
+
+#[tokio::test]
+async fn no_failure_of_secrets_manager_tells_a_secret() {
+    let aws = Aws::start().await.unwrap();
+    aws.put_secret(
+        SECRET_ID,
+        &json!({"activeKid": KID, "keys": {KID: SECRET, "app_a": {"a": SECRET}}}),
+    )
+    .await;
+    let stack = Stack::on(aws, &loudly("JSON")).await;
+    let watch = Watch::over(&[]);
+    let event = HttpEvent::post(PATH).claims(user());
+    for faults in [
+        vec![],
+        vec![down()],
+        vec![refusing(400, "AccessDeniedException")],
+        vec![Fault::new(Service::SecretsManager, Effect::DropAnswer)],
+    ] {
+        stack.aws.set_faults(faults);
+        let answer = stack.http(&event).await;
+        assert_problem(&answer, 503, "keys_unavailable");
+        watch.check("the answer", &format!("{answer:?}"));
+    }
+    let slow = Fault {
+        delay_ms: 60_000,
+        ..Fault::new(Service::SecretsManager, Effect::Delay)
+    };
+    stack.aws.set_faults([slow]);
+    let soon = Duration::from_secs(2);
+    let answer = stack
+        .function
+        .invoke_within(&event.api_gateway(), soon)
+        .await;
+    watch.check("the answer", &answer.unwrap().to_string());
+    watch.check_output(&stack.function);
+}
+
+/// `panics` is a handler on the same runtime, telemetry included, that panics with the caller's
+/// token in its words; ours have no way to panic that a test could take.
+#[tokio::test]
+async fn a_panic_keeps_its_words_to_itself_and_the_process_goes_on() {
+    let function = Function::start("panics", loudly("JSON")).await.unwrap();
+    let token = "CANARY-header.CANARY-claims.CANARY-signature";
+    let watch = Watch::over(&[token]);
+    for _ in 0..2 {
+        let failed = function.http(&HttpEvent::post("/").bearer(token)).await;
+        let Err(LambdaError::Function(error)) = failed else {
+            panic!("{failed:?}");
+        };
+        watch.check("the error", &error.to_string());
+    }
+    let line = function
+        .output()
+        .line(|line| line.contains("the function panicked"))
+        .await;
+    assert!(line.contains("panics.rs"), "{line}");
+    for line in function.output().lines() {
+        watch.check("the log", &line);
+    }
+}

@@ -1,0 +1,260 @@
+//! The functions: what they run on, how long, what they are told, and where they log.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cloudformation::{CLEANUP, JWT, PUZZEL, SIGNING, Template, WEBHOOK, plain};
+
+/// Logical id, binary, and whether an HTTP caller waits for it.
+pub(crate) const FUNCTIONS: [(&str, &str, bool); 5] = [
+    ("SignTokenFunction", "sign-token", true),
+    ("ReportConflictFunction", "report-conflict", true),
+    ("CleanConflictsFunction", "clean-conflicts", false),
+    ("ReceiveWebhookFunction", "receive-webhook", true),
+    ("ExchangeIdentityFunction", "exchange-identity", true),
+];
+
+const CALLER: &[&str] = &[
+    "IDENTITY_SOURCE",
+    "OIDC_ISSUER",
+    "OIDC_AUDIENCE",
+    "EXTERNAL_ID_CLAIM",
+    "EMAIL_CLAIM",
+    "EMAIL_VERIFIED_CLAIM",
+    "NAME_CLAIM",
+];
+
+const NONE: &[&str] = &[];
+
+#[test]
+fn the_functions_are_the_five_of_the_design() {
+    let whole = Template::whole();
+    let deployed: BTreeSet<_> = whole
+        .of_type("AWS::Serverless::Function")
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(deployed, FUNCTIONS.iter().map(|(name, ..)| *name).collect());
+}
+
+#[test]
+fn each_is_built_from_the_package_of_its_name() {
+    let template = Template::load();
+    for (name, binary, _) in FUNCTIONS {
+        let metadata = &template.0["Resources"][name]["Metadata"];
+        assert_eq!(metadata["BuildMethod"], "rust-cargolambda", "{name}");
+        assert_eq!(
+            metadata["BuildProperties"],
+            json!({"Binary": binary}),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn each_folder_in_functions_is_deployed() {
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions");
+    let mut names = Vec::new();
+    for folder in std::fs::read_dir(folders).unwrap() {
+        let folder = folder.unwrap();
+        let name = folder.file_name().into_string().unwrap();
+        let manifest = std::fs::read_to_string(folder.path().join("Cargo.toml")).unwrap();
+        assert!(
+            manifest.contains(&format!("\nname = \"{name}\"\n")),
+            "{name}: another package's folder"
+        );
+        names.push(name);
+    }
+    let mut deployed: Vec<_> = FUNCTIONS.iter().map(|(_, binary, _)| *binary).collect();
+    names.sort_unstable();
+    deployed.sort_unstable();
+    assert_eq!(names, deployed);
+}
+
+#[test]
+fn what_a_function_runs_on_stands_literally_in_the_template() {
+    let template = Template::load();
+    for (name, _, waited_for) in FUNCTIONS {
+        let properties = &template.0["Resources"][name]["Properties"];
+        assert_eq!(properties["Architectures"], json!(["arm64"]), "{name}");
+        assert_eq!(properties["Runtime"], "provided.al2023", "{name}");
+        let timeout = properties["Timeout"].as_u64().unwrap();
+        // API Gateway gives up after 30 s; a run may take longer than the schedule's minute, but not hold its lease
+        // for long where it was killed.
+        let within = if waited_for { 5..29 } else { 120..301 };
+        assert!(within.contains(&timeout), "{name}: {timeout} s");
+        assert!(
+            (128..=1024).contains(&properties["MemorySize"].as_u64().unwrap()),
+            "{name}"
+        );
+        assert_eq!(
+            properties["ReservedConcurrentExecutions"],
+            Value::Null,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn each_function_is_traced() {
+    let whole = Template::whole();
+    for (name, ..) in FUNCTIONS {
+        assert_eq!(whole.properties(name)["Tracing"], "Active", "{name}");
+        assert_eq!(whole.properties(name)["Handler"], "bootstrap", "{name}");
+    }
+}
+
+#[test]
+fn each_function_logs_json_into_a_group_of_its_own_with_retention() {
+    let whole = Template::load().deploy(&[
+        JWT,
+        SIGNING,
+        CLEANUP,
+        WEBHOOK,
+        PUZZEL,
+        &[("LogRetentionDays", "14")],
+    ]);
+    let whole = whole.unwrap();
+    let mut groups = BTreeSet::new();
+    for (name, binary, _) in FUNCTIONS {
+        let group = name.replace("Function", "LogGroup");
+        let logging = json!({
+            "LogFormat": "JSON",
+            "ApplicationLogLevel": "INFO",
+            "SystemLogLevel": "INFO",
+            "LogGroup": format!("${{{group}}}"),
+        });
+        assert_eq!(whole.properties(name)["LoggingConfig"], logging, "{name}");
+        let properties = whole.properties(&group);
+        assert_eq!(
+            properties["LogGroupName"],
+            format!("/aws/lambda/${{AWS::StackName}}/{binary}")
+        );
+        assert_eq!(properties["RetentionInDays"], "14", "{group}");
+        groups.insert(group);
+    }
+    let all: BTreeSet<_> = whole
+        .of_type("AWS::Logs::LogGroup")
+        .into_iter()
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    assert_eq!(all, groups);
+}
+
+#[test]
+fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
+    let given = &[
+        ("PreviousExternalIdClaim", "former_id"),
+        ("SunshineBrandId", "42"),
+        ("PuzzelProviderId", "7"),
+    ];
+    let all = Template::load()
+        .deploy(&[JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, given])
+        .unwrap();
+    let least = Template::whole();
+    for (name, always, sometimes, never) in [
+        (
+            "SignTokenFunction",
+            [
+                CALLER,
+                &[
+                    "SIGNING_KEY_SECRET_ID",
+                    "TOKEN_TTL_SECONDS",
+                    "TOKEN_DIALECT",
+                    "SECRET_TTL_SECONDS",
+                ],
+            ]
+            .concat(),
+            vec!["PREVIOUS_EXTERNAL_ID_CLAIM"],
+            NONE,
+        ),
+        (
+            "ReportConflictFunction",
+            [CALLER, &["CONFLICTS_TABLE", "SUNSHINE_APP_ID"]].concat(),
+            vec!["PREVIOUS_EXTERNAL_ID_CLAIM", "SUNSHINE_BRAND_ID"],
+            NONE,
+        ),
+        (
+            "CleanConflictsFunction",
+            vec![
+                "CONFLICTS_TABLE",
+                "ARCHIVE_BUCKET",
+                "SUNSHINE_BASE_URL",
+                "SUNSHINE_APP_ID",
+                "SUNSHINE_API_KEY_SECRET_ID",
+                "REMEDY",
+                "SUNSHINE_REQUESTS_PER_SECOND",
+                "MAX_ACTIONS_PER_RUN",
+                "SECRET_TTL_SECONDS",
+            ],
+            vec!["SUNSHINE_BRAND_ID"],
+            NONE,
+        ),
+        (
+            "ReceiveWebhookFunction",
+            vec![
+                "CONFLICTS_TABLE",
+                "SUNSHINE_APP_ID",
+                "WEBHOOK_SECRET_ID",
+                "SECRET_TTL_SECONDS",
+            ],
+            vec!["SUNSHINE_BRAND_ID"],
+            NONE,
+        ),
+        (
+            "ExchangeIdentityFunction",
+            [
+                CALLER,
+                &["PUZZEL_CUSTOMER_ID", "PUZZEL_REGION", "PUZZEL_TOKEN_KIND"],
+            ]
+            .concat(),
+            vec!["PREVIOUS_EXTERNAL_ID_CLAIM", "PUZZEL_PROVIDER_ID"],
+            &["PUZZEL_IDP_URL", "PUZZEL_COMM_URL"],
+        ),
+    ] {
+        // A function reads an empty variable as one that is not set.
+        let both = [always.as_slice(), &sometimes, never].concat();
+        for (stack, set) in [
+            (&least, always.clone()),
+            (&all, [always, sometimes].concat()),
+        ] {
+            let variables = stack.properties(name)["Environment"]["Variables"]
+                .as_object()
+                .unwrap();
+            let names = |set: bool| {
+                let variables = variables.iter();
+                let chosen = variables.filter(move |(_, value)| !set || !plain(value).is_empty());
+                chosen
+                    .map(|(name, _)| name.as_str())
+                    .collect::<BTreeSet<_>>()
+            };
+            assert_eq!(names(false), both.iter().copied().collect(), "{name}");
+            assert_eq!(names(true), set.into_iter().collect(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn puzzel_is_told_its_region_or_both_of_its_hosts() {
+    let hosts = &[
+        ("PuzzelCustomerId", "4711"),
+        ("PuzzelIdpUrl", "https://idp.example.com"),
+        ("PuzzelCommUrl", "https://comm.example.com"),
+    ];
+    let stack = Template::load().deploy(&[JWT, hosts]).unwrap();
+    let variables = &stack.properties("ExchangeIdentityFunction")["Environment"]["Variables"];
+    assert_eq!(variables["PUZZEL_REGION"], "");
+    assert_eq!(variables["PUZZEL_IDP_URL"], "https://idp.example.com");
+    assert_eq!(variables["PUZZEL_COMM_URL"], "https://comm.example.com");
+}
+
+#[test]
+fn by_default_nothing_is_changed_at_zendesk() {
+    let whole = Template::whole();
+    let variables = &whole.properties("CleanConflictsFunction")["Environment"]["Variables"];
+    assert_eq!(variables["REMEDY"], "plan");
+    assert_eq!(variables["MAX_ACTIONS_PER_RUN"], 25);
+    assert_eq!(variables["SUNSHINE_REQUESTS_PER_SECOND"], 5);
+}

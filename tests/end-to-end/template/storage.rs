@@ -1,0 +1,198 @@
+//! What outlives a request: the table, the archive, and the schedule that works on them.
+
+use serde_json::{Value, json};
+
+use crate::cloudformation::{CLEANUP, JWT, Template};
+
+#[test]
+fn there_is_one_table_one_bucket_one_schedule_and_one_queue() {
+    let whole = Template::whole();
+    for kind in [
+        "AWS::DynamoDB::Table",
+        "AWS::S3::Bucket",
+        "AWS::Scheduler::Schedule",
+        "AWS::SQS::Queue",
+    ] {
+        assert_eq!(whole.of_type(kind).len(), 1, "{kind}");
+    }
+}
+
+#[test]
+fn table_and_archive_outlive_the_stack() {
+    let whole = Template::whole();
+    for name in ["ConflictsTable", "ArchiveBucket", "ArchiveBucketPolicy"] {
+        assert_eq!(whole.resources[name]["DeletionPolicy"], "Retain", "{name}");
+        assert_eq!(
+            whole.resources[name]["UpdateReplacePolicy"], "Retain",
+            "{name}"
+        );
+    }
+    // A name of our own would stand in the way of the next stack.
+    assert_eq!(whole.properties("ConflictsTable")["TableName"], Value::Null);
+    assert_eq!(whole.properties("ArchiveBucket")["BucketName"], Value::Null);
+}
+
+#[test]
+fn the_table_is_protected_and_forgets_by_itself() {
+    let whole = Template::whole();
+    let table = whole.properties("ConflictsTable");
+    assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
+    assert_eq!(table["DeletionProtectionEnabled"], true);
+    assert_eq!(
+        table["PointInTimeRecoverySpecification"],
+        json!({"PointInTimeRecoveryEnabled": true})
+    );
+    assert_eq!(table["SSESpecification"], json!({"SSEEnabled": true}));
+    assert_eq!(
+        table["TimeToLiveSpecification"],
+        json!({"AttributeName": "expiresAt", "Enabled": true})
+    );
+}
+
+#[test]
+fn the_tables_keys_and_indexes_are_those_that_the_code_uses() {
+    let template = Template::load();
+    let table = &template.0["Resources"]["ConflictsTable"]["Properties"];
+    let keys = |hash: &str, range: &str| {
+        json!([
+            {"AttributeName": hash, "KeyType": "HASH"},
+            {"AttributeName": range, "KeyType": "RANGE"},
+        ])
+    };
+    assert_eq!(table["KeySchema"], keys("pk", "sk"));
+    let all = json!({"ProjectionType": "ALL"});
+    let indexes = json!([
+        {"IndexName": "due", "KeySchema": keys("dueShard", "dueAt"), "Projection": all},
+        {"IndexName": "state", "KeySchema": keys("state", "updatedAt"), "Projection": all},
+    ]);
+    assert_eq!(table["GlobalSecondaryIndexes"], indexes);
+    let types = [
+        ("pk", "S"),
+        ("sk", "S"),
+        ("dueShard", "S"),
+        ("dueAt", "N"),
+        ("state", "S"),
+        ("updatedAt", "N"),
+    ];
+    let types = types.map(|(name, kind)| json!({"AttributeName": name, "AttributeType": kind}));
+    assert_eq!(table["AttributeDefinitions"], json!(types));
+}
+
+#[test]
+fn the_local_table_is_the_templates() {
+    let template = Template::load();
+    let table = &template.0["Resources"]["ConflictsTable"]["Properties"];
+    let local = local_stack::stack::conflicts_table("local");
+    for (name, value) in local.as_object().unwrap() {
+        if name == "TableName" {
+            continue;
+        }
+        assert_eq!(table[name], *value, "{name}");
+    }
+    for name in [
+        "KeySchema",
+        "AttributeDefinitions",
+        "GlobalSecondaryIndexes",
+    ] {
+        assert!(local[name].is_array(), "{name}");
+    }
+    assert!(table["LocalSecondaryIndexes"].is_null());
+}
+
+#[test]
+fn the_archive_is_private_encrypted_and_versioned() {
+    let whole = Template::whole();
+    let bucket = whole.properties("ArchiveBucket");
+    let blocked = json!({
+        "BlockPublicAcls": true,
+        "BlockPublicPolicy": true,
+        "IgnorePublicAcls": true,
+        "RestrictPublicBuckets": true,
+    });
+    assert_eq!(bucket["PublicAccessBlockConfiguration"], blocked);
+    assert_eq!(
+        bucket["OwnershipControls"],
+        json!({"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
+    );
+    let encryption = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0];
+    assert_eq!(
+        encryption["ServerSideEncryptionByDefault"],
+        json!({"SSEAlgorithm": "AES256"})
+    );
+    assert_eq!(
+        bucket["VersioningConfiguration"],
+        json!({"Status": "Enabled"})
+    );
+}
+
+#[test]
+fn the_archive_is_reached_over_tls_only() {
+    let whole = Template::whole();
+    let policy = whole.properties("ArchiveBucketPolicy");
+    assert_eq!(policy["Bucket"], "${ArchiveBucket}");
+    let statements = json!([{
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["${ArchiveBucket.Arn}", "${ArchiveBucket.Arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }]);
+    assert_eq!(policy["PolicyDocument"]["Statement"], statements);
+}
+
+#[test]
+fn the_archive_is_kept_as_long_as_it_is_told() {
+    let stack = Template::load()
+        .deploy(&[JWT, CLEANUP, &[("ArchiveRetentionDays", "30")]])
+        .unwrap();
+    let rules = &stack.properties("ArchiveBucket")["LifecycleConfiguration"]["Rules"];
+    assert_eq!(rules[0]["ExpirationInDays"], "30");
+    assert_eq!(rules[0]["Status"], "Enabled");
+    // Without these, what expired would stay as an old version for ever.
+    assert_eq!(
+        rules[0]["NoncurrentVersionExpiration"],
+        json!({"NoncurrentDays": 7})
+    );
+    assert_eq!(rules[1]["ExpiredObjectDeleteMarker"], true);
+}
+
+#[test]
+fn the_schedule_sends_a_drain_and_never_repeats_it() {
+    let whole = Template::whole();
+    let schedule = whole.properties("Drain");
+    assert_eq!(schedule["ScheduleExpression"], "rate(1 minute)");
+    assert_eq!(schedule["State"], "ENABLED");
+    assert_eq!(schedule["FlexibleTimeWindow"], json!({"Mode": "OFF"}));
+    let target = &schedule["Target"];
+    assert_eq!(target["Arn"], "${CleanConflictsFunction.Arn}");
+    assert_eq!(target["RoleArn"], "${DrainRole.Arn}");
+    let input: Value = serde_json::from_str(target["Input"].as_str().unwrap()).unwrap();
+    assert_eq!(input, json!({"action": "drain"}));
+    assert_eq!(
+        target["RetryPolicy"],
+        json!({"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60})
+    );
+    assert_eq!(
+        target["DeadLetterConfig"],
+        json!({"Arn": "${FailedRunsQueue.Arn}"})
+    );
+}
+
+#[test]
+fn a_failed_run_is_kept_for_a_person_and_never_repeated() {
+    let whole = Template::whole();
+    let invoke = json!({
+        "MaximumRetryAttempts": 0,
+        "MaximumEventAgeInSeconds": 60,
+        "DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": "${FailedRunsQueue.Arn}"}},
+    });
+    assert_eq!(
+        whole.properties("CleanConflictsFunction")["EventInvokeConfig"],
+        invoke
+    );
+    assert_eq!(
+        whole.properties("FailedRunsQueue")["SqsManagedSseEnabled"],
+        true
+    );
+}

@@ -1,0 +1,238 @@
+//! AWS Lambda for one function: its own debug binary as a child process, under a Runtime API
+//! that the test holds in its hand.
+
+mod binary;
+mod event;
+mod process;
+mod runtime_api;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use binary::{build, build_command, build_release, without_cargo_variables, workspace_root};
+pub use event::{HttpAnswer, HttpEvent};
+pub use process::Output;
+
+use crate::serve::Server;
+use process::Process;
+use runtime_api::{Outcome, RuntimeApi};
+
+/// The deadline of an invocation that names no other.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why an invocation has no answer, as Lambda would put it.
+#[derive(Debug, thiserror::Error)]
+pub enum LambdaError {
+    /// The handler returned an error, or panicked.
+    #[error("the function failed: {0}")]
+    Function(Value),
+    /// The function reported that it cannot start.
+    #[error("the function reported an initialisation error: {0}")]
+    Init(Value),
+    /// The process ended.
+    #[error("the process ended with {status}, having written:\n{output}")]
+    Exited {
+        /// How.
+        status: ExitStatus,
+        /// All that it wrote to standard output and standard error.
+        output: String,
+    },
+    /// The deadline passed. As with Lambda, the process is killed.
+    #[error("the function did not answer before its deadline")]
+    TimedOut,
+}
+
+/// A function under Lambda.
+pub struct Function {
+    name: String,
+    program: PathBuf,
+    environment: Vec<(String, String)>,
+    api: Arc<RuntimeApi>,
+    server: Server,
+    process: Process,
+    output: Output,
+}
+
+impl Function {
+    /// Builds the function (once a test process), starts it with these variables and no others
+    /// but Lambda's own, and waits until it asks for its first event.
+    pub async fn start<K, V>(
+        name: &str,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, LambdaError>
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        let program = {
+            let name = name.to_owned();
+            tokio::task::spawn_blocking(move || build(&name))
+                .await
+                .expect("the function builds")
+        };
+        Self::start_program(name, program, environment).await
+    }
+
+    /// The same with a program that is built already.
+    pub async fn start_program<K, V>(
+        name: &str,
+        program: PathBuf,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, LambdaError>
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        let api = Arc::new(RuntimeApi::new(name));
+        let server = Server::start(runtime_api::router(api.clone()), None)
+            .await
+            .expect("a port on loopback");
+        let environment: Vec<(String, String)> = environment
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        let output = Output::default();
+        let command = command(name, &program, &environment, &server);
+        let function = Self {
+            name: name.to_owned(),
+            program,
+            environment,
+            api,
+            server,
+            process: Process::spawn(command, output.clone()),
+            output,
+        };
+        function.ready().await?;
+        Ok(function)
+    }
+
+    /// Changes a variable, for the next [`Function::restart`].
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.environment.retain(|(other, _)| other != name);
+        self.environment.push((name.to_owned(), value.into()));
+    }
+
+    /// Kills the process and starts a new one: a cold start.
+    pub async fn restart(&mut self) -> Result<(), LambdaError> {
+        self.kill().await;
+        self.api.reset();
+        let command = command(&self.name, &self.program, &self.environment, &self.server);
+        self.process = Process::spawn(command, self.output.clone());
+        self.ready().await
+    }
+
+    /// SIGKILL, and the end of the process.
+    pub async fn kill(&self) -> ExitStatus {
+        self.process.kill();
+        self.process.exited().await
+    }
+
+    /// Waits for the process to end by itself.
+    pub async fn exited(&self) -> ExitStatus {
+        self.process.exited().await
+    }
+
+    /// The most memory that the process has held so far, in bytes (Linux: `VmHWM`).
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.expect("the process's status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        peak.and_then(|peak| peak.parse::<u64>().ok())
+            .expect("a number of kB")
+            * 1024
+    }
+
+    /// All that every process of this function wrote.
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// Invokes it. Invocations at the same time wait for one another, as in one environment.
+    pub async fn invoke(&self, event: &Value) -> Result<Value, LambdaError> {
+        self.invoke_within(event, DEADLINE).await
+    }
+
+    /// Invokes it with a deadline of its own, which starts now.
+    pub async fn invoke_within(
+        &self,
+        event: &Value,
+        deadline: Duration,
+    ) -> Result<Value, LambdaError> {
+        self.invoke_patiently(event, deadline, deadline).await
+    }
+
+    /// Invokes it with a deadline that has come already, and lets it answer all the same.
+    pub async fn invoke_late(&self, event: &Value) -> Result<Value, LambdaError> {
+        self.invoke_patiently(event, Duration::ZERO, DEADLINE).await
+    }
+
+    /// Invokes it with a deadline, and kills it after another time.
+    async fn invoke_patiently(
+        &self,
+        event: &Value,
+        deadline: Duration,
+        killed_after: Duration,
+    ) -> Result<Value, LambdaError> {
+        let answer = self.api.submit(event, deadline);
+        tokio::select! {
+            // An answer that came counts, even if the process ended right after it.
+            biased;
+            outcome = answer => match outcome {
+                Ok(Outcome::Answer(answer)) => Ok(answer),
+                Ok(Outcome::Error(error)) => Err(LambdaError::Function(error)),
+                Err(_) => Err(self.ended().await),
+            },
+            () = self.process.wait() => Err(self.ended().await),
+            () = tokio::time::sleep(killed_after) => {
+                self.kill().await;
+                Err(LambdaError::TimedOut)
+            }
+        }
+    }
+
+    /// Invokes it with an HTTP API event.
+    pub async fn http(&self, event: &HttpEvent) -> Result<HttpAnswer, LambdaError> {
+        self.invoke(&event.api_gateway()).await.map(HttpAnswer::new)
+    }
+
+    async fn ready(&self) -> Result<(), LambdaError> {
+        tokio::select! {
+            biased;
+            started = self.api.started() => started.map_err(LambdaError::Init),
+            () = self.process.wait() => Err(self.ended().await),
+        }
+    }
+
+    async fn ended(&self) -> LambdaError {
+        LambdaError::Exited {
+            status: self.process.exited().await,
+            output: self.output.lines().join("\n"),
+        }
+    }
+}
+
+/// The process as Lambda starts it: with its own variables, and nothing of our environment.
+fn command(
+    name: &str,
+    program: &Path,
+    environment: &[(String, String)],
+    server: &Server,
+) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(program);
+    command
+        .env_clear()
+        .env("AWS_LAMBDA_RUNTIME_API", server.address().to_string())
+        .env("AWS_LAMBDA_FUNCTION_NAME", name)
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+        .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}"))
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", "local")
+        .envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+}

@@ -1,0 +1,151 @@
+//! The functions' binaries, built by cargo as `cargo lambda watch` builds them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Deserialize;
+
+/// The folder of the workspace's `Cargo.toml`.
+pub fn workspace_root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the workspace")
+}
+
+/// `cargo build` for these binaries, by the cargo that runs us and in the profile that this crate
+/// was built in.
+///
+/// It is `--bin` and not `-p`, because that is what `cargo lambda watch` runs: with `-p` cargo
+/// would choose other features for the dependencies, and build them all a second time.
+pub fn build_command(names: &[&str]) -> Command {
+    let mut command = cargo();
+    command.arg("build");
+    for name in names {
+        command.args(["--bin", name]);
+    }
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    command
+}
+
+/// The cargo that runs us, in the workspace.
+fn cargo() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(workspace_root()).stdin(Stdio::null());
+    without_cargo_variables(&mut command);
+    command
+}
+
+/// Takes away what cargo told us of our own package: the build scripts of a cargo beneath us
+/// would see other variables than usual, and build everything again.
+pub fn without_cargo_variables(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let about_us = name.to_str().is_some_and(|name| {
+            [
+                "CARGO_PKG_",
+                "CARGO_MANIFEST_",
+                "CARGO_BIN_",
+                "CARGO_CRATE_",
+            ]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        });
+        if about_us {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// The functions that only tests run. They are binaries of this crate, without a package of their
+/// own.
+const FOR_TESTS: [&str; 2] = ["echo", "panics"];
+
+/// Builds the binary `name`, once a process, and says where it is: as the rest of the workspace is
+/// built for the tests, and as for a release where we are optimised ourselves.
+///
+/// # Panics
+/// Where it does not build, with cargo's own words.
+pub fn build(name: &str) -> PathBuf {
+    static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let built = built.get_or_insert_default();
+    if let Some(binary) = built.get(name) {
+        return binary.clone();
+    }
+    let binary = if cfg!(debug_assertions) || FOR_TESTS.contains(&name) {
+        executable(&mut build_command(&[name]), name)
+    } else {
+        build_release(name)
+    };
+    built.insert(name.to_owned(), binary.clone());
+    binary
+}
+
+/// Builds `name` for a release, alone (`-p`), so that each dependency has the features that it
+/// has when deployed and not those that the rest of the workspace wants; says where it is.
+///
+/// # Panics
+/// Where it does not build, with cargo's own words.
+pub fn build_release(name: &str) -> PathBuf {
+    let mut command = cargo();
+    command.args(["build", "--release", "--locked", "-p", name]);
+    // What takes minutes should be seen.
+    executable(command.stderr(Stdio::inherit()), name)
+}
+
+/// Runs `build` and says where it put `name`.
+fn executable(build: &mut Command, name: &str) -> PathBuf {
+    let output = build
+        .arg("--message-format=json")
+        .output()
+        .expect("cargo can be started");
+    let binary = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter(|message| message.target.as_ref().is_some_and(|t| t.name == name))
+        .find_map(|message| message.executable);
+    let (true, Some(binary)) = (output.status.success(), binary) else {
+        panic!(
+            "{name} does not build:\n{}\n{}",
+            rendered(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    binary
+}
+
+/// The part of cargo's JSON messages that matters here.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+    target: Option<Target>,
+    #[serde(rename = "message")]
+    diagnostic: Option<Diagnostic>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Diagnostic {
+    rendered: Option<String>,
+}
+
+fn rendered(stdout: &[u8]) -> String {
+    String::from_utf8_lossy(stdout)
+        .lines()
+        .filter_map(|line| {
+            serde_json::from_str::<Message>(line)
+                .ok()?
+                .diagnostic?
+                .rendered
+        })
+        .collect()
+}

@@ -1,0 +1,376 @@
+//! AWS in this process: DynamoDB, Secrets Manager and S3 behind one address, as the functions
+//! have one `AWS_ENDPOINT_URL`, with a layer in front that records requests and injects faults.
+
+mod contents;
+mod fault;
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use dynoxide::Database;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use winterbaume_core::{MockRequest, MockResponse, MockService};
+use winterbaume_s3::S3Service;
+use winterbaume_secretsmanager::SecretsManagerService;
+
+pub use fault::{Effect, Fault};
+
+use crate::standins::holds::{Hold, Holds, Point};
+use harness::serve::{Forward, Server, no_answer};
+
+/// The region of everything local.
+pub const REGION: &str = "eu-west-1";
+
+/// A part of a request above this is refused; DynamoDB itself stops at 16 MB.
+const LARGEST_BODY: usize = 64 << 20;
+
+/// Which AWS service a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)] // the services' own names
+pub enum Service {
+    DynamoDb,
+    SecretsManager,
+    S3,
+}
+
+/// A request that reached the endpoint, faults included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recorded {
+    /// The service.
+    pub service: Service,
+    /// The operation of a JSON service (`GetSecretValue`), the method for S3 (`PUT`).
+    pub operation: String,
+    /// For S3 the path, `/bucket/key`, as it came; empty otherwise.
+    pub path: String,
+}
+
+/// The running services. Dropping them ends them; what DynamoDB holds in a folder stays.
+pub struct Aws {
+    server: Server,
+    endpoint: Arc<Endpoint>,
+    dynamodb: JoinHandle<Result<(), String>>,
+    database: Database,
+}
+
+struct Endpoint {
+    dynamodb: Forward,
+    secrets: SecretsManagerService,
+    s3: S3Service,
+    faults: Mutex<Vec<Fault>>,
+    recorded: Mutex<Vec<Recorded>>,
+    holds: Holds<Recorded>,
+}
+
+impl Aws {
+    /// Everything in memory.
+    pub async fn start() -> io::Result<Self> {
+        Self::with_database(Database::memory().map_err(io::Error::other)?).await
+    }
+
+    /// DynamoDB kept in `folder`, which must not be in use by another stack; the rest in memory.
+    pub async fn start_in(folder: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let file = folder.join("dynamodb.sqlite");
+        let file = file.to_str().ok_or(io::ErrorKind::InvalidFilename)?;
+        Self::with_database(Database::new(file).map_err(io::Error::other)?).await
+    }
+
+    async fn with_database(database: Database) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let endpoint = Arc::new(Endpoint {
+            dynamodb: Forward::new(listener.local_addr()?),
+            secrets: SecretsManagerService::new(),
+            s3: S3Service::new(),
+            faults: Mutex::default(),
+            recorded: Mutex::default(),
+            holds: Holds::default(),
+        });
+        let dynamodb = tokio::spawn(dynoxide::server::serve_with_shutdown(
+            listener,
+            database.clone(),
+            std::future::pending(),
+        ));
+        let router = Router::new()
+            // An underscore cannot begin a bucket's name, so these hide none.
+            .route("/_faults", put(set_faults))
+            .route("/_requests", get(list_requests))
+            .fallback(serve)
+            .with_state(endpoint.clone());
+        Ok(Self {
+            server: Server::start(router, None).await?,
+            endpoint,
+            dynamodb,
+            database,
+        })
+    }
+
+    /// `AWS_ENDPOINT_URL`.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The variables that point an AWS SDK here, and nowhere else.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        [
+            ("AWS_ENDPOINT_URL", self.url().as_str()),
+            ("AWS_REGION", REGION),
+            ("AWS_DEFAULT_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    /// From now on these faults and no others.
+    pub fn set_faults(&self, faults: impl Into<Vec<Fault>>) {
+        *self.endpoint.faults() = faults.into();
+    }
+
+    /// What was asked since the start or since [`Aws::forget_requests`], in order of arrival.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.endpoint.recorded().clone()
+    }
+
+    /// How often `operation` was asked.
+    pub fn count(&self, operation: &str) -> usize {
+        let recorded = self.endpoint.recorded();
+        let asked = recorded.iter().filter(|one| one.operation == operation);
+        asked.count()
+    }
+
+    /// Stops the `nth` request for `operation` from now on at a point, until it is released. Where
+    /// the client is gone by then it goes no further.
+    pub fn hold(&self, operation: &str, nth: usize, point: Point) -> Hold<Recorded> {
+        self.endpoint.holds.hold(operation.into(), nth, point)
+    }
+
+    /// Starts the record anew.
+    pub fn forget_requests(&self) {
+        self.endpoint.recorded().clear();
+    }
+
+    /// Writes a secret: a new one, or a new version of one. A `Value::String` is written as it
+    /// is, so that a secret may also hold what is no JSON.
+    pub async fn put_secret(&self, name: &str, secret: &Value) {
+        let text = match secret {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let create = json!({"Name": name, "SecretString": text});
+        if self.secrets("CreateSecret", create).await.is_err() {
+            let put = json!({"SecretId": name, "SecretString": text});
+            self.secrets("PutSecretValue", put)
+                .await
+                .expect("the secret");
+        }
+    }
+
+    /// Deletes a secret for good.
+    pub async fn delete_secret(&self, name: &str) {
+        let delete = json!({"SecretId": name, "ForceDeleteWithoutRecovery": true});
+        self.secrets("DeleteSecret", delete)
+            .await
+            .expect("deletion");
+    }
+
+    /// Creates a table from the JSON of a `CreateTable` request, unless it is there already.
+    pub fn create_table(&self, definition: Value) {
+        let name = definition["TableName"].as_str().expect("a name").to_owned();
+        let tables = self
+            .database
+            .list_tables(serde_json::from_value(json!({})).expect("a request"))
+            .expect("the tables");
+        if tables.table_names.contains(&name) {
+            return;
+        }
+        let request = serde_json::from_value(definition).expect("a table definition");
+        self.database.create_table(request).expect("the table");
+    }
+
+    /// Creates a bucket.
+    pub async fn create_bucket(&self, name: &str) {
+        let path = format!("/{name}").parse().expect("a bucket name");
+        let answer = self
+            .endpoint
+            .s3("PUT", &path, HeaderMap::new(), Bytes::new())
+            .await;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+    }
+
+    async fn secrets(&self, operation: &str, request: Value) -> Result<(), Bytes> {
+        let mut headers = HeaderMap::new();
+        let target = format!("secretsmanager.{operation}");
+        headers.insert("x-amz-target", target.parse().expect("a header"));
+        let body = Bytes::from(request.to_string());
+        let answer = self.endpoint.secrets_manager(headers, body).await;
+        if answer.status == 200 {
+            Ok(())
+        } else {
+            Err(answer.body)
+        }
+    }
+}
+
+impl Drop for Aws {
+    fn drop(&mut self) {
+        self.dynamodb.abort();
+    }
+}
+
+impl Endpoint {
+    fn faults(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recorded(&self) -> std::sync::MutexGuard<'_, Vec<Recorded>> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // The services take the region from the host, so it is the same one for every client.
+    async fn secrets_manager(&self, headers: HeaderMap, body: Bytes) -> MockResponse {
+        let request = MockRequest {
+            method: "POST".to_owned(),
+            uri: format!("https://secretsmanager.{REGION}.amazonaws.com/"),
+            headers,
+            body,
+        };
+        self.secrets.handle(request).await
+    }
+
+    async fn s3(&self, method: &str, path: &Uri, headers: HeaderMap, body: Bytes) -> MockResponse {
+        // The service does not know of conditional writes, which keep an archive from being
+        // written over.
+        let is_new_only = headers.get("if-none-match").is_some_and(|it| it == "*");
+        if method == "PUT" && is_new_only {
+            let there = self.send_s3("HEAD", path, HeaderMap::new(), Bytes::new());
+            if there.await.status == 200 {
+                let body = "<Error><Code>PreconditionFailed</Code></Error>";
+                return MockResponse {
+                    status: 412,
+                    headers: HeaderMap::new(),
+                    body: Bytes::from_static(body.as_bytes()),
+                };
+            }
+        }
+        self.send_s3(method, path, headers, body).await
+    }
+
+    async fn send_s3(
+        &self,
+        method: &str,
+        path: &Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> MockResponse {
+        let request = MockRequest {
+            method: method.to_owned(),
+            uri: format!("https://s3.{REGION}.amazonaws.com{path}"),
+            headers,
+            body,
+        };
+        self.s3.handle(request).await
+    }
+
+    async fn handle(&self, service: Service, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
+            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        };
+        let answer = match service {
+            Service::DynamoDb => {
+                let request = Request::from_parts(parts, Body::from(body));
+                return self.dynamodb.send(request).await;
+            }
+            Service::SecretsManager => self.secrets_manager(parts.headers, body).await,
+            Service::S3 => {
+                let path = parts.uri.path_and_query().map(ToString::to_string);
+                let path = path.unwrap_or_default().parse().unwrap_or_default();
+                self.s3(parts.method.as_str(), &path, parts.headers, body)
+                    .await
+            }
+        };
+        let mut response = Response::new(Body::from(answer.body));
+        *response.status_mut() =
+            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.headers_mut() = answer.headers;
+        response
+    }
+}
+
+async fn serve(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
+    let recorded = identify(&request);
+    let pass = async |point| {
+        let (operation, path) = (&recorded.operation, &recorded.path);
+        endpoint.holds.pass(point, operation, path, &recorded).await;
+    };
+    endpoint.recorded().push(recorded.clone());
+    pass(Point::Arrived).await;
+    let response = exchange(&endpoint, &recorded, request).await;
+    pass(Point::Handled).await;
+    response
+}
+
+async fn exchange(endpoint: &Endpoint, recorded: &Recorded, request: Request) -> Response {
+    let fault = fault::take(&mut endpoint.faults(), recorded);
+    let service = recorded.service;
+    let Some(fault) = fault else {
+        return endpoint.handle(service, request).await;
+    };
+    tokio::time::sleep(fault.delay()).await;
+    match fault.effect {
+        Effect::Delay => endpoint.handle(service, request).await,
+        Effect::Error { status, code } => fault::error(service, status, &code),
+        Effect::Shorten => shorten(endpoint.handle(service, request).await).await,
+        Effect::DropRequest => no_answer(),
+        Effect::DropAnswer => {
+            endpoint.handle(service, request).await;
+            no_answer()
+        }
+    }
+}
+
+async fn shorten(answer: Response) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let end = body.len().saturating_sub(1);
+    Response::from_parts(parts, Body::from(body.slice(..end)))
+}
+
+/// DynamoDB and Secrets Manager name themselves in a header; S3 is what is left.
+fn identify(request: &Request) -> Recorded {
+    let target = request.headers().get("x-amz-target");
+    let target = target.and_then(|target| target.to_str().ok()).unwrap_or("");
+    let (service, operation, path) = match target.split_once('.') {
+        Some(("secretsmanager", operation)) => (Service::SecretsManager, operation, ""),
+        Some((_, operation)) => (Service::DynamoDb, operation, ""),
+        None => (Service::S3, request.method().as_str(), request.uri().path()),
+    };
+    Recorded {
+        service,
+        operation: operation.to_owned(),
+        path: path.to_owned(),
+    }
+}
+
+async fn set_faults(State(endpoint): State<Arc<Endpoint>>, Json(faults): Json<Vec<Fault>>) {
+    *endpoint.faults() = faults;
+}
+
+async fn list_requests(State(endpoint): State<Arc<Endpoint>>) -> Response {
+    let recorded = endpoint.recorded().clone();
+    ([(header::CACHE_CONTROL, "no-store")], Json(recorded)).into_response()
+}

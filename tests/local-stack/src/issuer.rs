@@ -1,0 +1,359 @@
+//! An OIDC issuer: discovery, JWKS, tokens for made-up users, key rotation, and every way to be
+//! wrong that a verifier has to survive. All of it can be set from Rust and over HTTP.
+
+pub mod keys;
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::extract::{FromRequest, Query, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Form, Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+
+use harness::serve::{Server, no_answer};
+use keys::{Algorithm, Key};
+
+/// The audience of a token that asked for no other.
+pub const AUDIENCE: &str = "shop";
+
+/// How discovery and the JWKS misbehave. The default is not at all.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Misbehaviour {
+    /// Both answer with this status.
+    pub status: Option<u16>,
+    /// The JWKS alone answers with this status.
+    pub jwks_status: Option<u16>,
+    /// Both close the connection unanswered.
+    pub hang_up: bool,
+    /// Both answer this much later.
+    pub delay_ms: u64,
+    /// Both redirect to this address.
+    pub redirect: Option<String>,
+    /// The `issuer` that discovery claims.
+    pub issuer: Option<String>,
+    /// The `jwks_uri` that discovery names.
+    pub jwks_uri: Option<String>,
+    /// What the JWKS answers in place of the keys.
+    pub jwks: Option<Value>,
+}
+
+/// How often the issuer was asked, refused requests included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Fetches {
+    /// `/.well-known/openid-configuration`
+    pub discovery: u32,
+    /// `/jwks`
+    pub jwks: u32,
+}
+
+/// The two tokens of one login.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Says who, and no more: no email, no name, as with most providers.
+    pub access_token: String,
+    /// Holds every claim.
+    pub id_token: String,
+    /// Seconds.
+    pub expires_in: i64,
+    /// `Bearer`
+    pub token_type: String,
+}
+
+struct Inner {
+    url: String,
+    keys: Vec<Arc<Key>>,
+    made: u32,
+    misbehaviour: Misbehaviour,
+    fetches: Fetches,
+}
+
+type Shared = Arc<Mutex<Inner>>;
+
+/// A running issuer.
+pub struct Issuer {
+    shared: Shared,
+    server: Server,
+}
+
+impl Issuer {
+    /// Starts one on a free port, with one RS256 key.
+    pub async fn start() -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        Self::on(listener, url)
+    }
+
+    /// The same for an issuer that others know by another address, which leads to it.
+    pub async fn start_behind(url: String) -> io::Result<Self> {
+        Self::on(TcpListener::bind(("127.0.0.1", 0)).await?, url)
+    }
+
+    fn on(listener: TcpListener, url: String) -> io::Result<Self> {
+        let shared = Arc::new(Mutex::new(Inner {
+            url,
+            keys: vec![Arc::new(Key::generate("key-1", Algorithm::RS256))],
+            made: 1,
+            misbehaviour: Misbehaviour::default(),
+            fetches: Fetches::default(),
+        }));
+        let server = Server::on(listener, router(shared.clone()))?;
+        Ok(Self { shared, server })
+    }
+
+    /// `OIDC_ISSUER`.
+    pub fn url(&self) -> String {
+        lock(&self.shared).url.clone()
+    }
+
+    /// Its own address, whatever others know it by.
+    pub fn direct_url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The key that signs now. Its `sign_with_header` makes hostile tokens.
+    pub fn key(&self) -> Arc<Key> {
+        lock(&self.shared).current()
+    }
+
+    /// Publishes one more key in the JWKS, which signs nothing by itself.
+    pub fn publish(&self, key: Key) -> Arc<Key> {
+        let key = Arc::new(key);
+        // The last key is the one that signs.
+        lock(&self.shared).keys.insert(0, key.clone());
+        key
+    }
+
+    /// Signs with a new key from now on. The old ones leave the JWKS unless they are kept.
+    pub fn rotate(&self, keep_old: bool) -> Arc<Key> {
+        lock(&self.shared).rotate(keep_old)
+    }
+
+    /// Both tokens for a login: `claims` over the usual ones, see [`Issuer::claims`].
+    pub fn login(&self, claims: Value) -> Tokens {
+        lock(&self.shared).login(object(claims))
+    }
+
+    /// An ID token, the kind that the functions want.
+    pub fn id_token(&self, claims: Value) -> String {
+        self.login(claims).id_token
+    }
+
+    /// The claims that a token for `claims` would have: `iss`, `aud`, `iat` and `exp` filled in
+    /// where they are not given, `ttl_seconds` (3600, may be negative) turned into `exp`.
+    pub fn claims(&self, claims: Value) -> Value {
+        Value::Object(lock(&self.shared).claims(object(claims)).0)
+    }
+
+    /// From now on discovery and the JWKS misbehave like this.
+    pub fn misbehave(&self, misbehaviour: Misbehaviour) {
+        lock(&self.shared).misbehaviour = misbehaviour;
+    }
+
+    /// How often discovery and the JWKS were asked since the start.
+    pub fn fetches(&self) -> Fetches {
+        lock(&self.shared).fetches
+    }
+}
+
+impl Inner {
+    fn current(&self) -> Arc<Key> {
+        self.keys.last().expect("an issuer has a key").clone()
+    }
+
+    fn rotate(&mut self, keep_old: bool) -> Arc<Key> {
+        self.made += 1;
+        let key = Key::generate(format!("key-{}", self.made), Algorithm::RS256);
+        if !keep_old {
+            self.keys.clear();
+        }
+        self.keys.push(Arc::new(key));
+        self.current()
+    }
+
+    fn claims(&self, mut claims: Map<String, Value>) -> (Map<String, Value>, i64) {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs()
+            .cast_signed();
+        let ttl = claims
+            .remove("ttl_seconds")
+            .and_then(|ttl| ttl.as_i64().or_else(|| ttl.as_str()?.parse().ok()))
+            .unwrap_or(3600);
+        for (name, value) in [
+            ("iss", json!(self.url)),
+            ("aud", json!(AUDIENCE)),
+            ("iat", json!(now + ttl.min(0))),
+            ("exp", json!(now + ttl)),
+        ] {
+            claims.entry(name).or_insert(value);
+        }
+        (claims, ttl)
+    }
+
+    fn login(&self, claims: Map<String, Value>) -> Tokens {
+        let key = self.current();
+        let (claims, expires_in) = self.claims(claims);
+        let mut access = claims.clone();
+        for personal in ["email", "email_verified", "name"] {
+            access.remove(personal);
+        }
+        Tokens {
+            access_token: key.sign(&Value::Object(access)),
+            id_token: key.sign(&Value::Object(claims)),
+            expires_in,
+            token_type: "Bearer".to_owned(),
+        }
+    }
+}
+
+fn lock(shared: &Shared) -> MutexGuard<'_, Inner> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn object(claims: Value) -> Map<String, Value> {
+    match claims {
+        Value::Object(claims) => claims,
+        other => panic!("claims are an object, not {other}"),
+    }
+}
+
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/", get(|| async { Html(FORM) }))
+        .route("/.well-known/openid-configuration", get(discovery))
+        .route("/jwks", get(jwks))
+        .route("/token", post(token))
+        .route("/rotate", post(rotate))
+        .route("/misbehaviour", put(misbehave))
+        .route("/fetches", get(fetches))
+        .with_state(shared)
+        // The page that logs in is served from another port.
+        .layer(axum::middleware::map_response(
+            async |mut response: Response| {
+                response.headers_mut().insert(
+                    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+                    HeaderValue::from_static("*"),
+                );
+                response
+            },
+        ))
+}
+
+/// Counts the fetch, waits, and gives the answer that takes the true one's place, if any.
+async fn misbehaving(
+    shared: &Shared,
+    count: impl FnOnce(&mut Fetches) -> &mut u32,
+) -> Option<Response> {
+    let misbehaviour = {
+        let mut inner = lock(shared);
+        *count(&mut inner.fetches) += 1;
+        inner.misbehaviour.clone()
+    };
+    tokio::time::sleep(Duration::from_millis(misbehaviour.delay_ms)).await;
+    if misbehaviour.hang_up {
+        return Some(no_answer());
+    }
+    if let Some(location) = misbehaviour.redirect {
+        return Some((StatusCode::FOUND, [(header::LOCATION, location)]).into_response());
+    }
+    misbehaviour.status.map(status)
+}
+
+fn status(status: u16) -> Response {
+    StatusCode::from_u16(status)
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        .into_response()
+}
+
+async fn discovery(State(shared): State<Shared>) -> Response {
+    if let Some(instead) = misbehaving(&shared, |fetches| &mut fetches.discovery).await {
+        return instead;
+    }
+    let inner = lock(&shared);
+    let url = &inner.url;
+    let wrong = inner.misbehaviour.clone();
+    Json(json!({
+        "issuer": wrong.issuer.unwrap_or_else(|| url.clone()),
+        "jwks_uri": wrong.jwks_uri.unwrap_or_else(|| format!("{url}/jwks")),
+        "authorization_endpoint": format!("{url}/"),
+        "token_endpoint": format!("{url}/token"),
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    }))
+    .into_response()
+}
+
+async fn jwks(State(shared): State<Shared>) -> Response {
+    if let Some(instead) = misbehaving(&shared, |fetches| &mut fetches.jwks).await {
+        return instead;
+    }
+    let inner = lock(&shared);
+    if let Some(code) = inner.misbehaviour.jwks_status {
+        return status(code);
+    }
+    if let Some(instead) = inner.misbehaviour.jwks.clone() {
+        return Json(instead).into_response();
+    }
+    let keys: Vec<Value> = inner.keys.iter().map(|key| key.jwk()).collect();
+    Json(json!({ "keys": keys })).into_response()
+}
+
+/// `POST /token`, form or JSON. Every field but `ttl_seconds` is a claim.
+async fn token(State(shared): State<Shared>, request: Request) -> Result<Json<Tokens>, Response> {
+    let is_form = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"));
+    let claims: Map<String, Value> = if is_form {
+        let Form(fields) = Form::<Vec<(String, String)>>::from_request(request, &())
+            .await
+            .map_err(IntoResponse::into_response)?;
+        fields
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| match value.as_str() {
+                "true" | "false" if name == "email_verified" => (name, json!(value == "true")),
+                _ => (name, json!(value)),
+            })
+            .collect()
+    } else {
+        let Json(claims) = Json::from_request(request, &())
+            .await
+            .map_err(IntoResponse::into_response)?;
+        claims
+    };
+    if claims.get("sub").is_none() {
+        return Err((StatusCode::BAD_REQUEST, "a token needs a sub").into_response());
+    }
+    Ok(Json(lock(&shared).login(claims)))
+}
+
+#[derive(Deserialize)]
+struct Rotation {
+    #[serde(default)]
+    keep: bool,
+}
+
+async fn rotate(State(shared): State<Shared>, Query(rotation): Query<Rotation>) -> Json<Value> {
+    let key = lock(&shared).rotate(rotation.keep);
+    Json(json!({ "kid": key.kid() }))
+}
+
+async fn misbehave(State(shared): State<Shared>, Json(misbehaviour): Json<Misbehaviour>) {
+    lock(&shared).misbehaviour = misbehaviour;
+}
+
+async fn fetches(State(shared): State<Shared>) -> Json<Fetches> {
+    Json(lock(&shared).fetches)
+}
+
+const FORM: &str = include_str!("issuer/form.html");

@@ -1,0 +1,14 @@
+//! The local stack: everything the functions need around them, on loopback.
+
+pub mod aws;
+pub mod calls;
+pub mod cargo_lambda;
+pub mod front;
+pub mod issuer;
+pub mod local;
+pub mod stack;
+pub mod standins;
+pub mod tap;
+pub mod tour;
+pub mod watch;
+pub mod webhook;

@@ -1,0 +1,224 @@
+//! The local stack: everything, started in order and ended in reverse.
+
+mod backends;
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+pub use backends::{BUCKET, Backends, KID, TABLE, conflicts_table};
+
+use crate::cargo_lambda::{self, CargoLambdaError, spinner};
+use crate::front;
+use crate::local::Local;
+use crate::watch::{Watch, WatchError};
+use harness::lambda::{build_command, workspace_root};
+use harness::serve::{Forward, Server};
+
+/// The functions, each with a path that it answers, where it is an HTTP function.
+const FUNCTIONS: [(&str, Option<&str>); 5] = [
+    ("sign-token", Some("/zendesk/token")),
+    ("report-conflict", Some("/zendesk/conflicts")),
+    ("clean-conflicts", None),
+    ("receive-webhook", Some("/webhooks/zendesk")),
+    ("exchange-identity", Some("/puzzel/identity")),
+];
+
+/// What a stack is started with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The port of the one local address; a free one where there is none.
+    pub port: Option<u16>,
+    /// Keep DynamoDB's data from one run to the next.
+    pub keep_data: bool,
+    /// Rebuild and restart the functions when the code changes.
+    pub reload: bool,
+}
+
+/// Why the stack does not start.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each says it itself
+pub enum StackError {
+    #[error("the local stack: {0}")]
+    Io(#[from] io::Error),
+    #[error("the functions do not build (cargo says why above)")]
+    Build,
+    #[error(transparent)]
+    CargoLambda(#[from] CargoLambdaError),
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    #[error("{name} does not start:\n{log}")]
+    NotStarted { name: &'static str, log: String },
+}
+
+/// How long a function has for its first answer: it is built, but cargo looks once more.
+const FIRST_ANSWER: Duration = Duration::from_mins(1);
+
+/// A running stack. The fields are in the order in which they end: the reverse of the start.
+pub struct Stack {
+    front: Server,
+    watch: Watch,
+    cargo_lambda: PathBuf,
+    /// What the functions talk to.
+    pub backends: Arc<Backends>,
+    _folder: Folder,
+}
+
+impl Stack {
+    /// Builds the functions and starts everything.
+    pub async fn start(options: Options) -> Result<Self, StackError> {
+        let present: Vec<_> = FUNCTIONS
+            .into_iter()
+            .filter(|(name, _)| workspace_root().join("functions").join(name).exists())
+            .collect();
+        let cargo_lambda = tokio::task::spawn_blocking({
+            let names: Vec<&str> = present.iter().map(|(name, _)| *name).collect();
+            move || {
+                // Cargo shows its own progress.
+                if build_command(&names).status()?.success() {
+                    Ok(cargo_lambda::find_or_install(
+                        &workspace_root().join("target"),
+                    )?)
+                } else {
+                    Err(StackError::Build)
+                }
+            }
+        })
+        .await
+        .map_err(io::Error::other)??;
+
+        let progress = spinner("starting");
+        let folder = Folder::take()?;
+        let data = options.keep_data.then_some(folder.path.as_path());
+        let backends = Arc::new(Backends::start(data).await?);
+        let environment = backends.environment();
+        let log = folder.path.join("functions.log");
+        let watch = Watch::start(&cargo_lambda, &environment, &log, options.reload).await?;
+        let local = Local::new(backends.clone(), Forward::new(watch.address()));
+        let web = workspace_root().join("examples/web");
+        let front = Server::start(front::router(local, web), options.port).await?;
+        let stack = Self {
+            front,
+            watch,
+            cargo_lambda,
+            backends,
+            _folder: folder,
+        };
+        for (name, path) in present {
+            let Some(path) = path else { continue };
+            progress.set_message(format!("starting {name}"));
+            stack.first_answer(name, path).await?;
+        }
+        progress.finish_and_clear();
+        Ok(stack)
+    }
+
+    /// The one local address.
+    pub fn url(&self) -> String {
+        self.front.url()
+    }
+
+    /// What the functions wrote.
+    pub fn log(&self) -> String {
+        self.watch.log()
+    }
+
+    /// Where they write it.
+    pub fn log_file(&self) -> &Path {
+        self.watch.log_file()
+    }
+
+    /// The command that invokes a function with an event that does not come over HTTP.
+    pub fn invoke_command(&self, function: &str, event: &Value) -> String {
+        let address = self.watch.address();
+        let program = if self.cargo_lambda.is_absolute() {
+            format!("{} lambda", self.cargo_lambda.display())
+        } else {
+            "cargo lambda".to_owned()
+        };
+        let (host, port) = (address.ip(), address.port());
+        format!("{program} invoke {function} -A {host} -P {port} --data-ascii '{event}'")
+    }
+
+    /// Does what [`Stack::invoke_command`] does.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, String> {
+        let address = self.watch.address();
+        let url = format!("http://{address}/2015-03-31/functions/{function}/invocations");
+        let answer = reqwest::Client::new().post(url).json(event).send().await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        answer.json().await.map_err(|error| error.to_string())
+    }
+
+    /// The claims of the made-up user.
+    pub fn user() -> Value {
+        json!({"sub": "123456", "name": "Ada Example",
+               "email": "ada@example.com", "email_verified": true})
+    }
+
+    /// The first call starts a function, so it comes from us and not from the user. Each refuses
+    /// a `GET`.
+    async fn first_answer(&self, name: &'static str, path: &str) -> Result<(), StackError> {
+        let client = reqwest::Client::new();
+        let url = format!("{}{path}", self.url());
+        let began = Instant::now();
+        loop {
+            let request = client.get(&url).timeout(FIRST_ANSWER / 10);
+            let answer = request.send().await;
+            if answer.is_ok_and(|answer| answer.status().is_client_error()) {
+                return Ok(());
+            }
+            // cargo-lambda keeps a request to a function that ended, and says so in its log only.
+            let log = self.log();
+            if log.contains("command exited") || began.elapsed() > FIRST_ANSWER {
+                return Err(StackError::NotStarted { name, log });
+            }
+        }
+    }
+}
+
+/// A folder under `.local` that no other running stack has.
+struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    fn take() -> io::Result<Self> {
+        Self::take_in(&workspace_root().join(".local"))
+    }
+
+    fn take_in(parent: &Path) -> io::Result<Self> {
+        for number in 1.. {
+            let path = parent.join(number.to_string());
+            std::fs::create_dir_all(&path)?;
+            let lock = File::create(path.join("lock"))?;
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { path, _lock: lock }),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AddrInUse.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_stacks_have_two_folders_and_a_folder_is_used_again() {
+        let parent = std::env::temp_dir().join(format!("chat-identity-{}", std::process::id()));
+        let first = Folder::take_in(&parent).unwrap();
+        let second = Folder::take_in(&parent).unwrap();
+        assert_ne!(first.path, second.path);
+        let path = first.path.clone();
+        drop(first);
+        assert_eq!(Folder::take_in(&parent).unwrap().path, path);
+        std::fs::remove_dir_all(parent).unwrap();
+    }
+}

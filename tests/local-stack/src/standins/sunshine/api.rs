@@ -1,0 +1,134 @@
+//! The v2 API, and the one call of v1.1 that is used: who may call, and which call is meant.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::{State, calls};
+use crate::standins::http::{Request, Response};
+use crate::standins::path::Path;
+
+/// What a request body may have.
+const BODY: usize = 100_000;
+
+/// An error as the contract has it.
+pub(super) fn error(status: u16, code: &str, title: &str) -> Response {
+    Response::json(
+        status,
+        &json!({ "errors": [{ "code": code, "title": title }] }),
+    )
+}
+
+/// A call that cleaning up needs, with the ids of its path.
+pub(super) enum Call<'a> {
+    CreateUser,
+    ListUsers,
+    GetUser(&'a str),
+    UpdateUser(&'a str),
+    DeleteUser(&'a str),
+    DeletePersonalInformation(&'a str),
+    SyncUser(&'a str),
+    ListClients(&'a str),
+    ListConversations,
+    ListMessages(&'a str),
+    /// `POST /v1.1/apps/{appId}/appusers/merge`.
+    MergeUsers,
+}
+
+impl<'a> Call<'a> {
+    fn parse(version: &str, method: &str, path: &[&'a str]) -> Option<Self> {
+        if version == "v1.1" {
+            return ((method, path) == ("POST", &["appusers", "merge"])).then_some(Self::MergeUsers);
+        }
+        Some(match (method, path) {
+            ("POST", ["users"]) => Self::CreateUser,
+            ("GET", ["users"]) => Self::ListUsers,
+            ("GET", ["users", id]) => Self::GetUser(id),
+            ("PATCH", ["users", id]) => Self::UpdateUser(id),
+            ("DELETE", ["users", id]) => Self::DeleteUser(id),
+            ("DELETE", ["users", id, "personalinformation"]) => Self::DeletePersonalInformation(id),
+            ("POST", ["users", zendesk_id, "sync"]) => Self::SyncUser(zendesk_id),
+            ("GET", ["users", id, "clients"]) => Self::ListClients(id),
+            ("GET", ["conversations"]) => Self::ListConversations,
+            ("GET", ["conversations", id, "messages"]) => Self::ListMessages(id),
+            _ => return None,
+        })
+    }
+}
+
+/// Answers a call of the API, and notes the path of every other request.
+pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> Response {
+    let path = Path::resolve(request.path());
+    let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
+    let base: Vec<&str> = base_path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect();
+    let inside = match segments.strip_prefix(base.as_slice()) {
+        Some([version @ ("v2" | "v1.1"), "apps", app, inside @ ..]) if *app == state.app_id => {
+            Some((*version, inside))
+        }
+        _ => None,
+    };
+    let call =
+        inside.and_then(|(version, inside)| Call::parse(version, &request.method, inside));
+    if path.crooked || call.is_none() {
+        state.strays.push(request.line.clone());
+    }
+    if let Some(refusal) = refuse(state, request) {
+        return refusal;
+    }
+    match (inside, call) {
+        (Some(_), _) if state.app_deleted => error(404, "app_not_found", "App not found"),
+        (None, _) => error(404, "app_not_found", "App not found"),
+        // A real integration key has no right to this. The worst case teaches more.
+        (Some((_, [])), None) if request.method == "DELETE" => {
+            state.app_deleted = true;
+            Response::json(200, &json!({}))
+        }
+        (Some(_), None) => error(404, "not_found", "Resource not found"),
+        (Some(_), Some(call)) => {
+            calls::answer(state, &call, request).unwrap_or_else(|refusal| refusal)
+        }
+    }
+}
+
+fn refuse(state: &mut State, request: &Request) -> Option<Response> {
+    if let Err(retry_after) = state.within_the_rate() {
+        let busy = error(429, "too_many_requests", "Too many requests");
+        return Some(match retry_after {
+            Some(value) => busy.with_header("retry-after", value),
+            None => busy,
+        });
+    }
+    if !authorized(state, request) {
+        return Some(error(401, "unauthorized", "Authorization is required"));
+    }
+    if request.body.len() > BODY {
+        return Some(error(
+            413,
+            "request_entity_too_large",
+            "Request body is too large",
+        ));
+    }
+    let json = request
+        .header("content-type")
+        .is_some_and(|kind| kind.starts_with("application/json"));
+    (!request.body.is_empty() && !json)
+        .then(|| error(415, "unsupported_media_type", "Content type must be JSON"))
+}
+
+fn authorized(state: &State, request: &Request) -> bool {
+    let key = request
+        .header("authorization")
+        .and_then(|value| value.strip_prefix("Basic "));
+    let key = key.and_then(|key| String::from_utf8(STANDARD.decode(key).ok()?).ok());
+    key.as_deref()
+        .and_then(|key| key.split_once(':'))
+        .is_some_and(|(id, secret)| {
+            state
+                .integration_keys
+                .get(id)
+                .is_some_and(|kept| kept == secret)
+        })
+}

@@ -1,0 +1,278 @@
+//! What goes wrong on purpose does so as asked, and a test can stop a request at a point.
+
+use std::time::{Duration, Instant};
+
+use local_stack::standins::faults::{Fault, Rule};
+use local_stack::standins::sunshine::{Sunshine, SunshineConfig, User};
+use local_stack::standins::traffic::Point;
+use serde_json::{Value, json};
+
+async fn start() -> Sunshine {
+    Sunshine::start(SunshineConfig::default()).await.unwrap()
+}
+
+/// A call that makes a user, so that whether it took effect can be seen.
+fn login(sunshine: &Sunshine) -> reqwest::RequestBuilder {
+    reqwest::Client::new()
+        .post(sunshine.url() + "/_login")
+        .json(&json!({ "deviceId": "phone" }))
+}
+
+async fn with(fault: Fault) -> (Sunshine, reqwest::Result<reqwest::Response>) {
+    let sunshine = start().await;
+    sunshine
+        .faults()
+        .add(Rule::new("POST **/_login", fault).times(1));
+    let result = login(&sunshine).send().await;
+    (sunshine, result)
+}
+
+#[tokio::test]
+async fn answers_in_place_of_the_service_have_no_effect() {
+    let (sunshine, answer) = with(Fault::busy(Some("3"))).await;
+    let answer = answer.unwrap();
+    assert_eq!(
+        (
+            answer.status().as_u16(),
+            answer.headers()["retry-after"].to_str().unwrap()
+        ),
+        (429, "3")
+    );
+    assert!(sunshine.users().is_empty() && !sunshine.traffic().all()[0].handled);
+    assert_eq!(
+        login(&sunshine).send().await.unwrap().status(),
+        200,
+        "one time and no more"
+    );
+
+    let (_sunshine, answer) = with(Fault::html(200)).await;
+    assert!(
+        answer
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+            .starts_with("<!doctype html>")
+    );
+    let (_sunshine, answer) = with(Fault::answer(200, "")).await;
+    assert_eq!(answer.unwrap().text().await.unwrap(), "");
+    let (_sunshine, answer) = with(Fault::Huge { bytes: 50_000_000 }).await;
+    assert_eq!(answer.unwrap().bytes().await.unwrap().len(), 50_000_002);
+}
+
+#[tokio::test]
+async fn a_reset_has_no_effect_and_a_lost_answer_has() {
+    let (sunshine, answer) = with(Fault::Reset).await;
+    let error = format!("{:?}", answer.unwrap_err());
+    assert!(error.contains("ConnectionReset"), "{error}");
+    assert!(sunshine.users().is_empty());
+
+    let (sunshine, answer) = with(Fault::Drop).await;
+    assert!(answer.is_err());
+    assert_eq!(sunshine.users().len(), 1);
+    let lost = &sunshine.traffic().all()[0];
+    assert_eq!((lost.handled, lost.status), (true, None));
+
+    let (sunshine, answer) = with(Fault::Truncate).await;
+    assert!(answer.unwrap().bytes().await.is_err());
+    assert_eq!(sunshine.users().len(), 1);
+}
+
+#[tokio::test]
+async fn a_hang_lasts_and_a_trickle_comes_whole() {
+    for handled in [false, true] {
+        let sunshine = start().await;
+        sunshine
+            .faults()
+            .add(Rule::new("POST", Fault::Hang { handled }));
+        let error = login(&sunshine)
+            .timeout(Duration::from_millis(200))
+            .send()
+            .await
+            .unwrap_err();
+        assert!(error.is_timeout());
+        assert_eq!(sunshine.users().len(), usize::from(handled));
+    }
+    let (_sunshine, answer) = with(Fault::Trickle { millis: 0 }).await;
+    assert!(answer.unwrap().json::<Value>().await.unwrap()["user"]["id"].is_string());
+}
+
+#[tokio::test]
+async fn delays_add_up_before_another_fault() {
+    let sunshine = start().await;
+    for _ in 0..2 {
+        sunshine
+            .faults()
+            .add(Rule::new("POST", Fault::Delay { millis: 60 }));
+    }
+    sunshine.faults().add(Rule::new("POST", Fault::busy(None)));
+    let start = Instant::now();
+    assert_eq!(login(&sunshine).send().await.unwrap().status(), 429);
+    assert!(start.elapsed() >= Duration::from_millis(120));
+    sunshine.faults().clear();
+    assert_eq!(login(&sunshine).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn chance_repeats_with_its_seed() {
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let sunshine = start().await;
+        sunshine
+            .faults()
+            .add(Rule::new("POST", Fault::busy(None)).chance(0.5, 7));
+        let mut statuses = Vec::new();
+        for _ in 0..40 {
+            statuses.push(login(&sunshine).send().await.unwrap().status().as_u16());
+        }
+        assert!(statuses.contains(&429) && statuses.contains(&200));
+        runs.push(statuses);
+    }
+    assert_eq!(runs[0], runs[1]);
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_does_not_undo_its_request() {
+    let sunshine = start().await;
+    let held = sunshine.traffic().hold("POST **/_login", 1, Point::Arrived);
+    let handled = sunshine.traffic().watch("POST **/_login", Point::Handled);
+    let calling = tokio::spawn(login(&sunshine).send());
+    held.reached().await.unwrap();
+    calling.abort();
+    assert!(calling.await.unwrap_err().is_cancelled());
+    assert!(sunshine.users().is_empty());
+    held.release();
+    handled.reached().await.unwrap();
+    assert_eq!(sunshine.users().len(), 1);
+}
+
+#[tokio::test]
+async fn the_nth_request_is_held_and_the_others_pass() {
+    let sunshine = start().await;
+    let held = sunshine.traffic().hold("POST **/_login", 2, Point::Handled);
+    assert_eq!(login(&sunshine).send().await.unwrap().status(), 200);
+    let second = tokio::spawn(login(&sunshine).send());
+    assert_eq!(held.reached().await.unwrap().number, 1);
+    assert_eq!(login(&sunshine).send().await.unwrap().status(), 200);
+    drop(held);
+    assert_eq!(second.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn requests_and_connections_are_recorded_and_faults_set_over_http() {
+    let sunshine = start().await;
+    sunshine.add_user(User::default());
+    let client = reqwest::Client::new();
+    let control = sunshine.url() + "/_control";
+    let rule = json!({ "match": "GET **", "fault": { "kind": "answer", "status": 503, "retryAfter": "2" }, "times": 3 });
+    assert_eq!(
+        client
+            .post(format!("{control}/faults"))
+            .json(&rule)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
+    assert_eq!(
+        client
+            .get(format!("{}/v2/x?a=%2F", sunshine.url()))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        503
+    );
+    let faults: Value = client
+        .get(format!("{control}/faults"))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(faults[0]["times"], 2);
+    assert_eq!(
+        client
+            .delete(format!("{control}/faults"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
+    let wrong = json!({ "match": "GET", "fault": { "kind": "surprise" } });
+    assert_eq!(
+        client
+            .post(format!("{control}/faults"))
+            .json(&wrong)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        400
+    );
+
+    let seen: Value = client
+        .get(format!("{control}/requests"))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(seen["connections"], 1, "one client keeps its connection");
+    assert_eq!(seen["requests"][0]["line"], "GET /sc/v2/x?a=%2F HTTP/1.1");
+    assert_eq!(
+        (
+            &seen["requests"][0]["status"],
+            &seen["requests"][0]["handled"]
+        ),
+        (&json!(503), &json!(false))
+    );
+    assert_eq!(sunshine.traffic().most_within(Duration::from_secs(1)), 1);
+}
+
+#[tokio::test]
+async fn a_request_is_held_over_http() {
+    let sunshine = start().await;
+    let client = reqwest::Client::new();
+    let holds = sunshine.url() + "/_control/holds";
+    let hold = json!({ "match": "POST **/_login", "point": "arrived" });
+    let hold: Value = client
+        .post(&holds)
+        .json(&hold)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let hold = format!("{holds}/{}", hold["id"]);
+    let calling = tokio::spawn(login(&sunshine).send());
+    let reached: Value = client
+        .get(&hold)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(
+        (&reached["handled"], reached["arrived"].is_f64()),
+        (&json!(false), true)
+    );
+    assert!(sunshine.users().is_empty() && !calling.is_finished());
+    assert_eq!(client.delete(&hold).send().await.unwrap().status(), 204);
+    assert_eq!(calling.await.unwrap().unwrap().status(), 200);
+    assert_eq!(
+        client
+            .get(format!("{holds}/9"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
+}
