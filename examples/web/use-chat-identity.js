@@ -59,7 +59,7 @@ class Chat {
     );
   }
 
-  /** Connects anew if another user is logged in at the site by now. */
+  /** Connects again if another user is logged in at the site by now. */
   async compare() {
     const [login, known] = [this.#login, this.#idToken];
     const token = known && (await Promise.resolve(this.options.getIdpToken?.()).catch(() => null));
