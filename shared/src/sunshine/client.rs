@@ -1,4 +1,4 @@
-//! The calls. Each says what it needs and what it answers; how it is sent is one function.
+//! The calls of the API, one method each. All of them are sent by one function.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -23,14 +23,17 @@ mod send;
 #[cfg(test)]
 mod tests;
 
-/// Whose users, and with which key.
+/// An email that no one can have (RFC 2606).
+const NOBODY: &str = "nobody@chat-identity.invalid";
+
+/// The app, and the key to it.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// `https://acme.zendesk.com/sc`, for one; `/v2/apps/…` is appended.
     pub base_url: UpstreamUrl,
     /// The app.
     pub app_id: AppId,
-    /// The brand, where users are kept apart by brand.
+    /// The brand, if users are kept apart by brand.
     pub brand_id: Option<BrandId>,
     /// The API key.
     pub credentials: Credentials,
@@ -69,10 +72,10 @@ impl Default for Options {
 /// The client of one run: every attempt of every call goes through its pacer and its breaker.
 /// Make one for each run; they share the connections of the HTTP client.
 ///
-/// Reads are repeated, with backoff, on 429, on 5xx and where the transport failed. Calls that
-/// change something are repeated only where they were surely not executed: on 429, and where no
-/// connection was made. Otherwise they end with [`Error::Unknown`]. A 401 fetches a fresh key
-/// and tries once more.
+/// Reads are repeated, with backoff, on 429, on 5xx and if the transport failed. Calls that change
+/// something are repeated only if they were certainly not executed: on 429, and if no connection was
+/// made. Otherwise they end with [`Error::Unknown`]. After a 401 the call is tried once more with a
+/// fresh key.
 #[derive(Debug)]
 pub struct SunshineClient {
     http: HttpClient,
@@ -94,17 +97,17 @@ impl SunshineClient {
         }
     }
 
-    /// Why the run must stop, if it must. From then on no call is sent.
+    /// The breaker of the run. Once it has halted the run, no call is sent.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
     }
 
-    /// How many requests were let out, retries included.
+    /// The number of requests that were sent, retries included.
     pub fn requests(&self) -> u64 {
         self.pacer.granted()
     }
 
-    /// All users with `email` as an identity, says the upstream: compare it.
+    /// All users that have `email` as an identity, as the upstream filters: compare it.
     pub async fn list_users_by_email(
         &self,
         email: &str,
@@ -118,7 +121,7 @@ impl SunshineClient {
     /// The user with this id.
     ///
     /// # Errors
-    /// [`Error::InvalidAnswer`] where another user came back.
+    /// [`Error::InvalidAnswer`] if another user came back.
     pub async fn user(&self, id: &UserId, deadline: Deadline) -> Result<User, Error> {
         let call = Call::get(["users", id.as_str()]);
         let user: User = page::one(&self.send(call, deadline).await?, "user")?;
@@ -164,8 +167,8 @@ impl SunshineClient {
             .await
     }
 
-    /// Clears the profile, the metadata and what the clients know of the person. Whether the
-    /// email identity goes too, the contract does not promise: look.
+    /// Clears the profile, the metadata and what the clients know of the person. The contract does
+    /// not promise that the email identity goes too, so list again.
     pub async fn delete_personal_information(
         &self,
         id: &UserId,
@@ -178,17 +181,46 @@ impl SunshineClient {
         self.change(call, deadline).await
     }
 
-    /// Brings the messaging user of a core Zendesk user up to date with it, or with the
-    /// `surviving` one that it was merged into.
-    pub async fn sync_user(
+    /// Brings the messaging user of a Support user up to date: it gets Support's external id and
+    /// primary email, and every other user that has one of them is merged into it or loses it.
+    pub async fn sync_user(&self, id: &ZendeskId, deadline: Deadline) -> Result<(), Error> {
+        let call = Call::new(Method::POST, ["users", id.as_str(), "sync"]);
+        self.change(call.body(json!({})), deadline).await
+    }
+
+    /// Merges `discarded` into `surviving`, for good. Which keys allow this call is not documented,
+    /// so a refusal of it halts no run.
+    pub async fn merge_users(
         &self,
-        id: &ZendeskId,
-        surviving: Option<&ZendeskId>,
+        surviving: &UserId,
+        discarded: &UserId,
         deadline: Deadline,
     ) -> Result<(), Error> {
-        let call = Call::new(Method::POST, ["users", id.as_str(), "sync"]);
-        let body = surviving.map_or_else(|| json!({}), |id| json!({"survivingZendeskId": id}));
+        let mut call = Call::new(Method::POST, ["appusers", "merge"]);
+        call.version = "v1.1";
+        call.is_refusable = true;
+        let body = json!({"surviving": {"_id": surviving}, "discarded": {"_id": discarded}});
         self.change(call.body(body), deadline).await
+    }
+
+    /// Makes a user with nothing but an external id.
+    pub async fn create_user(
+        &self,
+        external_id: &LookupExternalId,
+        deadline: Deadline,
+    ) -> Result<User, Error> {
+        let call = Call::new(Method::POST, ["users"]);
+        let body = json!({"externalId": external_id.as_str()});
+        page::one(&self.send(call.body(body), deadline).await?, "user")
+    }
+
+    /// Asks for the users of an email that no one has. After another call failed, this tells
+    /// whether it is Sunshine or the key that fails, or only that one call. It is not repeated.
+    pub async fn probe(&self, deadline: Deadline) -> Result<(), Error> {
+        let mut call = Call::get(["users"]).query("filter[identities.email]", NOBODY);
+        call = self.of_brand(call);
+        call.is_retried = false;
+        page::list::<User>(&self.send(call, deadline).await?, "users").map(drop)
     }
 
     /// A page of the user's clients, from `after` on.
@@ -244,7 +276,7 @@ impl SunshineClient {
         page::page(&body, key, direction, cursor)
     }
 
-    /// The body of a change's answer is of no use: what became of it is read from the upstream.
+    /// The body of the response is not used: the effect is read from the upstream.
     async fn change(&self, call: Call<'_>, deadline: Deadline) -> Result<(), Error> {
         self.send(call, deadline).await.map(drop)
     }
@@ -258,23 +290,31 @@ impl SunshineClient {
     }
 }
 
-/// A call, before it is a request. Its path is below `/v2/apps/{appId}`.
+/// A call, before it is a request. Its path is below `/{version}/apps/{appId}`.
 struct Call<'a> {
+    version: &'static str,
     method: Method,
     path: Vec<&'a str>,
     query: Vec<(&'a str, &'a str)>,
     body: Option<Value>,
-    /// How many of its attempts failed.
+    /// Whether it may be repeated at all.
+    is_retried: bool,
+    /// Whether a refused key may mean that keys of its kind do not allow this call.
+    is_refusable: bool,
+    /// The number of its attempts that failed.
     failures: AtomicU32,
 }
 
 impl<'a> Call<'a> {
     fn new<const N: usize>(method: Method, path: [&'a str; N]) -> Self {
         Self {
+            version: "v2",
             method,
             path: path.to_vec(),
             query: Vec::new(),
             body: None,
+            is_retried: true,
+            is_refusable: false,
             failures: AtomicU32::new(0),
         }
     }
