@@ -9,6 +9,7 @@ const READING = 3500;
 const button = byId("play", HTMLButtonElement);
 const list = byId("steps", HTMLElement);
 const state = byId("story-state", HTMLElement);
+const section = byId("story", HTMLElement);
 
 /** Title, sentence, section that it happens in, and what is done. @type {[string, string, string, () => Promise<unknown>][]} */
 const STEPS = [
@@ -39,15 +40,18 @@ function mark(now) {
     if (index === now) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");
   });
-  const place = STEPS[now]?.[2];
-  for (const section of document.querySelectorAll("section.played")) section.classList.remove("played");
-  if (place) document.getElementById(place)?.classList.add("played");
+  for (const played of document.querySelectorAll("section.played")) played.classList.remove("played");
+  const place = document.getElementById(STEPS[now]?.[2] ?? "");
+  place?.classList.add("played");
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  place?.scrollIntoView({ block: "nearest", behavior: isCalm ? "auto" : "smooth" });
 }
 
 async function play() {
   playing = new AbortController();
   const { signal } = playing;
   button.textContent = "Stop";
+  section.classList.add("playing");
   for (const [index, [title, sentence, , work]] of STEPS.entries()) {
     mark(index);
     say(state, `${index + 1} of ${STEPS.length}. ${title}: ${sentence}`);
@@ -57,6 +61,7 @@ async function play() {
   }
   if (!signal.aborted) say(state, "That is all: a 409 that no one noticed, and no history lost. Every request of it is in the diagram.", "good");
   mark(signal.aborted ? -1 : STEPS.length);
+  section.classList.remove("playing");
   button.textContent = "Play the two minutes";
   playing = null;
 }
