@@ -17,6 +17,7 @@ pub use binary::{build, build_command, build_release, without_cargo_variables, w
 pub use event::{HttpAnswer, HttpEvent};
 pub use process::Output;
 
+use crate::openapi;
 use crate::serve::Server;
 use process::Process;
 use runtime_api::{Outcome, RuntimeApi};
@@ -183,7 +184,10 @@ impl Function {
             // An answer that came counts, even if the process ended right after it.
             biased;
             outcome = answer => match outcome {
-                Ok(Outcome::Answer(answer)) => Ok(answer),
+                Ok(Outcome::Answer(answer)) => {
+                    openapi::hold(&self.name, event, &answer);
+                    Ok(answer)
+                }
                 Ok(Outcome::Error(error)) => Err(LambdaError::Function(error)),
                 Err(_) => Err(self.ended().await),
             },

@@ -4,4 +4,5 @@
 pub mod fault_proxy;
 pub mod lambda;
 pub mod node;
+pub mod openapi;
 pub mod serve;

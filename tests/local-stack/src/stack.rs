@@ -170,11 +170,11 @@ impl Stack {
                "email": "ada@example.com", "email_verified": true})
     }
 
-    /// The first call starts a function, so it comes from us and not from the user. Each refuses
-    /// a `GET`.
+    /// The first call starts a function, so it comes from us and not from the user; the page does
+    /// not show it. Each refuses a `GET`.
     async fn first_answer(&self, name: &'static str, path: &str) -> Result<(), StackError> {
         let client = reqwest::Client::new();
-        let url = format!("{}{path}", self.url());
+        let url = format!("http://{}{path}", self.watch.address());
         let began = Instant::now();
         loop {
             let request = client.get(&url).timeout(FIRST_ANSWER / 10);
