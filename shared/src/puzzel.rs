@@ -78,6 +78,13 @@ impl Puzzel {
         })
     }
 
+    /// Opens the connection that every exchange begins with, for init. Nothing is sent.
+    pub async fn warm_up(&self) {
+        if let Ok(url) = self.hosts.identity.join(&[], &[]) {
+            self.http.connect_ahead(url).await;
+        }
+    }
+
     /// Exchanges a token of the customer's identity provider for an identity, which can be used
     /// with the verifier of `challenge` only. Without `provider` Puzzel takes its first one.
     pub async fn authenticate(

@@ -44,7 +44,8 @@ struct StartChatAnswer {
 }
 
 impl ExchangeIdentity {
-    /// Gets everything ready that does not need a request: the HTTP client, and the issuer's keys.
+    /// Gets everything ready that does not need a request: the issuer's keys, and a connection to
+    /// Puzzel.
     ///
     /// # Errors
     /// Where the system has no root certificates.
@@ -55,7 +56,7 @@ impl ExchangeIdentity {
             providers: config.providers,
             token_kind: config.token_kind,
         };
-        function.callers.warm_up().await;
+        tokio::join!(function.callers.warm_up(), function.puzzel.warm_up());
         Ok(function)
     }
 

@@ -96,7 +96,8 @@ impl Table {
     /// Records an event: all that it states, and that it was recorded, or nothing at all.
     pub async fn record_event(&self, scope: &Scope, event: &Event) -> Result<Recorded, TableError> {
         let now = now_millis();
-        self.transact(|draft| record(draft, scope, event, now)).await
+        self.transact(|draft| record(draft, scope, event, now))
+            .await
     }
 }
 

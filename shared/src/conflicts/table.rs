@@ -19,7 +19,6 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 use tokio::time::timeout_at;
@@ -27,6 +26,7 @@ use tokio::time::timeout_at;
 use super::id::ConflictId;
 use super::record::Conflict;
 use super::state::State;
+use crate::aws::sdk::{SdkConfig, failure, rehearse};
 use crate::lambda::clock::now_millis;
 use crate::lambda::deadline::Deadline;
 use crate::lambda::problem::{Code, Problem};
@@ -82,16 +82,14 @@ enum Put {
 }
 
 impl Table {
-    /// The table `name`, reached by the SDK's standard variables.
-    pub async fn connect(name: String) -> Self {
-        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    /// The table `name`.
+    pub fn connect(sdk: &SdkConfig, name: String) -> Self {
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(1))
             .operation_attempt_timeout(Duration::from_secs(2))
             .operation_timeout(Duration::from_secs(6))
             .build();
         let client = Client::from_conf(
-            aws_sdk_dynamodb::config::Builder::from(&config)
+            aws_sdk_dynamodb::config::Builder::from(sdk)
                 .timeout_config(timeouts)
                 .retry_config(RetryConfig::standard().with_max_attempts(4))
                 .build(),
@@ -102,6 +100,13 @@ impl Table {
     /// The table `name`, reached by `client`.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
+    }
+
+    /// Opens the connection, for init: the first request does not wait for it. Nothing is sent.
+    pub async fn warm_up(&self) {
+        let put = self.client.put_item().table_name(&self.name);
+        // Boxed, because the SDK's futures are large.
+        rehearse(Box::pin(put.item("pk", string("rehearsal")).send())).await;
     }
 
     /// `work` on the table, unless the deadline comes first.
@@ -352,14 +357,6 @@ fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The SDK's own words may quote the item, so only the code is kept.
-pub(super) fn unavailable<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> TableError {
-    let why = match error {
-        SdkError::ServiceError(refusal) => refusal.err().code().unwrap_or("no code"),
-        SdkError::TimeoutError(_) => "timeout",
-        SdkError::DispatchFailure(_) => "connection failed",
-        SdkError::ResponseError(_) => "unreadable answer",
-        _ => "the request could not be made",
-    };
-    TableError::Unavailable(why.to_owned())
+pub(super) fn unavailable<E: ProvideErrorMetadata>(error: &SdkError<E>) -> TableError {
+    TableError::Unavailable(failure(error).why)
 }

@@ -38,8 +38,7 @@ pub fn holds(secret: &str, other: &str, signature: &str, timestamp: &str, body: 
     }
     let now = millis(timestamp).expect("a time");
     let at = Timestamp::parse(timestamp, now).expect("a timestamp");
-    let verify =
-        |body: &[u8], signature: &str| secrets.verify(at, body, signature).is_ok();
+    let verify = |body: &[u8], signature: &str| secrets.verify(at, body, signature).is_ok();
 
     let tag = tag(secret, timestamp, body);
     let signed = BASE64.encode(&tag);
@@ -51,10 +50,7 @@ pub fn holds(secret: &str, other: &str, signature: &str, timestamp: &str, body: 
         let foreign = BASE64.encode(self::tag(other, timestamp, body));
         assert!(!verify(body, &foreign), "another secret");
     }
-    assert!(
-        !verify(&[body, b" "].concat(), &signed),
-        "a longer body"
-    );
+    assert!(!verify(&[body, b" "].concat(), &signed), "a longer body");
     if let Some((last, rest)) = body.split_last() {
         assert!(!verify(rest, &signed), "a shorter body");
         let flipped = [rest, &[last ^ 1]].concat();
@@ -78,10 +74,7 @@ fn is_signed_once(timestamp: &str, body: &[u8]) -> bool {
     let Some(now) = millis(timestamp) else {
         // A leap second is one, though no time of day has it.
         let is_leap = timestamp.contains(":60");
-        assert!(
-            is_leap || check(timestamp, 0) == malformed,
-            "{timestamp:?}"
-        );
+        assert!(is_leap || check(timestamp, 0) == malformed, "{timestamp:?}");
         return false;
     };
     for (distance, expected) in [
