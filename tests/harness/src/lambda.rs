@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 pub use binary::{build, build_command, build_release, without_cargo_variables, workspace_root};
 pub use event::{HttpAnswer, HttpEvent};
@@ -56,6 +57,8 @@ pub struct Function {
     server: Server,
     process: Process,
     output: Output,
+    /// An environment serves one event at a time.
+    turn: Mutex<()>,
 }
 
 impl Function {
@@ -104,8 +107,9 @@ impl Function {
             environment,
             api,
             server,
-            process: Process::spawn(command, output.clone()),
+            process: Process::spawn(command, &output),
             output,
+            turn: Mutex::default(),
         };
         function.ready().await?;
         Ok(function)
@@ -122,7 +126,7 @@ impl Function {
         self.kill().await;
         self.api.reset();
         let command = command(&self.name, &self.program, &self.environment, &self.server);
-        self.process = Process::spawn(command, self.output.clone());
+        self.process = Process::spawn(command, &self.output);
         self.ready().await
     }
 
@@ -153,12 +157,13 @@ impl Function {
         &self.output
     }
 
-    /// Invokes it. Invocations at the same time wait for one another, as in one environment.
+    /// Invokes it. Invocations at the same time wait for one another, as in one environment. All
+    /// that the function wrote before its response is in [`Function::output`] then.
     pub async fn invoke(&self, event: &Value) -> Result<Value, LambdaError> {
         self.invoke_within(event, DEADLINE).await
     }
 
-    /// Invokes it with a deadline of its own, which starts now.
+    /// Invokes it with a deadline of its own, which starts with its turn.
     pub async fn invoke_within(
         &self,
         event: &Value,
@@ -179,8 +184,9 @@ impl Function {
         deadline: Duration,
         killed_after: Duration,
     ) -> Result<Value, LambdaError> {
+        let _turn = self.turn.lock().await;
         let answer = self.api.submit(event, deadline);
-        tokio::select! {
+        let answer = tokio::select! {
             // An answer that came counts, even if the process ended right after it.
             biased;
             outcome = answer => match outcome {
@@ -196,7 +202,9 @@ impl Function {
                 self.kill().await;
                 Err(LambdaError::TimedOut)
             }
-        }
+        };
+        self.process.drain();
+        answer
     }
 
     /// Invokes it with an HTTP API event.

@@ -5,4 +5,6 @@ pub mod fault_proxy;
 pub mod lambda;
 pub mod node;
 pub mod openapi;
+pub mod seed;
 pub mod serve;
+pub mod under_test;

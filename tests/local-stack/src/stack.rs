@@ -170,8 +170,8 @@ impl Stack {
                "email": "ada@example.com", "email_verified": true})
     }
 
-    /// The first call starts a function, so it comes from us and not from the user; the page does
-    /// not show it. Each refuses a `GET`.
+    /// Starts a function by its first call, so that no user has to wait for it. The call is a `GET`,
+    /// which every function refuses. It goes past the front, so that the page does not show it.
     async fn first_answer(&self, name: &'static str, path: &str) -> Result<(), StackError> {
         let client = reqwest::Client::new();
         let url = format!("http://{}{path}", self.watch.address());
