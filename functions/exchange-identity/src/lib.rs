@@ -1,5 +1,5 @@
-//! The Puzzel routes: the caller's token for a Puzzel identity, and a chat that is started or
-//! identified with one.
+//! The Puzzel routes: exchange the caller's token for a Puzzel identity, and start or identify a
+//! chat with one.
 
 mod body;
 mod config;
@@ -44,10 +44,10 @@ struct StartChatAnswer {
 }
 
 impl ExchangeIdentity {
-    /// Gets everything ready that does not need a request: the HTTP client, and the issuer's keys.
+    /// Prepares everything that needs no request: the HTTP client and the issuer's keys.
     ///
     /// # Errors
-    /// Where the system has no root certificates.
+    /// If the system has no root certificates.
     pub async fn start(config: Config) -> Result<Self, TransportError> {
         let function = Self {
             callers: config.callers,
@@ -59,7 +59,7 @@ impl ExchangeIdentity {
         Ok(function)
     }
 
-    /// Answers the three routes, for the caller.
+    /// Handles a request to one of the three routes.
     pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
         let route = Route::of(request)?;
         let caller = self.callers.identify(request).await?;
@@ -75,7 +75,7 @@ impl ExchangeIdentity {
         }
     }
 
-    /// The client-held flow: the challenge is the browser's, and so is the verifier.
+    /// The client-held flow: the browser made the challenge and keeps the verifier.
     async fn exchange(&self, request: &Request, caller: &Caller) -> Result<Answer, Problem> {
         let body: ExchangeBody = request.json(ExchangeBody::TAKES)?;
         let challenge = body.challenge()?;
@@ -137,7 +137,8 @@ impl ExchangeIdentity {
         Ok(Answer::no_content().metric(Metric::once("Identified")))
     }
 
-    /// The server-held flow: an identity whose verifier is made here, for this request only.
+    /// The server-held flow: gets an identity with a verifier that is made here, for this request
+    /// only.
     async fn identity(
         &self,
         request: &Request,
@@ -148,7 +149,7 @@ impl ExchangeIdentity {
         let code_verifier = CodeVerifier::generate().map_err(|error| {
             Problem::new(
                 Code::KeysUnavailable,
-                "no verifier could be made; try again",
+                "could not generate a code verifier; try again",
             )
             .because(error)
         })?;
