@@ -1,5 +1,5 @@
-//! Metrics in CloudWatch's embedded metric format: a line of JSON on standard output, so that no
-//! request waits for a network.
+//! Metrics in CloudWatch's embedded metric format: one line of JSON on standard output, so that no
+//! request waits for the network.
 //!
 //! Source: "Specification: Embedded metric format", Amazon CloudWatch user guide.
 
@@ -15,7 +15,7 @@ use crate::lambda::telemetry;
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "chat-identity";
 
-/// A measured value. Serialized, it is the definition that the format wants, without the value.
+/// A measured value. It serializes as the definition that the format requires, without the value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Metric {
@@ -28,7 +28,7 @@ pub struct Metric {
     pub value: f64,
 }
 
-/// The units used, as CloudWatch names them.
+/// The units in use, by CloudWatch's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "CloudWatch's own names")]
 pub enum Unit {
@@ -38,12 +38,12 @@ pub enum Unit {
 }
 
 impl Metric {
-    /// That something happened once.
+    /// A count of one.
     pub fn once(name: &'static str) -> Self {
         Self::count(name, 1)
     }
 
-    /// That something happened `times` times.
+    /// A count of `times`.
     pub fn count(name: &'static str, times: u32) -> Self {
         Self {
             name,
@@ -54,9 +54,9 @@ impl Metric {
 }
 
 /// Writes a line with `metrics` under the dimension `function`, and with `fields`, which can be
-/// searched for. A field `code` is a dimension too, so that what was refused is counted by it; the
-/// others are none, because each value would be a metric of its own. Fields must hold no personal
-/// data. Nothing is written where no function is running.
+/// searched. A field `code` is a dimension as well, so that refusals are counted by code. The other
+/// fields are not dimensions, because each value would become a metric of its own. Fields must not
+/// contain personal data. Outside a running function, nothing is written.
 pub fn emit(metrics: &[Metric], fields: &[(&'static str, Value)]) {
     let Some(function) = telemetry::function() else {
         return;
@@ -71,12 +71,12 @@ pub fn emit(metrics: &[Metric], fields: &[(&'static str, Value)]) {
         return;
     };
     line.push(b'\n');
-    // Whole, so that it is one call of the system. Where nobody reads standard output there is
-    // nobody to tell.
+    // One write, so that lines cannot interleave. A closed standard output is ignored.
     let _ = std::io::stdout().lock().write_all(&line);
 }
 
-/// A line. It is written with every answer, so it is serialized as it is, and not as a tree first.
+/// A line. One is written for every response, so it is serialized directly, without a tree of
+/// values.
 struct Line<'a> {
     function: &'static str,
     timestamp: u64,
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_counted_by_its_code() {
+    fn refusals_are_counted_by_code() {
         let fields = [("status", 401.into()), ("code", "unauthenticated".into())];
         let line = line(0, &[Metric::once("Refused")], &fields);
         let directive = &line["_aws"]["CloudWatchMetrics"][0];

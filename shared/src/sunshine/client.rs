@@ -1,4 +1,4 @@
-//! The calls. Each says what it needs and what it answers; how it is sent is one function.
+//! The calls of the API, each with its request and its response. One function sends them all.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ mod send;
 #[cfg(test)]
 mod tests;
 
-/// Whose users, and with which key.
+/// The app and the key that the client works with.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// `https://acme.zendesk.com/sc`, for one; `/v2/apps/…` is appended.
+    /// For example `https://acme.zendesk.com/sc`; `/v2/apps/…` is appended.
     pub base_url: UpstreamUrl,
     /// The app.
     pub app_id: AppId,
-    /// The brand, where users are kept apart by brand.
+    /// The brand, if users are separated by brand.
     pub brand_id: Option<BrandId>,
     /// The API key.
     pub credentials: Credentials,
@@ -39,17 +39,18 @@ pub struct Account {
 /// How calls are paced and retried.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The budget of the run: 5.
+    /// Maximum requests per second of the run; default 5.
     pub requests_per_second: NonZeroU32,
-    /// How long one attempt may take, within the deadline of its call: 10 s.
+    /// Maximum time of one attempt, within the deadline of its call; default 10 s.
     pub attempt_timeout: Duration,
-    /// How often a call is tried again: 5 times.
+    /// Maximum retries of a call; default 5.
     pub max_retries: usize,
-    /// The wait before the first retry; it doubles, and up to as much again is added: 250 ms.
+    /// The wait before the first retry; it doubles with each retry, plus a jitter of up to as much
+    /// again; default 250 ms.
     pub first_backoff: Duration,
-    /// What the wait grows to: 8 s.
+    /// The longest wait before a retry; default 8 s.
     pub longest_backoff: Duration,
-    /// The largest answer that is read, in bytes: 16 MiB, more than 100 messages of 100 kB.
+    /// Maximum bytes read of a response body; default 16 MiB, more than 100 messages of 100 kB.
     pub body_limit: usize,
 }
 
@@ -69,10 +70,9 @@ impl Default for Options {
 /// The client of one run: every attempt of every call goes through its pacer and its breaker.
 /// Make one for each run; they share the connections of the HTTP client.
 ///
-/// Reads are repeated, with backoff, on 429, on 5xx and where the transport failed. Calls that
-/// change something are repeated only where they were surely not executed: on 429, and where no
-/// connection was made. Otherwise they end with [`Error::Unknown`]. A 401 fetches a fresh key
-/// and tries once more.
+/// Reads are retried, with backoff, on 429, on 5xx and on transport errors. Calls that change
+/// something are retried only if they were certainly not executed: on 429, and if no connection was
+/// made. Otherwise they end with [`Error::Unknown`]. A 401 fetches a fresh key and tries once more.
 #[derive(Debug)]
 pub struct SunshineClient {
     http: HttpClient,
@@ -94,17 +94,17 @@ impl SunshineClient {
         }
     }
 
-    /// Why the run must stop, if it must. From then on no call is sent.
+    /// The breaker of the run. Once it has stopped, no call is sent.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
     }
 
-    /// How many requests were let out, retries included.
+    /// The number of requests sent, retries included.
     pub fn requests(&self) -> u64 {
         self.pacer.granted()
     }
 
-    /// All users with `email` as an identity, says the upstream: compare it.
+    /// All users with `email` as an identity, according to the upstream: compare it yourself.
     pub async fn list_users_by_email(
         &self,
         email: &str,
@@ -118,11 +118,11 @@ impl SunshineClient {
     /// The user with this id.
     ///
     /// # Errors
-    /// [`Error::InvalidAnswer`] where another user came back.
+    /// [`Error::InvalidAnswer`] if the upstream returned another user.
     pub async fn user(&self, id: &UserId, deadline: Deadline) -> Result<User, Error> {
         let call = Call::get(["users", id.as_str()]);
         let user: User = page::one(&self.send(call, deadline).await?, "user")?;
-        // An external id may have the form of an id.
+        // Another user's external id may have the form of a user id.
         if user.id != *id {
             return Err(Error::InvalidAnswer {
                 what: "user of this id",
@@ -131,8 +131,8 @@ impl SunshineClient {
         Ok(user)
     }
 
-    /// The user that is found under an external id. The upstream takes user ids in its place,
-    /// so compare [`User::external_id`] before anything is decided.
+    /// The user that the upstream finds by an external id. It also accepts user ids in that place,
+    /// so compare [`User::external_id`] before you decide anything.
     pub async fn user_by_external_id(
         &self,
         id: &LookupExternalId,
@@ -157,15 +157,15 @@ impl SunshineClient {
         .await
     }
 
-    /// Deletes a user, its clients and all its conversations. The upstream does so later:
-    /// success says that it will.
+    /// Deletes a user, its clients and all its conversations. The upstream deletes later: success
+    /// means that it accepted the call.
     pub async fn delete_user(&self, id: &UserId, deadline: Deadline) -> Result<(), Error> {
         self.change(Call::new(Method::DELETE, ["users", id.as_str()]), deadline)
             .await
     }
 
-    /// Clears the profile, the metadata and what the clients know of the person. Whether the
-    /// email identity goes too, the contract does not promise: look.
+    /// Clears the profile, the metadata and the personal data of the clients. The contract does not
+    /// promise that the email identity goes too, so check it afterwards.
     pub async fn delete_personal_information(
         &self,
         id: &UserId,
@@ -178,8 +178,8 @@ impl SunshineClient {
         self.change(call, deadline).await
     }
 
-    /// Brings the messaging user of a core Zendesk user up to date with it, or with the
-    /// `surviving` one that it was merged into.
+    /// Updates the messaging user of a core Zendesk user from it, or from the `surviving` user that
+    /// it was merged into.
     pub async fn sync_user(
         &self,
         id: &ZendeskId,
@@ -191,7 +191,7 @@ impl SunshineClient {
         self.change(call.body(body), deadline).await
     }
 
-    /// A page of the user's clients, from `after` on.
+    /// A page of the user's clients, starting after the cursor `after`.
     pub async fn clients(
         &self,
         id: &UserId,
@@ -203,7 +203,7 @@ impl SunshineClient {
             .await
     }
 
-    /// A page of the user's conversations, from `after` on.
+    /// A page of the user's conversations, starting after the cursor `after`.
     pub async fn conversations(
         &self,
         user: &UserId,
@@ -244,12 +244,13 @@ impl SunshineClient {
         page::page(&body, key, direction, cursor)
     }
 
-    /// The body of a change's answer is of no use: what became of it is read from the upstream.
+    /// Ignores the body of the response: the effect of a change is read back from the upstream.
     async fn change(&self, call: Call<'_>, deadline: Deadline) -> Result<(), Error> {
         self.send(call, deadline).await.map(drop)
     }
 
-    /// Brand-separated users are found by external id or identity only with their brand.
+    /// Adds the brand: with brands, users can be found by external id or identity only within
+    /// theirs.
     fn of_brand<'a>(&'a self, call: Call<'a>) -> Call<'a> {
         match &self.account.brand_id {
             Some(brand) => call.query("brandId", brand.as_str()),
@@ -258,13 +259,13 @@ impl SunshineClient {
     }
 }
 
-/// A call, before it is a request. Its path is below `/v2/apps/{appId}`.
+/// A call before it becomes a request. Its path is below `/v2/apps/{appId}`.
 struct Call<'a> {
     method: Method,
     path: Vec<&'a str>,
     query: Vec<(&'a str, &'a str)>,
     body: Option<Value>,
-    /// How many of its attempts failed.
+    /// The number of its failed attempts.
     failures: AtomicU32,
 }
 

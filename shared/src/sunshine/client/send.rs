@@ -1,4 +1,4 @@
-//! How a call is sent: in its turn, again where that is safe, and never after the run stopped.
+//! Sends calls: paced, retried only if that is safe, and never after the run has stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,13 +17,13 @@ use crate::sunshine::credentials::ApiKey;
 use crate::sunshine::error::Error;
 use crate::sunshine::pacer::OutOfTime;
 
-/// How many failures of one call the breaker gets to see. One user whose reads always fail must
-/// not look like an upstream that fails: with every retry counted, it would stop each run, and
-/// nobody else would get a turn.
+/// Maximum failures of one call that the breaker counts. One user whose reads always fail must not
+/// look like a failing upstream: if every retry counted, that user would stop each run, and no one
+/// else would get a turn.
 const COUNTED_FAILURES: u32 = 2;
 
 impl SunshineClient {
-    /// Sends `call`, with retries, and gives the body of its success.
+    /// Sends `call`, with retries, and returns the body of the successful response.
     pub(super) async fn send(&self, call: Call<'_>, deadline: Deadline) -> Result<Vec<u8>, Error> {
         let app = ["v2", "apps", self.account.app_id.as_str()];
         let path = [app.as_slice(), &call.path].concat();
@@ -54,8 +54,8 @@ impl SunshineClient {
             .map_err(|error| call.outcome(error))
     }
 
-    /// One attempt, and a second one with a fresh key where the first one's is refused: a 401
-    /// says that nothing was executed.
+    /// One attempt, and a second one with a fresh key if the first key is refused: after a 401,
+    /// nothing was executed.
     async fn attempt(
         &self,
         call: &Call<'_>,
@@ -89,7 +89,7 @@ impl SunshineClient {
         Ok(key.map_err(|_| OutOfTime)??)
     }
 
-    /// One request. Nothing is sent before the pacer grants it, or after the breaker stopped.
+    /// One request. Nothing is sent before the pacer grants it, or after the breaker has stopped.
     async fn exchange(
         &self,
         call: &Call<'_>,
@@ -131,13 +131,13 @@ impl Call<'_> {
     }
 
     fn may_be_repeated(&self, error: &Error) -> bool {
-        // A body that is too large once is so again.
+        // A body that is too large once will be too large again.
         let too_large = matches!(error, Error::Transport(TransportError::BodyTooLarge));
         let executed = error.may_have_been_executed();
         error.was_not_executed() || (executed && !self.changes() && !too_large)
     }
 
-    /// What the last attempt's error means for the call.
+    /// Turns the error of the last attempt into the error of the call.
     fn outcome(&self, error: Error) -> Error {
         if self.changes() && error.may_have_been_executed() {
             return Error::Unknown(Box::new(error));
@@ -162,7 +162,7 @@ fn success(answer: Answer) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// A 404 because the app is not there says nothing of the user.
+/// Whether a 404 is about the app: then it says nothing about the user.
 fn is_about_the_app(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Problem {
