@@ -1,9 +1,9 @@
-//! A TCP proxy on loopback that goes wrong on purpose, for what no HTTP server can do: it knows
-//! nothing of what it carries, so it stands in front of anything, AWS included.
+//! A TCP proxy on loopback that injects faults which no HTTP server can produce. It does not
+//! interpret the bytes that it carries, so it can stand in front of anything, AWS included.
 //!
 //! It asks its schedule each time a client begins a request: on a new connection, and again on a
-//! kept one once an answer has passed. So a fault strikes requests, also in the middle of a
-//! connection that has served others well.
+//! kept one once a response has passed. So a fault can also hit the later requests of a connection
+//! that has served others well.
 
 mod relay;
 
@@ -17,40 +17,40 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// What goes wrong with a request.
+/// A fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Whatever comes of the answer comes this much later.
+    /// Every part of the response comes this much later.
     Latency(Duration),
-    /// The answer comes so many bytes at a time, with a pause before each.
+    /// The response comes a few bytes at a time, with a pause before each piece.
     Trickle {
-        /// How many.
+        /// The bytes of a piece.
         bytes: usize,
-        /// How long.
+        /// The pause before a piece.
         pause: Duration,
     },
     /// The connection is reset (RST).
     Reset(When),
-    /// The proxy says that it will say no more (FIN), and goes on to listen.
+    /// The proxy closes its sending side (FIN) and keeps listening.
     HalfClose(When),
-    /// The connection is closed in an orderly way, with or without the end of the answer.
+    /// The connection is closed in an orderly way, possibly before the end of the response.
     Truncate(When),
-    /// Nothing more comes, and the connection stays open.
+    /// Nothing more arrives, and the connection stays open.
     BlackHole(When),
 }
 
-/// When a fault that ends an exchange strikes.
+/// The moment at which a fault ends an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// With the first byte of the request, none of which is passed on: it has no effect.
+    /// At the first byte of the request, of which nothing is passed on: the request has no effect.
     AtOnce,
-    /// Once so many bytes of the answer have come through. The request is passed on, and the
-    /// service does its work.
+    /// After this many bytes of the response have passed. The request is passed on, and the service
+    /// does its work.
     After(usize),
 }
 
 impl Fault {
-    /// Its name, as it is counted.
+    /// The name under which it is counted.
     pub fn name(self) -> &'static str {
         match self {
             Self::Latency(_) => "latency",
@@ -62,7 +62,7 @@ impl Fault {
         }
     }
 
-    /// When it ends the exchange; none where it only slows it.
+    /// The moment at which it ends the exchange; `None` if it only slows it down.
     fn when(self) -> Option<When> {
         match self {
             Self::Latency(_) | Self::Trickle { .. } => None,
@@ -74,14 +74,14 @@ impl Fault {
     }
 }
 
-/// Tells what goes wrong with the next request.
+/// Returns the fault of the next request.
 type Schedule = Box<dyn FnMut() -> Option<Fault> + Send>;
 
-/// What the handle and the connections share.
+/// The state that the handle and the connections share.
 struct Shared {
     schedule: Mutex<Schedule>,
     struck: Mutex<BTreeMap<&'static str, u64>>,
-    /// Counts the schedules: a fault does not outlive its own.
+    /// Counts the schedules, so that a fault ends with its own.
     schedules: watch::Sender<u64>,
 }
 
@@ -93,13 +93,13 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// A proxy to `target`, through which everything passes as it is.
+    /// Starts a proxy to `target` without faults.
     pub async fn start(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         Self::on(listener, target)
     }
 
-    /// The same on a listener that is bound already, where `target` has to know the address.
+    /// The same on a listener that is already bound, for a `target` that must know the address.
     pub fn on(listener: TcpListener, target: SocketAddr) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             schedule: Mutex::new(Box::new(|| None)),
@@ -113,29 +113,29 @@ impl FaultProxy {
         })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    /// `http://127.0.0.1:PORT`, without a trailing slash.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// From now on each request goes wrong as `schedule` says. What goes wrong already ends: its
-    /// connection is closed.
+    /// From now on, `schedule` decides the fault of each request. A fault that is still going on
+    /// ends: its connection is closed.
     pub fn set(&self, schedule: impl FnMut() -> Option<Fault> + Send + 'static) {
         *lock(&self.shared.schedule) = Box::new(schedule);
         self.shared.schedules.send_modify(|count| *count += 1);
     }
 
-    /// From now on nothing goes wrong.
+    /// From now on, there are no faults.
     pub fn clear(&self) {
         self.set(|| None);
     }
 
-    /// How many requests each fault has struck, by its name.
+    /// The number of requests that each fault has hit, by its name.
     pub fn struck(&self) -> BTreeMap<&'static str, u64> {
         lock(&self.shared.struck).clone()
     }

@@ -1,5 +1,4 @@
-//! Node, for what only it can tell: what other JWT libraries make of our tokens, and whether the
-//! browser side holds.
+//! Runs Node, to check our tokens with other JWT libraries and to test the browser module.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,11 +6,11 @@ use std::process::Command;
 
 use crate::lambda::workspace_root;
 
-/// `tests/node` copied below `target`, with `examples/web` in it as `web`, and what its lock file
-/// names installed. `None`, with a loud word for what is `missed`, where there is no Node here.
-///
+/// Copies `tests/node` below `target`, with `examples/web` in it as `web`, and installs the
+/// packages of its lock file. If Node is not installed, returns `None` and prints loudly that
+/// `missed` is skipped.
 /// # Panics
-/// Where it cannot be copied or installed.
+/// If it cannot be copied or installed.
 pub fn install(target: &Path, missed: &str) -> Option<PathBuf> {
     for program in ["node", "npm"] {
         let version = Command::new(program).arg("--version").output();
@@ -22,7 +21,7 @@ pub fn install(target: &Path, missed: &str) -> Option<PathBuf> {
     }
     let folder = target.join("node");
     std::fs::create_dir_all(&folder).expect("a folder");
-    // Tests that run at the same time must not install over one another.
+    // Tests that run at the same time must not overwrite each other's installation.
     let lock = File::create(target.join("node.lock")).expect("a lock file");
     lock.lock().expect("the lock");
     let source = workspace_root().join("tests/node");
@@ -38,12 +37,12 @@ pub fn install(target: &Path, missed: &str) -> Option<PathBuf> {
             .expect("npm");
         let said = String::from_utf8_lossy(&npm.stderr);
         assert!(npm.status.success(), "npm ci: {said}");
-        std::fs::write(&installed, wanted).expect("a note of what is installed");
+        std::fs::write(&installed, wanted).expect("a record of the installed packages");
     }
     Some(folder)
 }
 
-/// Copies the files of a folder, but for those that are there already: a test may be reading them.
+/// Copies the files of a folder, except those that already exist: a test may be reading them.
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("the folder") {
