@@ -5,19 +5,24 @@
 //! version, so two workers never both act on what they read.
 
 mod config;
+mod draft;
+mod event;
 mod history;
 mod id;
 mod lineage;
 mod record;
 mod said;
 mod state;
+mod support_user;
 mod table;
 mod webhook;
 
 pub use config::ConflictsConfig;
-pub use history::Told;
+pub use event::{Change, Event, Recorded};
+pub use history::{Told, partition as external_id_partition};
 pub use id::{ConflictId, Scope};
 pub use lineage::{Lineage, Source, Target};
 pub use record::{Conflict, MAX_ATTEMPTS};
 pub use state::{Reason, Remedy, State};
+pub use support_user::SupportUser;
 pub use table::{Position, RunLease, Table, TableError};

@@ -79,6 +79,13 @@ impl Puzzel {
         })
     }
 
+    /// Opens the connection that every exchange needs, during init. Nothing is sent.
+    pub async fn warm_up(&self) {
+        if let Ok(url) = self.hosts.identity.join(&[], &[]) {
+            self.http.connect_ahead(url).await;
+        }
+    }
+
     /// Exchanges a token of the customer's identity provider for an identity, which can only be
     /// used with the verifier of `challenge`. Without `provider` Puzzel uses its first one.
     pub async fn authenticate(

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use lambda_runtime::Error;
 use serde_json::Value;
+use shared::aws::sdk::SdkConfig;
 use shared::aws::secrets::{self, CachedSecret};
 use shared::conflicts::{Remedy, Table};
 use shared::http::client::HttpClient;
@@ -57,20 +58,20 @@ pub struct CleanConflicts {
 
 impl CleanConflicts {
     /// Gets everything ready that does not need an event: the API key, and the connections.
-    pub async fn start(config: Config) -> Result<Self, Error> {
+    pub async fn start(config: Config, sdk: &SdkConfig) -> Result<Self, Error> {
         let api_key = CachedSecret::new(
-            secrets::client().await,
+            secrets::client(sdk),
             config.api_key_secret_id.clone(),
             config.secret_ttl,
         );
         api_key.warm_up().await;
         Ok(Self {
             http: HttpClient::new()?,
-            table: Table::connect(config.conflicts.table.clone()).await,
-            archive: match &config.archive_bucket {
-                Some(bucket) => Some(Archive::connect(bucket.clone()).await),
-                None => None,
-            },
+            table: Table::connect(sdk, config.conflicts.table.clone()),
+            archive: config
+                .archive_bucket
+                .clone()
+                .map(|bucket| Archive::connect(sdk, bucket)),
             api_key: Arc::new(api_key),
             config,
         })

@@ -44,7 +44,7 @@ struct StartChatAnswer {
 }
 
 impl ExchangeIdentity {
-    /// Prepares everything that needs no request: the HTTP client and the issuer's keys.
+    /// Prepares everything that needs no request: the issuer's keys, and a connection to Puzzel.
     ///
     /// # Errors
     /// If the system has no root certificates.
@@ -55,7 +55,7 @@ impl ExchangeIdentity {
             providers: config.providers,
             token_kind: config.token_kind,
         };
-        function.callers.warm_up().await;
+        tokio::join!(function.callers.warm_up(), function.puzzel.warm_up());
         Ok(function)
     }
 

@@ -1,108 +1,81 @@
-//! Zendesk's events about users, as far as they matter here.
+//! The body of a webhook: Zendesk's event, as far as it matters here.
 //!
 //! Source: "User events", Zendesk event reference. Ids come as strings and as numbers, and the
 //! prefix of a type with a colon and with a slash.
 
 use serde_json::Value;
+use shared::conflicts::{Change, Event};
 use shared::identity::email::EmailKey;
 use shared::identity::external_id::ExternalId;
 use shared::lambda::clock::parse_millis;
 
-/// An event.
-pub struct Event {
-    /// Its own id, which is signed, unlike the one in the headers.
-    pub id: String,
-    /// When it happened, in milliseconds since 1970.
-    pub time: u64,
-    /// What happened.
-    pub change: Change,
-}
-
-/// What happened.
-pub enum Change {
-    /// An end user's external id was changed.
-    ExternalId {
-        /// The one before, where there was one.
-        previous: Option<ExternalId>,
-        /// The one now.
-        current: ExternalId,
-        /// The user's email.
-        email: Option<EmailKey>,
-    },
-    /// An end user's primary email was changed.
-    Email {
-        /// The user's external id.
-        external_id: ExternalId,
-        /// The email now.
-        email: EmailKey,
-    },
-    /// A user was merged into another.
-    Merged {
-        /// The Zendesk id of the one that is gone.
-        gone: String,
-        /// The Zendesk id of the one that stayed.
-        surviving: String,
-    },
-    /// Nothing that matters here.
-    Other,
-}
-
-/// A body that is no event.
+/// A body that is not an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the body is no event with a type, an id and a time")]
+#[error("the body is not an event with a type, an id and a time")]
 pub struct NotAnEvent;
 
-impl Event {
-    /// Reads a body.
-    pub fn parse(body: &[u8]) -> Result<Self, NotAnEvent> {
-        let event: Value = serde_json::from_slice(body).map_err(|_| NotAnEvent)?;
-        let kind = event
-            .get("type")
-            .and_then(Value::as_str)
-            .ok_or(NotAnEvent)?;
-        let time = event
-            .get("time")
-            .and_then(Value::as_str)
-            .ok_or(NotAnEvent)?;
-        Ok(Self {
-            id: event.get("id").and_then(id).ok_or(NotAnEvent)?,
-            time: parse_millis(time).ok_or(NotAnEvent)?,
-            change: change(kind, &event).unwrap_or(Change::Other),
-        })
+/// Reads the event that a body holds.
+pub fn parse(body: &[u8]) -> Result<Event, NotAnEvent> {
+    let event: Value = serde_json::from_slice(body).map_err(|_| NotAnEvent)?;
+    let text = |field: &str| event.get(field).and_then(Value::as_str).ok_or(NotAnEvent);
+    Ok(Event {
+        id: event.get("id").and_then(id).ok_or(NotAnEvent)?,
+        time: parse_millis(text("time")?).ok_or(NotAnEvent)?,
+        zendesk_id: event.pointer("/detail/id").and_then(id),
+        change: change(text("type")?, &event),
+    })
+}
+
+fn change(kind: &str, event: &Value) -> Change {
+    let name = kind
+        .strip_prefix("zen:event-type:")
+        .or_else(|| kind.strip_prefix("zen:event-type/"))
+        .unwrap_or_default();
+    let is_end_user = event.pointer("/detail/role").and_then(Value::as_str) == Some("end-user");
+    match name {
+        // A Support user who has become an agent, or has lost its external id, states nothing about
+        // an end user, but what was known of its external id is not true any more.
+        "user.external_id_changed" => changed_external_id(event)
+            .filter(|_| is_end_user)
+            .unwrap_or(Change::Unknown),
+        "user.identity_changed" if is_end_user => {
+            primary_email(event, &["/event/current"]).unwrap_or(Change::Other)
+        }
+        // Zendesk does not document the field's name, and public clients have both.
+        "user.identity_created" if is_end_user => {
+            primary_email(event, &["/event/current", "/event/identity"]).unwrap_or(Change::Other)
+        }
+        "user.merged" => event
+            .pointer("/event/user/id")
+            .and_then(id)
+            .map_or(Change::Unknown, |with| Change::Merged { with }),
+        "user.deleted" => Change::Unknown,
+        _ => Change::Other,
     }
 }
 
-/// What happened, where it matters and everything is there that it takes.
-fn change(kind: &str, event: &Value) -> Option<Change> {
-    let name = kind
-        .strip_prefix("zen:event-type:")
-        .or_else(|| kind.strip_prefix("zen:event-type/"))?;
+fn changed_external_id(event: &Value) -> Option<Change> {
     let at = |pointer: &str| event.pointer(pointer);
-    let is_end_user = at("/detail/role").and_then(Value::as_str) == Some("end-user");
-    match name {
-        "user.external_id_changed" if is_end_user => Some(Change::ExternalId {
-            previous: at("/event/previous").and_then(external_id),
-            current: at("/event/current").and_then(external_id)?,
-            email: at("/detail/email").and_then(email),
-        }),
-        "user.identity_changed" if is_end_user => {
-            let current = at("/event/current")?;
-            let is_primary_email = current.get("type").and_then(Value::as_str) == Some("email")
-                && current.get("primary").and_then(Value::as_bool) == Some(true);
-            Some(Change::Email {
-                external_id: at("/detail/external_id").and_then(external_id)?,
-                email: current
-                    .get("value")
-                    .filter(|_| is_primary_email)
-                    .and_then(email)?,
-            })
-        }
-        "user.merged" => Some(Change::Merged {
-            gone: at("/detail/id").and_then(id)?,
-            surviving: at("/event/user/id").and_then(id)?,
-        }),
-        _ => None,
-    }
+    Some(Change::ExternalId {
+        previous: at("/event/previous").and_then(external_id),
+        current: at("/event/current").and_then(external_id)?,
+        email: at("/detail/email").and_then(email),
+    })
+}
+
+/// The change to a primary email, from the first of `pointers` that leads to one.
+fn primary_email(event: &Value, pointers: &[&str]) -> Option<Change> {
+    let identities = pointers.iter().filter_map(|pointer| event.pointer(pointer));
+    let mut emails = identities.filter_map(|identity| {
+        let is_email = identity.get("type").and_then(Value::as_str) == Some("email");
+        let is_primary = identity.get("primary").and_then(Value::as_bool) == Some(true);
+        let value = identity.get("value").and_then(email);
+        value.filter(|_| is_email && is_primary)
+    });
+    Some(Change::Email {
+        external_id: event.pointer("/detail/external_id").and_then(external_id)?,
+        email: emails.next()?,
+    })
 }
 
 fn id(value: &Value) -> Option<String> {
@@ -127,23 +100,26 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn parse(kind: &str, detail: &Value, event: &Value) -> Event {
+    const EXTERNAL_ID_CHANGED: &str = "zen:event-type:user.external_id_changed";
+
+    fn read(kind: &str, detail: &Value, event: &Value) -> Event {
         let body = json!({
             "type": kind, "id": 7, "time": "2026-11-23T10:20:30.5Z",
             "detail": detail, "event": event,
         });
-        Event::parse(body.to_string().as_bytes()).unwrap()
+        parse(body.to_string().as_bytes()).unwrap()
     }
 
     #[test]
     fn a_changed_external_id_is_read_in_either_spelling_and_type() {
         for prefix in ["zen:event-type:", "zen:event-type/"] {
-            let read = parse(
+            let read = read(
                 &format!("{prefix}user.external_id_changed"),
-                &json!({"id": "1", "role": "end-user", "email": "Anna@Example.com"}),
+                &json!({"id": 1, "role": "end-user", "email": "Anna@Example.com"}),
                 &json!({"previous": 1234, "current": "123456"}),
             );
             assert_eq!((read.id.as_str(), read.time % 1000), ("7", 500));
+            assert_eq!(read.zendesk_id.as_deref(), Some("1"));
             let Change::ExternalId {
                 previous,
                 current,
@@ -159,10 +135,10 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_side_is_none() {
+    fn a_previous_id_may_be_empty_and_a_current_one_may_not() {
         let changed = |event: &Value| {
             let detail = json!({"role": "end-user"});
-            parse("zen:event-type:user.external_id_changed", &detail, event).change
+            read(EXTERNAL_ID_CHANGED, &detail, event).change
         };
         for previous in [json!(null), json!(""), json!({})] {
             let change = changed(&json!({"previous": previous, "current": "2"}));
@@ -177,54 +153,68 @@ mod tests {
         }
         for current in [json!(null), json!(""), json!(".."), json!("a\nb")] {
             let change = changed(&json!({"previous": "1", "current": current}));
-            assert!(matches!(change, Change::Other));
+            assert!(matches!(change, Change::Unknown));
         }
     }
 
     #[test]
-    fn only_end_users_and_primary_emails_count() {
-        let external_id = "zen:event-type:user.external_id_changed";
+    fn only_end_users_count() {
         let ids = json!({"previous": "1", "current": "2"});
-        for role in [json!({"role": "agent"}), json!({}), json!(null)] {
-            assert!(matches!(
-                parse(external_id, &role, &ids).change,
-                Change::Other
-            ));
+        let email = json!({"current": {"type": "email", "primary": true, "value": "a@b.example"}});
+        for role in [json!("agent"), json!("admin"), json!(null), json!(1)] {
+            let detail = json!({"role": role, "external_id": "5"});
+            let changed = read(EXTERNAL_ID_CHANGED, &detail, &ids).change;
+            assert!(matches!(changed, Change::Unknown));
+            for name in ["user.identity_changed", "user.identity_created"] {
+                let kind = format!("zen:event-type:{name}");
+                assert!(matches!(read(&kind, &detail, &email).change, Change::Other));
+            }
         }
-        let identity = "zen:event-type:user.identity_changed";
+    }
+
+    #[test]
+    fn only_a_primary_email_counts() {
         let user = json!({"role": "end-user", "external_id": 5});
-        let email = |primary: bool, kind: &str| json!({"current": {"type": kind, "primary": primary, "value": "a@b.example"}});
-        assert!(matches!(
-            parse(identity, &user, &email(true, "email")).change,
-            Change::Email { .. }
-        ));
-        for other in [
-            email(false, "email"),
-            email(true, "phone_number"),
-            json!({}),
+        for (name, fields) in [
+            ("user.identity_changed", &["current"][..]),
+            ("user.identity_created", &["current", "identity"]),
         ] {
-            assert!(matches!(
-                parse(identity, &user, &other).change,
-                Change::Other
-            ));
+            let of = |field: &str, primary: bool, kind: &str| {
+                let identity = json!({"type": kind, "primary": primary, "value": " A@b.example"});
+                let event = json!({field: identity, "previous": null});
+                read(&format!("zen:event-type:{name}"), &user, &event).change
+            };
+            for field in ["current", "identity"] {
+                match of(field, true, "email") {
+                    Change::Email { external_id, email } if fields.contains(&field) => {
+                        assert_eq!(external_id.as_str(), "5");
+                        assert_eq!(email.as_str(), "a@b.example");
+                    }
+                    change => {
+                        assert!(!fields.contains(&field), "{name} {field}");
+                        assert!(matches!(change, Change::Other));
+                    }
+                }
+                for change in [of(field, false, "email"), of(field, true, "phone_number")] {
+                    assert!(matches!(change, Change::Other));
+                }
+            }
         }
     }
 
     #[test]
-    fn a_merge_names_who_stays() {
-        let read = parse(
-            "zen:event-type:user.merged",
-            &json!({"id": "10"}),
-            &json!({"user": {"id": 11}}),
-        );
-        let Change::Merged { gone, surviving } = read.change else {
-            panic!("another change");
-        };
-        assert_eq!((gone.as_str(), surviving.as_str()), ("10", "11"));
+    fn a_merge_names_two_users() {
+        let kind = "zen:event-type:user.merged";
+        let detail = json!({"id": "10"});
+        let merged = read(kind, &detail, &json!({"user": {"id": 11}}));
+        assert_eq!(merged.zendesk_id.as_deref(), Some("10"));
+        assert!(matches!(merged.change, Change::Merged { with } if with == "11"));
+        let with_nobody = read(kind, &detail, &json!({}));
+        assert!(matches!(with_nobody.change, Change::Unknown));
     }
 
     #[test]
-    fn what_is_no_event_is_refused() {
+    fn a_body_that_is_not_an_event_is_refused() {
         for body in [
             "",
             "null",
@@ -233,13 +223,11 @@ mod tests {
             r#"{"type":"x","id":"1"}"#,
             r#"{"type":"x","id":"","time":"2026-11-23T10:20:30Z"}"#,
         ] {
-            assert!(Event::parse(body.as_bytes()).is_err(), "{body}");
+            assert!(parse(body.as_bytes()).is_err(), "{body}");
         }
         let unknown =
             r#"{"type":"zen:event-type:user.created","id":"1","time":"2026-11-23T10:20:30Z"}"#;
-        assert!(matches!(
-            Event::parse(unknown.as_bytes()).unwrap().change,
-            Change::Other
-        ));
+        let unknown = parse(unknown.as_bytes()).unwrap();
+        assert!(matches!(unknown.change, Change::Other));
     }
 }

@@ -1,138 +1,100 @@
-//! `POST /webhooks/zendesk`: Zendesk says that a user's external id or email was changed.
+//! `POST /webhooks/zendesk`: Zendesk states that a user's external id or email was changed.
 //!
-//! A webhook only ever asks for a check: it records who became whom and which email to look at.
-//! What is true of it is read from Sunshine Conversations, as for every conflict.
+//! An event only ever asks for a check: the function records which id became which and which email
+//! to look at. A drain reads from Sunshine Conversations how things are, as for every conflict.
 
 mod config;
 mod event;
 mod signature;
+mod verifier;
 
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use serde_json::json;
-use shared::aws::secrets::{CachedSecret, Client};
-use shared::conflicts::{Scope, Table, TableError};
+use shared::aws::sdk::SdkConfig;
+use shared::aws::secrets::{self, CachedSecret};
+use shared::conflicts::{Change, Event, Recorded, Scope, Table};
 use shared::lambda::clock::now_millis;
 use shared::lambda::http::{Answer, Request};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
 
 pub use config::Config;
-pub use event::{Change, Event, NotAnEvent};
-pub use signature::{NotAuthentic, SigningSecrets, check_signature, check_timestamp};
+pub use event::{NotAnEvent, parse};
+pub use signature::{SignatureError, SigningSecrets, Timestamp};
+pub use verifier::{Verifier, VerifyError};
 
-/// What is kept back of a request's time, to answer that nothing could be recorded.
+/// How long the work may take. Zendesk hangs up after about ten seconds, without a second try, and
+/// the answer has to come within four, cold starts and the network aside.
+const WORK_LIMIT: Duration = Duration::from_millis(3_500);
+/// The part of a request's time that is kept back for the response.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 
 /// The function, ready for requests.
 pub struct ReceiveWebhook {
-    secrets: CachedSecret<SigningSecrets>,
+    verifier: Verifier,
     scope: Scope,
     table: Table,
 }
 
 impl ReceiveWebhook {
-    /// Gets everything ready that does not need a request: the signing secrets, from Secrets
-    /// Manager by `secrets_manager`.
-    pub async fn start(config: Config, secrets_manager: Client) -> Self {
-        let function = Self {
-            secrets: CachedSecret::new(
-                secrets_manager,
-                config.webhook_secret_id,
-                config.secret_ttl,
-            ),
+    /// Gets everything ready that does not need a request: the signing secrets, and a connection
+    /// to the table.
+    pub async fn start(config: Config, sdk: &SdkConfig) -> Self {
+        let secrets = CachedSecret::new(
+            secrets::client(sdk),
+            config.webhook_secret_id,
+            config.secret_ttl,
+        );
+        let table = Table::connect(sdk, config.conflicts.table);
+        let (verifier, ()) = tokio::join!(Verifier::start(secrets), table.warm_up());
+        Self {
+            verifier,
             scope: config.conflicts.scope,
-            table: Table::connect(config.conflicts.table).await,
-        };
-        function.secrets.warm_up().await;
-        function
+            table,
+        }
     }
 
-    /// Answers `{}` once what the event says is recorded; 503 where it could not be, so that
+    /// Answers `{}` once the event is recorded; 503 with `Retry-After` if it cannot be, so that
     /// Zendesk delivers it again.
     pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
         request.check_route(&Method::POST, "/webhooks/zendesk")?;
         let body = request.body_bytes()?;
-        self.authenticate(request, &body).await?;
-        let event = Event::parse(&body)
-            .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?;
+        let deadline = request.deadline.less(ANSWER_MARGIN).at_most(WORK_LIMIT);
+        self.verifier
+            .verify(&request.headers, &body, now_millis(), deadline)
+            .await?;
+        let event =
+            parse(&body).map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?;
 
-        let by = request.deadline.less(ANSWER_MARGIN);
-        let came_of_it = self.table.by(by, self.take(&event)).await?;
-        Ok(Answer::json(StatusCode::OK, &json!({}))?.metric(Metric::once(came_of_it)))
-    }
-
-    async fn authenticate(&self, request: &Request, body: &[u8]) -> Result<(), Problem> {
-        let timestamp = header(&request.headers, "x-zendesk-webhook-signature-timestamp")?;
-        let signature = header(&request.headers, "x-zendesk-webhook-signature")?;
-        check_timestamp(timestamp, now_millis())?;
-        let secrets = self.secrets.get(request.deadline).await?;
-        Ok(check_signature(&secrets.value, timestamp, body, signature)?)
-    }
-
-    /// Records an event, unless it was taken before, and answers the metric of it.
-    async fn take(&self, event: &Event) -> Result<&'static str, TableError> {
-        if self.table.has_seen(&event.id).await? {
-            return Ok("Replayed");
-        }
-        let recorded = self.record(event).await?;
-        // Last, so that an event whose effects failed is taken when it is delivered again.
-        self.table.mark_seen(&event.id).await?;
-        Ok(recorded)
-    }
-
-    /// Records what an event says, and answers the metric of it. Doing so twice changes nothing.
-    async fn record(&self, event: &Event) -> Result<&'static str, TableError> {
-        match &event.change {
-            Change::ExternalId {
-                previous,
-                current,
-                email,
-            } => {
-                if previous.as_ref() != Some(current) {
-                    self.table
-                        .record_change(&self.scope, previous.as_ref(), current, event.time)
-                        .await?;
-                }
-                if let Some(email) = email {
-                    self.table
-                        .ask_for_a_check(&self.scope, email, current, event.time)
-                        .await?;
-                }
-                Ok("ExternalIdChanged")
-            }
-            Change::Email { external_id, email } => {
-                self.table
-                    .ask_for_a_check(&self.scope, email, external_id, event.time)
-                    .await?;
-                Ok("EmailChanged")
-            }
-            Change::Merged { gone, surviving } => {
-                self.table.record_merge(gone, surviving, event.time).await?;
-                Ok("UserMerged")
-            }
-            Change::Other => Ok("Ignored"),
-        }
+        let recording = self.table.record_event(&self.scope, &event);
+        let recorded = self.table.by(deadline, recording).await?;
+        let metric = Metric::once(name(&event, recorded));
+        Ok(Answer::json(StatusCode::OK, &json!({}))?.metric(metric))
     }
 }
 
-/// The one value of a header.
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, NotAuthentic> {
-    let mut values = headers.get_all(name).iter();
-    values
-        .next()
-        .filter(|_| values.next().is_none())
-        .and_then(|value| value.to_str().ok())
-        .ok_or(NotAuthentic::MissingHeader)
+/// The metric that counts the event.
+fn name(event: &Event, recorded: Recorded) -> &'static str {
+    match (recorded, &event.change) {
+        (Recorded::Replayed, _) => "Replayed",
+        (Recorded::New, Change::ExternalId { .. }) => "ExternalIdChanged",
+        (Recorded::New, Change::Email { .. }) => "EmailChanged",
+        (Recorded::New, Change::Merged { .. }) => "UserMerged",
+        (Recorded::New | Recorded::Ignored, _) => "Ignored",
+    }
 }
 
-impl From<NotAuthentic> for Problem {
-    fn from(error: NotAuthentic) -> Self {
-        Self::new(
-            Code::InvalidSignature,
-            "this is no webhook of Zendesk with one of the configured secrets",
-        )
-        .because(error)
+impl From<VerifyError> for Problem {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::NoSecrets(error) => error.into(),
+            VerifyError::NotAuthentic(error) => Self::new(
+                Code::InvalidSignature,
+                "this is not a webhook of Zendesk with one of the configured secrets",
+            )
+            .because(error),
+        }
     }
 }

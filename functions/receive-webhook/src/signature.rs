@@ -1,7 +1,7 @@
 //! Zendesk's signature: base64 of HMAC-SHA256 over the timestamp and the raw body.
 //!
-//! Nothing stands between the two, so a byte could be moved from one to the other under the same
-//! signature, were the timestamp not read to the letter.
+//! Timestamp and body are concatenated without a separator, so the timestamp's format must be exact,
+//! or bytes could be shifted between them.
 //!
 //! Source: "Verifying webhook authenticity", Zendesk developer documentation.
 
@@ -16,67 +16,54 @@ use shared::lambda::clock::parse_millis;
 
 /// How old, or how far ahead, a timestamp may be.
 const TOLERANCE: Duration = Duration::from_mins(5);
-/// The secret that Zendesk publishes for tests: what it signs proves nothing.
+/// The secret that Zendesk publishes for tests. Anyone can sign with it.
 const PUBLISHED_TEST_SECRET: &str = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==";
 
-/// Why a request is not Zendesk's.
+/// Why a request is not a webhook of Zendesk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAuthentic {
-    /// One of the two headers is missing, or there more than once.
-    #[error("a signature header is missing")]
-    MissingHeader,
-    /// The timestamp is none.
+pub enum SignatureError {
+    /// A header is missing, or there more than once.
+    #[error("the header {0} is missing or there more than once")]
+    MissingHeader(&'static str),
+    /// The timestamp does not have the one format that it may have.
     #[error("the timestamp is malformed")]
     MalformedTimestamp,
     /// The timestamp is more than 5 minutes away.
     #[error("the timestamp is more than 5 minutes away")]
     StaleTimestamp,
-    /// No secret made this signature.
-    #[error("the signature is wrong")]
+    /// The secret that Zendesk publishes for tests made this signature.
+    #[error(
+        "the delivery is signed with Zendesk's published test secret: use the secret that the \
+         webhook's page in Admin Center reveals"
+    )]
+    PublishedTestSecret,
+    /// No configured secret made this signature.
+    #[error("no configured secret made this signature")]
     WrongSignature,
 }
 
-/// The webhook's signing secrets, out of `{"signingSecrets":["…", …]}`: several, for a rollover.
-pub struct SigningSecrets(Vec<Key>);
+/// A timestamp that can be signed: `YYYY-MM-DDTHH:MM:SSZ`, with a fraction or without, and not more
+/// than 5 minutes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timestamp<'a>(&'a str);
 
-impl Secret for SigningSecrets {
-    fn from_json(object: &Map<String, Value>) -> Result<Self, WrongShape> {
-        let wrong = || WrongShape {
-            field: "signingSecrets".to_owned(),
-            expected: "a list of secrets that are not empty, none of them Zendesk's published test secret",
-        };
-        let secrets = object
-            .get("signingSecrets")
-            .and_then(Value::as_array)
-            .filter(|secrets| !secrets.is_empty())
-            .ok_or_else(wrong)?;
-        let keys: Option<Vec<Key>> = secrets
-            .iter()
-            .map(|secret| {
-                let secret = secret.as_str()?;
-                let is_secret = !secret.is_empty() && secret != PUBLISHED_TEST_SECRET;
-                is_secret.then(|| Key::new(HMAC_SHA256, secret.as_bytes()))
-            })
-            .collect();
-        keys.map(Self).ok_or_else(wrong)
+impl<'a> Timestamp<'a> {
+    /// Checks `timestamp` against `now`, in milliseconds since 1970.
+    pub fn parse(timestamp: &'a str, now: u64) -> Result<Self, SignatureError> {
+        let time = Some(timestamp)
+            .filter(|timestamp| has_exact_format(timestamp))
+            .and_then(parse_millis)
+            .ok_or(SignatureError::MalformedTimestamp)?;
+        if Duration::from_millis(time.abs_diff(now)) <= TOLERANCE {
+            Ok(Self(timestamp))
+        } else {
+            Err(SignatureError::StaleTimestamp)
+        }
     }
 }
 
-/// Checks that `timestamp` is one, and within 5 minutes of `now`, in milliseconds since 1970.
-pub fn check_timestamp(timestamp: &str, now: u64) -> Result<(), NotAuthentic> {
-    let time = Some(timestamp)
-        .filter(|timestamp| is_strict(timestamp))
-        .and_then(parse_millis)
-        .ok_or(NotAuthentic::MalformedTimestamp)?;
-    if Duration::from_millis(time.abs_diff(now)) <= TOLERANCE {
-        Ok(())
-    } else {
-        Err(NotAuthentic::StaleTimestamp)
-    }
-}
-
-/// `YYYY-MM-DDTHH:MM:SSZ`, with a fraction or without: nothing can be added to or taken from it.
-fn is_strict(timestamp: &str) -> bool {
+/// Whether nothing can be added to or taken from `timestamp` without making it malformed.
+fn has_exact_format(timestamp: &str) -> bool {
     let Some((seconds, fraction)) = timestamp
         .strip_suffix('Z')
         .and_then(|time| time.split_at_checked("YYYY-MM-DDTHH:MM:SS".len()))
@@ -96,22 +83,57 @@ fn is_strict(timestamp: &str) -> bool {
     is_fraction && seconds.bytes().enumerate().all(fits)
 }
 
-/// Checks that one of `secrets` signed `timestamp` and `body`, in constant time for each.
-pub fn check_signature(
-    secrets: &SigningSecrets,
-    timestamp: &str,
-    body: &[u8],
-    signature: &str,
-) -> Result<(), NotAuthentic> {
-    let signature = BASE64
-        .decode(signature)
-        .map_err(|_| NotAuthentic::WrongSignature)?;
-    let signed = [timestamp.as_bytes(), body].concat();
-    let is_ours = secrets
-        .0
-        .iter()
-        .any(|key| hmac::verify(key, &signed, &signature).is_ok());
-    is_ours.then_some(()).ok_or(NotAuthentic::WrongSignature)
+/// The webhook's signing secrets, from `{"signingSecrets":["…", …]}`: several during a rollover.
+pub struct SigningSecrets(Vec<Key>);
+
+impl SigningSecrets {
+    /// Checks that one of the secrets signed `timestamp` and `body`, in constant time for each.
+    pub fn verify(
+        &self,
+        timestamp: Timestamp<'_>,
+        body: &[u8],
+        signature: &str,
+    ) -> Result<(), SignatureError> {
+        let signature = BASE64
+            .decode(signature)
+            .map_err(|_| SignatureError::WrongSignature)?;
+        let signed = [timestamp.0.as_bytes(), body].concat();
+        let made = |key: &Key| hmac::verify(key, &signed, &signature).is_ok();
+        if self.0.iter().any(made) {
+            Ok(())
+        } else if made(&key(PUBLISHED_TEST_SECRET)) {
+            Err(SignatureError::PublishedTestSecret)
+        } else {
+            Err(SignatureError::WrongSignature)
+        }
+    }
+}
+
+impl Secret for SigningSecrets {
+    fn from_json(object: &Map<String, Value>) -> Result<Self, WrongShape> {
+        let wrong = || WrongShape {
+            field: "signingSecrets".to_owned(),
+            expected: "a list of secrets that are not empty, none of them Zendesk's published test secret",
+        };
+        let secrets = object
+            .get("signingSecrets")
+            .and_then(Value::as_array)
+            .filter(|secrets| !secrets.is_empty())
+            .ok_or_else(wrong)?;
+        let keys: Option<Vec<Key>> = secrets
+            .iter()
+            .map(|secret| {
+                let secret = secret.as_str()?;
+                let is_secret = !secret.is_empty() && secret != PUBLISHED_TEST_SECRET;
+                is_secret.then(|| key(secret))
+            })
+            .collect();
+        keys.map(Self).ok_or_else(wrong)
+    }
+}
+
+fn key(secret: &str) -> Key {
+    Key::new(HMAC_SHA256, secret.as_bytes())
 }
 
 #[cfg(test)]
@@ -127,6 +149,14 @@ mod tests {
         SigningSecrets::from_json(json!({ "signingSecrets": secrets }).as_object().unwrap())
     }
 
+    fn now() -> u64 {
+        parse_millis(TIMESTAMP).unwrap()
+    }
+
+    fn check(secrets: &SigningSecrets, body: &[u8], signature: &str) -> Result<(), SignatureError> {
+        secrets.verify(Timestamp::parse(TIMESTAMP, now())?, body, signature)
+    }
+
     fn sign(secret: &str, timestamp: &str, body: &[u8]) -> String {
         let key = Key::new(HMAC_SHA256, secret.as_bytes());
         BASE64.encode(hmac::sign(&key, &[timestamp.as_bytes(), body].concat()))
@@ -137,15 +167,23 @@ mod tests {
         let known = secrets(&json!(["old", "new"])).unwrap();
         for secret in ["old", "new"] {
             let signature = sign(secret, TIMESTAMP, BODY);
-            assert_eq!(check_signature(&known, TIMESTAMP, BODY, &signature), Ok(()));
+            assert_eq!(check(&known, BODY, &signature), Ok(()));
         }
         for secret in ["", "other", "ol"] {
             let signature = sign(secret, TIMESTAMP, BODY);
-            assert!(check_signature(&known, TIMESTAMP, BODY, &signature).is_err());
+            assert!(check(&known, BODY, &signature).is_err());
         }
         for signature in ["", "=", "not base64", &sign("old", TIMESTAMP, BODY)[1..]] {
-            assert!(check_signature(&known, TIMESTAMP, BODY, signature).is_err());
+            assert!(check(&known, BODY, signature).is_err());
         }
+    }
+
+    #[test]
+    fn the_published_test_secret_is_recognized_and_refused() {
+        let known = secrets(&json!(["secret"])).unwrap();
+        let signature = sign(PUBLISHED_TEST_SECRET, TIMESTAMP, BODY);
+        let refused = check(&known, BODY, &signature);
+        assert_eq!(refused, Err(SignatureError::PublishedTestSecret));
     }
 
     #[test]
@@ -168,31 +206,31 @@ mod tests {
 
     #[test]
     fn a_timestamp_is_within_five_minutes() {
-        let now = parse_millis(TIMESTAMP).unwrap();
+        let now = now();
         let five_minutes = 300_000;
         for near in [now, now + five_minutes, now - five_minutes] {
-            assert_eq!(check_timestamp(TIMESTAMP, near), Ok(()));
+            assert!(Timestamp::parse(TIMESTAMP, near).is_ok());
         }
         for far in [now + five_minutes + 1, now - five_minutes - 1, 0] {
             assert_eq!(
-                check_timestamp(TIMESTAMP, far),
-                Err(NotAuthentic::StaleTimestamp)
+                Timestamp::parse(TIMESTAMP, far),
+                Err(SignatureError::StaleTimestamp)
             );
         }
-        assert_eq!(check_timestamp("2026-11-23T10:20:30.123Z", now), Ok(()));
+        assert!(Timestamp::parse("2026-11-23T10:20:30.123Z", now).is_ok());
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { rng_seed: proptest::test_runner::RngSeed::Fixed(5), ..ProptestConfig::default() })]
 
-        /// Whatever is moved over the border, the timestamp is none any more.
+        /// A timestamp is malformed once bytes are moved between it and the body.
         #[test]
         fn no_byte_moves_between_timestamp_and_body(body in "[ -~]{1,40}", moved in 1_usize..40) {
-            let now = parse_millis(TIMESTAMP).unwrap();
+            let now = now();
             let shorter = &TIMESTAMP[..TIMESTAMP.len() - moved.min(TIMESTAMP.len())];
-            prop_assert!(check_timestamp(shorter, now).is_err());
+            prop_assert!(Timestamp::parse(shorter, now).is_err());
             let longer = format!("{TIMESTAMP}{}", &body[..moved.min(body.len())]);
-            prop_assert!(check_timestamp(&longer, now).is_err());
+            prop_assert!(Timestamp::parse(&longer, now).is_err());
         }
 
         #[test]
@@ -201,7 +239,7 @@ mod tests {
             let signature = sign("secret", TIMESTAMP, BODY);
             let mut body = BODY.to_vec();
             body[byte] ^= 1_u8 << bit;
-            prop_assert!(check_signature(&known, TIMESTAMP, &body, &signature).is_err());
+            prop_assert!(check(&known, &body, &signature).is_err());
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
+use shared::aws::sdk::SdkConfig;
 use shared::conflicts::{Conflict, ConflictId, Lineage, Scope, Source, State, Table};
 use shared::identity::caller::{Caller, Callers};
 use shared::lambda::clock::now_millis;
@@ -38,14 +39,15 @@ struct ReportAnswer {
 }
 
 impl ReportConflict {
-    /// Gets everything ready that does not need a request: the issuer's keys.
-    pub async fn start(config: Config) -> Self {
+    /// Gets everything ready that does not need a request: the issuer's keys, and a connection to
+    /// the table.
+    pub async fn start(config: Config, sdk: &SdkConfig) -> Self {
         let function = Self {
             callers: config.callers,
             scope: config.conflicts.scope,
-            table: Table::connect(config.conflicts.table).await,
+            table: Table::connect(sdk, config.conflicts.table),
         };
-        function.callers.warm_up().await;
+        tokio::join!(function.callers.warm_up(), function.table.warm_up());
         function
     }
 

@@ -1,4 +1,4 @@
-//! What webhooks told of external ids: which became which.
+//! The changes of external ids that events state: which id became which.
 //!
 //! The changes from and to an external id are one item, `external-id#` and a hash of the id, `sk`
 //! `changes`. They are a set in the order of their signed times, so neither the order nor the
@@ -8,20 +8,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::draft::{Draft, Key};
 use super::id::Scope;
 use super::lineage::{Lineage, Source};
 use super::table::{Table, TableError};
 use crate::identity::external_id::ExternalId;
-use crate::lambda::clock::now_millis;
 
 /// How long a change is kept: as long as it can count.
 pub(super) const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
 /// How many changes of one external id are kept. More than two prove nothing already.
 const MAX_CHANGES: usize = 50;
 /// How many changes are followed.
-pub(super) const MAX_HOPS: usize = 10;
+const MAX_HOPS: usize = 10;
 
-/// That an external id became another. `previous` is empty where a user had none before.
+/// An external id became another. `previous` is empty if the user had none before.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Change {
@@ -40,71 +40,18 @@ struct History {
 }
 
 /// What the changes say of two external ids.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Told {
-    /// That the one became the other.
+    /// The one became the other.
     Became(Lineage),
     /// Nothing.
     Nothing,
-    /// Something else: the one became another or was given to somebody again, the other is no
+    /// Something else: the one became another or was given to another user again, the other is no
     /// longer current, or a circle.
     Otherwise,
 }
 
 impl Table {
-    /// Records that the external id `previous` became `current` at `time`; or, without `previous`,
-    /// that `current` was given to somebody who had none.
-    pub async fn record_change(
-        &self,
-        scope: &Scope,
-        previous: Option<&ExternalId>,
-        current: &ExternalId,
-        time: u64,
-    ) -> Result<(), TableError> {
-        let change = Change {
-            time,
-            previous: previous
-                .map(ExternalId::as_str)
-                .unwrap_or_default()
-                .to_owned(),
-            current: current.as_str().to_owned(),
-        };
-        let of_previous = async {
-            match previous {
-                Some(previous) => self.add_change(scope, previous, &change).await,
-                None => Ok(()),
-            }
-        };
-        tokio::try_join!(of_previous, self.add_change(scope, current, &change))?;
-        Ok(())
-    }
-
-    async fn add_change(
-        &self,
-        scope: &Scope,
-        id: &ExternalId,
-        change: &Change,
-    ) -> Result<(), TableError> {
-        loop {
-            let mut history = self.history(scope, id.as_str()).await?;
-            if history.changes.contains(change) {
-                return Ok(());
-            }
-            history.add(change.clone(), id);
-            let (pk, version) = (key(scope, id.as_str()), history.version);
-            if self
-                .put_greater(&pk, "changes", &history, "version", version)
-                .await?
-            {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn history(&self, scope: &Scope, id: &str) -> Result<History, TableError> {
-        let history = self.read(&key(scope, id), "changes").await?;
-        Ok(history.unwrap_or_default())
-    }
-
     /// What the changes say of `previous` and `current`, whatever lies between.
     pub async fn told_of(
         &self,
@@ -112,63 +59,108 @@ impl Table {
         previous: &str,
         current: &str,
     ) -> Result<Told, TableError> {
-        let of_previous = self.history(scope, previous).await?;
-        let otherwise = if of_previous.changes.iter().any(|it| it.previous == previous) {
-            Told::Otherwise
-        } else {
-            Told::Nothing
-        };
-        // From the current one back, because that is the one whose user asks.
-        let of_current = self.history(scope, current).await?;
-        let mut arrival = arrival_of(&of_current.changes, current);
-        for _ in 0..MAX_HOPS {
-            let Some(change) = arrival.filter(|it| !it.previous.is_empty()) else {
-                break;
-            };
-            if change.previous == previous {
-                return Ok(if of_previous.is_only_left_by(&change) {
-                    Told::Became(Lineage {
-                        previous: previous.to_owned(),
-                        current: current.to_owned(),
-                        source: Source::Webhook,
-                        // Who signed up with the previous id after this is somebody else.
-                        time: change.time,
-                    })
-                } else {
-                    otherwise
-                });
-            }
-            let between = self.history(scope, &change.previous).await?;
-            arrival = arrival_of(between.until(&change), &change.previous);
-        }
-        Ok(otherwise)
-    }
-
-    /// What became of `external_id` after `time`.
-    pub(super) async fn became_since(
-        &self,
-        scope: &Scope,
-        external_id: &ExternalId,
-        time: u64,
-    ) -> Result<String, TableError> {
-        let (mut reached, mut time) = (external_id.as_str().to_owned(), time);
-        for _ in 0..MAX_HOPS {
-            let history = self.history(scope, &reached).await?;
-            let is_later = |it: &Change| it.previous == reached && it.time > time;
-            match history.changes.into_iter().find(is_later) {
-                Some(later) => (reached, time) = (later.current, later.time),
-                None => break,
-            }
-        }
-        Ok(reached)
+        self.transact(|draft| told_of(draft, scope, previous, current))
+            .await
     }
 }
 
+/// Records that the external id `previous` became `current` at `time`; or, without `previous`, that
+/// a user who had none got `current`.
+pub(super) fn record_change(
+    draft: &mut Draft<'_>,
+    scope: &Scope,
+    previous: Option<&ExternalId>,
+    current: &ExternalId,
+    time: u64,
+    now: u64,
+) -> Result<(), TableError> {
+    let change = Change {
+        time,
+        previous: previous
+            .map(|id| id.as_str().to_owned())
+            .unwrap_or_default(),
+        current: current.as_str().to_owned(),
+    };
+    for id in previous.into_iter().chain([current]) {
+        let mut history = history(draft, scope, id.as_str())?;
+        if !history.changes.contains(&change) {
+            history.add(change.clone(), id, now);
+            draft.put(changes_key(scope, id.as_str()), &history)?;
+        }
+    }
+    Ok(())
+}
+
+/// What the changes say of `previous` and `current`, whatever lies between.
+pub(super) fn told_of(
+    draft: &mut Draft<'_>,
+    scope: &Scope,
+    previous: &str,
+    current: &str,
+) -> Result<Told, TableError> {
+    let of_previous = history(draft, scope, previous)?;
+    let otherwise = if of_previous.changes.iter().any(|it| it.previous == previous) {
+        Told::Otherwise
+    } else {
+        Told::Nothing
+    };
+    // Backwards from the current id, because its user is the one who asks.
+    let of_current = history(draft, scope, current)?;
+    let mut arrival = arrival_of(&of_current.changes, current);
+    for _ in 0..MAX_HOPS {
+        let Some(change) = arrival.filter(|it| !it.previous.is_empty()) else {
+            break;
+        };
+        if change.previous == previous {
+            return Ok(if of_previous.is_only_left_by(&change) {
+                Told::Became(Lineage {
+                    previous: previous.to_owned(),
+                    current: current.to_owned(),
+                    source: Source::Webhook,
+                    // A user who signed up with the previous id after this is another person.
+                    time: change.time,
+                })
+            } else {
+                otherwise
+            });
+        }
+        let between = history(draft, scope, &change.previous)?;
+        arrival = arrival_of(between.until(&change), &change.previous);
+    }
+    Ok(otherwise)
+}
+
+/// The external id that `external_id` became after `time`.
+pub(super) fn successor(
+    draft: &mut Draft<'_>,
+    scope: &Scope,
+    external_id: &ExternalId,
+    time: u64,
+) -> Result<String, TableError> {
+    let (mut reached, mut time) = (external_id.as_str().to_owned(), time);
+    for _ in 0..MAX_HOPS {
+        let history = history(draft, scope, &reached)?;
+        let is_later = |it: &Change| it.previous == reached && it.time > time;
+        match history.changes.into_iter().find(is_later) {
+            Some(later) => (reached, time) = (later.current, later.time),
+            None => break,
+        }
+    }
+    Ok(reached)
+}
+
+fn history(draft: &mut Draft<'_>, scope: &Scope, id: &str) -> Result<History, TableError> {
+    Ok(draft.get(&changes_key(scope, id))?.unwrap_or_default())
+}
+
+fn changes_key(scope: &Scope, id: &str) -> Key {
+    (partition(scope, id), "changes")
+}
+
 impl History {
-    fn add(&mut self, change: Change, id: &ExternalId) {
+    fn add(&mut self, change: Change, id: &ExternalId, now: u64) {
         self.version += 1;
-        let now = now_millis().max(change.time);
-        self.expires_at = self.expires_at.max(expiry(now, KEPT_FOR));
+        self.expires_at = self.expires_at.max(expiry(now.max(change.time), KEPT_FOR));
         self.changes.push(change);
         // An id that came and went in the same moment came first.
         self.changes
@@ -177,8 +169,8 @@ impl History {
         self.changes.drain(..surplus);
     }
 
-    /// Whether the external id's only other change is the one by which it came to be. Had it been
-    /// left twice, or given to somebody again, nobody could tell its holders apart.
+    /// Whether the external id's only other change is the one by which it came to be. If it was
+    /// left twice, or given to another user again, its holders could not be told apart.
     fn is_only_left_by(&self, change: &Change) -> bool {
         match self.changes.as_slice() {
             [left] => left == change,
@@ -195,22 +187,22 @@ impl History {
     }
 }
 
-/// The last of `changes`, where by it the external id `id` came to be. None where it is the other
-/// way round, or where it had come to be already and was not left in between.
+/// The latest change, if it assigned `id` while `id` was free.
 fn arrival_of(changes: &[Change], id: &str) -> Option<Change> {
     let (last, before) = changes.split_last()?;
     let was_free = before.last().is_none_or(|it| it.previous == id);
     (last.current == id && was_free).then(|| last.clone())
 }
 
-pub(super) fn key(scope: &Scope, external_id: &str) -> String {
+/// The partition of everything that is kept of an external id.
+pub fn partition(scope: &Scope, external_id: &str) -> String {
     format!(
         "external-id#{}",
         scope.hash(&format!("external-id:{external_id}"))
     )
 }
 
-/// When something that is kept so long after `time` expires, in seconds since 1970.
+/// When an item that is kept so long after `time` expires, in seconds since 1970.
 pub(super) fn expiry(time: u64, kept_for: Duration) -> u64 {
     Duration::from_millis(time)
         .saturating_add(kept_for)

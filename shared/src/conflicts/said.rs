@@ -1,18 +1,18 @@
-//! What operators said of external ids.
+//! Statements of operators: an external id became another.
 //!
-//! It is in the conflict's record too, but that one is found by an email. Who is given an external
-//! id after somebody else has another email, or none, and a command that is sent twice must not
-//! reach that person. So it is kept by external id as well: `pk` `external-id#` and a hash of it,
-//! `sk` `said`.
+//! They are in the conflict's record too, but that one is found by an email. The new holder of a
+//! reassigned external id has a different email, and a repeated `resolve` must not hit that person.
+//! So they are kept by external id as well: `pk` `external-id#` and a hash of it, `sk` `said`.
 
 use serde::{Deserialize, Serialize};
 
-use super::history::{KEPT_FOR, expiry, key};
+use super::draft::{Draft, Key};
+use super::history::{KEPT_FOR, expiry, partition};
 use super::id::Scope;
 use super::lineage::Lineage;
 use super::table::{Table, TableError};
 
-/// How much is kept of one external id. The first words are: they are what a later one repeats.
+/// Maximum statements per external id. The oldest are kept; later ones only repeat them.
 const MAX_KEPT: usize = 50;
 
 #[derive(Default, Serialize, Deserialize)]
@@ -24,37 +24,35 @@ struct Said {
 }
 
 impl Table {
-    /// What operators said that `previous` became.
+    /// What operators stated that `previous` became.
     pub async fn said_of(&self, scope: &Scope, previous: &str) -> Result<Vec<Lineage>, TableError> {
-        Ok(self.said(scope, previous).await?.lineages)
+        self.transact(|draft| Ok(said(draft, &key(scope, previous))?.lineages))
+            .await
     }
 
-    /// Records what an operator says, unless it was said before.
+    /// Records what an operator states, unless it is known already.
     pub async fn record_said(&self, scope: &Scope, lineage: &Lineage) -> Result<(), TableError> {
-        loop {
-            let mut said = self.said(scope, &lineage.previous).await?;
-            let is_known = said
-                .lineages
-                .iter()
-                .any(|known| known.says_the_same(lineage));
-            if is_known || said.lineages.len() >= MAX_KEPT {
-                return Ok(());
+        let key = key(scope, &lineage.previous);
+        self.transact(|draft| {
+            let mut said = said(draft, &key)?;
+            let mut known = said.lineages.iter();
+            let is_known = known.any(|known| known.says_the_same(lineage));
+            if !is_known && said.lineages.len() < MAX_KEPT {
+                said.version += 1;
+                said.expires_at = said.expires_at.max(expiry(lineage.time, KEPT_FOR));
+                said.lineages.push(lineage.clone());
+                draft.put(key.clone(), &said)?;
             }
-            said.version += 1;
-            said.expires_at = said.expires_at.max(expiry(lineage.time, KEPT_FOR));
-            said.lineages.push(lineage.clone());
-            let (pk, version) = (key(scope, &lineage.previous), said.version);
-            if self
-                .put_greater(&pk, "said", &said, "version", version)
-                .await?
-            {
-                return Ok(());
-            }
-        }
+            Ok(())
+        })
+        .await
     }
+}
 
-    async fn said(&self, scope: &Scope, previous: &str) -> Result<Said, TableError> {
-        let said = self.read(&key(scope, previous), "said").await?;
-        Ok(said.unwrap_or_default())
-    }
+fn key(scope: &Scope, previous: &str) -> Key {
+    (partition(scope, previous), "said")
+}
+
+fn said(draft: &mut Draft<'_>, key: &Key) -> Result<Said, TableError> {
+    Ok(draft.get(key)?.unwrap_or_default())
 }

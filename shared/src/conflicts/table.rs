@@ -19,7 +19,6 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 use tokio::time::timeout_at;
@@ -27,6 +26,7 @@ use tokio::time::timeout_at;
 use super::id::ConflictId;
 use super::record::Conflict;
 use super::state::State;
+use crate::aws::sdk::{SdkConfig, failure, rehearse};
 use crate::lambda::clock::now_millis;
 use crate::lambda::deadline::Deadline;
 use crate::lambda::problem::{Code, Problem};
@@ -34,7 +34,7 @@ use crate::lambda::problem::{Code, Problem};
 /// The index of what is due has one partition: a deployment has few conflicts at a time.
 const DUE_SHARD: &str = "0";
 
-type Item = HashMap<String, AttributeValue>;
+pub(super) type Item = HashMap<String, AttributeValue>;
 /// Where a listing goes on.
 pub type Position = Item;
 
@@ -65,8 +65,8 @@ impl From<TableError> for Problem {
 /// The table.
 #[derive(Clone)]
 pub struct Table {
-    client: Client,
-    name: String,
+    pub(super) client: Client,
+    pub(super) name: String,
 }
 
 /// That this run, and no other, may call Sunshine Conversations.
@@ -82,16 +82,14 @@ enum Put {
 }
 
 impl Table {
-    /// The table `name`, reached by the SDK's standard variables.
-    pub async fn connect(name: String) -> Self {
-        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    /// The table `name`.
+    pub fn connect(sdk: &SdkConfig, name: String) -> Self {
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(1))
             .operation_attempt_timeout(Duration::from_secs(2))
             .operation_timeout(Duration::from_secs(6))
             .build();
         let client = Client::from_conf(
-            aws_sdk_dynamodb::config::Builder::from(&config)
+            aws_sdk_dynamodb::config::Builder::from(sdk)
                 .timeout_config(timeouts)
                 .retry_config(RetryConfig::standard().with_max_attempts(4))
                 .build(),
@@ -102,6 +100,13 @@ impl Table {
     /// The table `name`, reached by `client`.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
+    }
+
+    /// Opens the connection, for init: the first request does not wait for it. Nothing is sent.
+    pub async fn warm_up(&self) {
+        let put = self.client.put_item().table_name(&self.name);
+        // Boxed, because the SDK's futures are large.
+        rehearse(Box::pin(put.item("pk", string("rehearsal")).send())).await;
     }
 
     /// `work` on the table, unless the deadline comes first.
@@ -249,35 +254,19 @@ impl Table {
         .map(drop)
     }
 
-    /// Writes `content` under a key, unless its `field` there is as great as `value` or greater.
-    /// Answers whether it was written.
-    pub(super) async fn put_greater(
-        &self,
-        pk: &str,
-        sk: &str,
-        content: &impl Serialize,
-        field: &str,
-        value: u64,
-    ) -> Result<bool, TableError> {
-        let mut item: Item = to_item(content).map_err(|_| TableError::Malformed)?;
-        item.insert("pk".to_owned(), string(pk));
-        item.insert("sk".to_owned(), string(sk));
-        let put = self
-            .put_item(&item, |put| {
-                put.condition_expression("attribute_not_exists(pk) OR #field < :value")
-                    .expression_attribute_names("#field", field)
-                    .expression_attribute_values(":value", number(value))
-            })
-            .await?;
-        Ok(matches!(put, Put::Written))
-    }
-
     /// Reads what is under a key.
     pub(super) async fn read<T: DeserializeOwned>(
         &self,
         pk: &str,
         sk: &str,
     ) -> Result<Option<T>, TableError> {
+        let item = self.read_item(pk, sk).await?;
+        item.map(|item| from_item(item).map_err(|_| TableError::Malformed))
+            .transpose()
+    }
+
+    /// Reads the item that is under a key.
+    pub(super) async fn read_item(&self, pk: &str, sk: &str) -> Result<Option<Item>, TableError> {
         let get = self
             .client
             .get_item()
@@ -287,10 +276,7 @@ impl Table {
             .consistent_read(true)
             .send();
         let answer = Box::pin(get).await.map_err(|error| unavailable(&error))?;
-        answer
-            .item
-            .map(|item| from_item(item).map_err(|_| TableError::Malformed))
-            .transpose()
+        Ok(answer.item)
     }
 
     /// One conditional put. The SDK repeats a put whose answer was lost, and the second one then
@@ -300,7 +286,7 @@ impl Table {
         item: &Item,
         condition: impl FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder,
     ) -> Result<Put, TableError> {
-        let mark = string(format!("{:032x}", fastrand::u128(..)));
+        let mark = write_id();
         let put = self
             .client
             .put_item()
@@ -324,11 +310,11 @@ impl Table {
     }
 }
 
-fn conflict_key(id: &ConflictId) -> String {
+pub(super) fn conflict_key(id: &ConflictId) -> String {
     format!("conflict#{id}")
 }
 
-fn conflict_item(conflict: &Conflict) -> Result<Item, TableError> {
+pub(super) fn conflict_item(conflict: &Conflict) -> Result<Item, TableError> {
     let mut item: Item = to_item(conflict).map_err(|_| TableError::Malformed)?;
     item.insert("pk".to_owned(), string(conflict_key(&conflict.conflict_id)));
     item.insert("sk".to_owned(), string("conflict"));
@@ -358,7 +344,12 @@ fn read_all(items: Option<Vec<Item>>) -> Vec<Conflict> {
     .collect()
 }
 
-fn string(value: impl Into<String>) -> AttributeValue {
+/// The mark of one write.
+pub(super) fn write_id() -> AttributeValue {
+    string(format!("{:032x}", fastrand::u128(..)))
+}
+
+pub(super) fn string(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
@@ -366,14 +357,6 @@ fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The SDK's own words may quote the item, so only the code is kept.
-fn unavailable<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> TableError {
-    let why = match error {
-        SdkError::ServiceError(refusal) => refusal.err().code().unwrap_or("no code"),
-        SdkError::TimeoutError(_) => "timeout",
-        SdkError::DispatchFailure(_) => "connection failed",
-        SdkError::ResponseError(_) => "unreadable answer",
-        _ => "the request could not be made",
-    };
-    TableError::Unavailable(why.to_owned())
+pub(super) fn unavailable<E: ProvideErrorMetadata>(error: &SdkError<E>) -> TableError {
+    TableError::Unavailable(failure(error).why)
 }

@@ -10,13 +10,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 static FUNCTION: OnceLock<&'static str> = OnceLock::new();
 
 /// The crates whose log targets are ours.
-const OWN_TARGETS: [&str; 6] = [
+const OWN_TARGETS: [&str; 7] = [
     "shared",
     "sign_token",
     "report_conflict",
     "clean_conflicts",
     "exchange_identity",
     "receive_webhook",
+    "erase_person",
 ];
 
 /// The name that was passed to [`init`]; `None` in a test or a benchmark.

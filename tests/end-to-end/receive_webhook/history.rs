@@ -1,8 +1,8 @@
-//! What the changes that webhooks told say of two external ids, read from the embedded DynamoDB.
+//! What the changes that events state say of two external ids, read from the embedded DynamoDB.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
-use shared::conflicts::{Scope, Table, Told};
+use shared::conflicts::{Change, Event, Recorded, Scope, Table, Told};
 use shared::identity::external_id::ExternalId;
 
 use super::*;
@@ -41,14 +41,33 @@ impl History {
         history
     }
 
+    /// Records a change, as an event of its own each time.
     async fn tell(&self, (time, previous, current): (u64, &str, &str)) {
         let id = |id: &str| ExternalId::try_from(id.to_owned());
-        let previous = id(previous).ok();
-        let current = id(current).unwrap();
-        let recorded = self
-            .table
-            .record_change(&self.scope, previous.as_ref(), &current, time);
-        recorded.await.unwrap();
+        let change = Change::ExternalId {
+            previous: id(previous).ok(),
+            current: id(current).unwrap(),
+            email: None,
+        };
+        self.record(time, None, change).await;
+    }
+
+    async fn record(&self, time: u64, zendesk_id: Option<&str>, change: Change) {
+        let event = Event {
+            id: rand::random::<u128>().to_string(),
+            time,
+            zendesk_id: zendesk_id.map(str::to_owned),
+            change,
+        };
+        let recorded = self.table.record_event(&self.scope, &event).await;
+        assert_ne!(recorded.unwrap(), Recorded::Replayed);
+    }
+
+    /// Everything that is recorded but the ids of events.
+    fn items(&self) -> Vec<Value> {
+        let mut items = self.aws.items(TABLE);
+        items.retain(|item| item["sk"] != "seen");
+        items
     }
 
     /// The time of the change, `nothing` or `otherwise`.
@@ -214,11 +233,11 @@ async fn an_id_that_was_given_to_somebody_again_proves_nothing() {
 #[tokio::test]
 async fn an_older_event_replaces_nothing_and_a_repeated_one_writes_nothing() {
     let history = History::of(&[(20, "A", "B"), (10, "Z", "A")]).await;
-    let before = history.aws.items(TABLE);
+    let before = history.items();
     for change in [(20, "A", "B"), (10, "Z", "A")] {
         history.tell(change).await;
     }
-    assert_eq!(history.aws.items(TABLE), before);
+    assert_eq!(history.items(), before);
     history
         .assert_told(&[("A", "B", "20"), ("Z", "B", "10")])
         .await;
@@ -230,7 +249,7 @@ async fn changes_told_at_once_are_all_kept() {
     let names: Vec<String> = (0..20).map(|number| format!("to-{number}")).collect();
     let told = names.iter().map(|name| history.tell((10, "A", name)));
     futures_util::future::join_all(told).await;
-    let items = history.aws.items(TABLE);
+    let items = history.items();
     let most = items
         .iter()
         .map(|item| item["changes"].as_array().unwrap().len());
@@ -250,34 +269,75 @@ async fn apps_and_brands_are_kept_apart() {
     }
 }
 
-#[tokio::test]
-async fn a_merge_is_followed_to_who_is_left() {
-    let history = History::start().await;
-    let table = &history.table;
-    for (gone, surviving, time) in [("2", "3", 20), ("1", "2", 10), ("1", "9", 5)] {
-        table.record_merge(gone, surviving, time).await.unwrap();
+/// What is known of a Support user: the external id, and its time.
+async fn support_user(history: &History, id: &str) -> (Option<String>, u64) {
+    let user = history.table.support_user(id).await.unwrap().unwrap();
+    (user.external_id().map(str::to_owned), user.time())
+}
+
+fn became(current: &str) -> Change {
+    Change::ExternalId {
+        previous: None,
+        current: ExternalId::try_from(current.to_owned()).unwrap(),
+        email: None,
     }
-    assert_eq!(table.merged_into("1").await.unwrap().as_deref(), Some("3"));
-    assert_eq!(table.merged_into("2").await.unwrap().as_deref(), Some("3"));
-    assert_eq!(table.merged_into("3").await.unwrap(), None);
-    table.record_merge("3", "1", 30).await.unwrap();
-    assert_eq!(table.merged_into("1").await.unwrap(), None, "a circle");
 }
 
 #[tokio::test]
-async fn an_event_is_known_for_a_day() {
+async fn the_latest_event_states_the_external_id_of_a_support_user() {
+    for order in orders(&[(10, "A"), (20, "B"), (30, "C")]) {
+        let history = History::start().await;
+        for (time, external_id) in order {
+            history.record(time, Some("77"), became(external_id)).await;
+        }
+        let known = support_user(&history, "77").await;
+        assert_eq!(known, (Some("C".to_owned()), 30));
+        assert!(history.table.support_user("78").await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn two_events_of_one_moment_leave_the_external_id_unknown() {
+    for order in orders(&[(10, "A"), (10, "B")]) {
+        let history = History::start().await;
+        for (time, external_id) in order {
+            history.record(time, Some("77"), became(external_id)).await;
+        }
+        assert_eq!(support_user(&history, "77").await, (None, 10));
+    }
+}
+
+#[tokio::test]
+async fn a_merge_or_a_deletion_leaves_the_external_id_unknown_until_a_later_event() {
+    let merge = || Change::Merged {
+        with: "78".to_owned(),
+    };
+    for change in [merge, || Change::Unknown] {
+        let history = History::start().await;
+        history.record(20, Some("77"), became("A")).await;
+        history.record(10, Some("77"), change()).await;
+        assert_eq!(support_user(&history, "77").await.0.as_deref(), Some("A"));
+        history.record(30, Some("77"), change()).await;
+        assert_eq!(support_user(&history, "77").await, (None, 30));
+        history.record(40, Some("77"), became("B")).await;
+        assert_eq!(support_user(&history, "77").await.0.as_deref(), Some("B"));
+    }
     let history = History::start().await;
-    let table = &history.table;
-    assert!(!table.has_seen("e").await.unwrap());
-    table.mark_seen("e").await.unwrap();
-    assert!(table.has_seen("e").await.unwrap());
-    assert!(!table.has_seen("f").await.unwrap());
-    let mut seen = history.aws.items(TABLE).remove(0);
-    let day = 24 * 60 * 60 * 1000;
-    seen["time"] = json!(seen["time"].as_u64().unwrap() - day);
-    history.aws.put_item(TABLE, &seen);
-    // DynamoDB takes its time to remove what has expired.
-    assert!(!table.has_seen("e").await.unwrap());
-    table.mark_seen("e").await.unwrap();
-    assert!(table.has_seen("e").await.unwrap());
+    history.record(10, Some("77"), Change::Unknown).await;
+    assert_eq!(history.items(), [Value::Null; 0], "nothing to forget");
+}
+
+#[tokio::test]
+async fn both_users_of_a_merge_settle_for_half_a_minute() {
+    let history = History::start().await;
+    let merge = |with: &str| Change::Merged {
+        with: with.to_owned(),
+    };
+    history.record(60_000, Some("77"), merge("78")).await;
+    history.record(50_000, Some("78"), merge("79")).await;
+    for (id, from) in [("77", 60_000), ("78", 60_000), ("79", 50_000)] {
+        let user = history.table.support_user(id).await.unwrap().unwrap();
+        assert!(user.is_settling(from + 29_999), "{id}");
+        assert!(!user.is_settling(from + 30_000), "{id}");
+    }
 }

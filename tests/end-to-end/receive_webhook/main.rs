@@ -15,6 +15,7 @@ mod chain;
 mod events;
 mod history;
 mod random;
+mod round_trips;
 mod secrets;
 mod signature;
 

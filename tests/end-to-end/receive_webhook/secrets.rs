@@ -1,4 +1,4 @@
-//! The signing secrets: several for a rollover, and none that prove nothing.
+//! The signing secrets: several during a rollover, and never one that proves nothing.
 
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,38 @@ async fn a_secret_that_proves_nothing_is_refused_by_the_name_of_its_field() {
     }
 }
 
+/// Two webhooks with the same events are how a secret is rolled over: whichever delivers an event,
+/// and if both do, it has one effect.
+#[tokio::test]
+async fn two_webhooks_side_by_side_have_one_effect() {
+    let secrets = json!({"signingSecrets": ["first", "second"]});
+    let stack = Stack::with_secret(&secrets, &[]).await;
+    let event = changed("e", "1234", "123456").to_string();
+    let mut recorded = Vec::new();
+    for (secret, metric) in [("first", "ExternalIdChanged"), ("second", "Replayed")] {
+        let now = seconds_from_now(0);
+        let signature = webhook::signature(secret, &now, event.as_bytes());
+        let answer = stack
+            .http(&with_signature(&now, &signature).body(&event))
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(stack.counted(metric), "{secret}");
+        recorded.push(stack.recorded());
+    }
+    assert_eq!(recorded[0], recorded[1]);
+}
+
+/// Whoever set the test secret of Zendesk's documentation up must be able to find out.
+#[tokio::test]
+async fn a_delivery_with_the_published_test_secret_is_named_in_the_log() {
+    let stack = Stack::start(&[]).await;
+    let published = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==";
+    assert_eq!(status(&stack, published).await, 401);
+    let names_it = |line: &str| line.contains("published test secret");
+    let line = stack.function.output().line(names_it).await;
+    assert!(!line.contains(published), "{line}");
+}
+
 #[tokio::test]
 async fn without_a_secret_zendesk_is_asked_to_deliver_again() {
     let aws = Aws::start().await.unwrap();
@@ -79,7 +111,46 @@ async fn without_a_secret_zendesk_is_asked_to_deliver_again() {
     let function = launch(&aws, &[]).await;
     let stack = Stack { aws, function };
     let event = signed(&changed("e", "1", "2"));
-    assert_problem(&stack.http(&event).await, 503, "keys_unavailable");
+    let answer = stack.http(&event).await;
+    assert_problem(&answer, 503, "keys_unavailable");
+    assert_eq!(answer.header("retry-after"), Some("5"));
     stack.aws.set_faults([]);
-    assert_eq!(stack.http(&event).await.status, 200);
+    until(&stack, SECRET, 200).await;
+}
+
+/// Anyone can post, so without a secret a post must not cost a fetch each.
+#[tokio::test]
+async fn without_a_secret_it_is_fetched_at_most_every_five_seconds() {
+    for secret in [None, Some(json!({"signingSecrets": []})), Some(json!(""))] {
+        let aws = Aws::start().await.unwrap();
+        if let Some(secret) = &secret {
+            aws.put_secret(SECRET_ID, secret).await;
+        }
+        aws.create_table(conflicts_table(TABLE));
+        let function = launch(&aws, &[]).await;
+        let stack = Stack { aws, function };
+        let began = Instant::now();
+        let first = stack.aws.count("GetSecretValue");
+        for _ in 0..6 {
+            assert_eq!(status(&stack, "forged").await, 503);
+        }
+        let fetched = stack.aws.count("GetSecretValue") - first;
+        let allowed = usize::from(began.elapsed() > Duration::from_secs(4));
+        assert!(fetched <= allowed, "{fetched} fetches with {secret:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_does_not_come_is_answered_within_four_seconds() {
+    let aws = Aws::start().await.unwrap();
+    aws.create_table(conflicts_table(TABLE));
+    let function = launch(&aws, &[]).await;
+    let stack = Stack { aws, function };
+    let hang = Fault::new(Service::SecretsManager, Effect::Delay);
+    stack.aws.set_faults([hang.after(Duration::from_mins(1))]);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let began = Instant::now();
+    let answer = stack.http(&signed(&changed("e", "1", "2"))).await;
+    assert!(began.elapsed() < Duration::from_secs(4));
+    assert_problem(&answer, 503, "keys_unavailable");
 }

@@ -5,85 +5,21 @@
 //! kept one once a response has passed. So a fault can also hit the later requests of a connection
 //! that has served others well.
 
+mod fault;
 mod relay;
+mod schedule;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// A fault of one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Every part of the response comes this much later.
-    Latency(Duration),
-    /// The response comes a few bytes at a time, with a pause before each piece.
-    Trickle {
-        /// The bytes of a piece.
-        bytes: usize,
-        /// The pause before a piece.
-        pause: Duration,
-    },
-    /// The connection is reset (RST).
-    Reset(When),
-    /// The proxy closes its sending side (FIN) and keeps listening.
-    HalfClose(When),
-    /// The connection is closed in an orderly way, possibly before the end of the response.
-    Truncate(When),
-    /// Nothing more arrives, and the connection stays open.
-    BlackHole(When),
-}
-
-/// The moment at which a fault ends an exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// At the first byte of the request, of which nothing is passed on: the request has no effect.
-    AtOnce,
-    /// After this many bytes of the response have passed. The request is passed on, and the service
-    /// does its work.
-    After(usize),
-}
-
-impl Fault {
-    /// The name under which it is counted.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Latency(_) => "latency",
-            Self::Trickle { .. } => "trickle",
-            Self::Reset(_) => "reset",
-            Self::HalfClose(_) => "half-close",
-            Self::Truncate(_) => "truncation",
-            Self::BlackHole(_) => "black hole",
-        }
-    }
-
-    /// The moment at which it ends the exchange; `None` if it only slows it down.
-    fn when(self) -> Option<When> {
-        match self {
-            Self::Latency(_) | Self::Trickle { .. } => None,
-            Self::Reset(when)
-            | Self::HalfClose(when)
-            | Self::Truncate(when)
-            | Self::BlackHole(when) => Some(when),
-        }
-    }
-}
-
-/// Returns the fault of the next request.
-type Schedule = Box<dyn FnMut() -> Option<Fault> + Send>;
-
-/// The state that the handle and the connections share.
-struct Shared {
-    schedule: Mutex<Schedule>,
-    struck: Mutex<BTreeMap<&'static str, u64>>,
-    /// Counts the schedules, so that a fault ends with its own.
-    schedules: watch::Sender<u64>,
-}
+pub use fault::{Fault, When};
+use schedule::{Shared, lock};
 
 /// A running proxy. Dropping it closes the port and every connection.
 pub struct FaultProxy {
@@ -147,14 +83,6 @@ impl Drop for FaultProxy {
     }
 }
 
-impl Shared {
-    fn next(&self) -> Option<Fault> {
-        let fault = lock(&self.schedule)()?;
-        *lock(&self.struck).entry(fault.name()).or_default() += 1;
-        Some(fault)
-    }
-}
-
 async fn accept(listener: TcpListener, target: SocketAddr, shared: Arc<Shared>) {
     // Owned by this task, so that the connections end when it does.
     let mut connections = JoinSet::new();
@@ -165,8 +93,4 @@ async fn accept(listener: TcpListener, target: SocketAddr, shared: Arc<Shared>) 
         connections.spawn(relay::relay(client, target, Arc::clone(&shared)));
         while connections.try_join_next().is_some() {}
     }
-}
-
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

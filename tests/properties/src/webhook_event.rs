@@ -1,7 +1,8 @@
 //! An event of Zendesk: what is taken from it stands in it, and is usable.
 
-use receive_webhook::{Change, Event};
+use receive_webhook::parse;
 use serde_json::Value;
+use shared::conflicts::Change;
 use shared::identity::email::EmailKey;
 use shared::identity::external_id::ExternalId;
 
@@ -10,7 +11,7 @@ use crate::{is_external_id, spelling};
 
 /// Whether the event tells of something that matters.
 pub fn check(body: &[u8]) -> bool {
-    let read = Event::parse(body);
+    let read = parse(body);
     let Ok(event) = serde_json::from_slice::<Value>(body) else {
         assert!(read.is_err(), "no JSON");
         return false;
@@ -37,6 +38,7 @@ pub fn check(body: &[u8]) -> bool {
             .map(|it| format!("zen:event-type{it}user.{name}"))
             .contains(&kind.to_owned())
     };
+    assert_eq!(read.zendesk_id, id(&event["detail"]["id"]));
     let (detail, change) = (&event["detail"], &event["event"]);
     let end_user = detail["role"] == "end-user";
     let external_id = |value: &Value| id(value).filter(|id| is_external_id(id));
@@ -64,27 +66,32 @@ pub fn check(body: &[u8]) -> bool {
             external_id: of_user,
             email: now,
         } => {
-            assert!(is_of("identity_changed") && end_user, "{event}");
-            let identity = &change["current"];
-            assert!(
-                identity["type"] == "email" && identity["primary"] == true,
-                "{event}"
-            );
-            assert_eq!(Some(now.as_str()), email(&identity["value"]).as_deref());
-            assert!(!now.as_str().is_empty());
+            assert!(end_user && !now.as_str().is_empty(), "{event}");
+            let fields: &[&str] = if is_of("identity_changed") {
+                &["current"]
+            } else {
+                assert!(is_of("identity_created"), "{event}");
+                &["current", "identity"]
+            };
+            let is_it = |field: &&str| {
+                let identity = &change[*field];
+                identity["type"] == "email"
+                    && identity["primary"] == true
+                    && email(&identity["value"]).as_deref() == Some(now.as_str())
+            };
+            assert!(fields.iter().any(is_it), "{event}");
             assert_eq!(
                 Some(of_user.as_str()),
                 external_id(&detail["external_id"]).as_deref()
             );
             true
         }
-        Change::Merged { gone, surviving } => {
+        Change::Merged { with } => {
             assert!(is_of("merged"), "{event}");
-            assert_eq!(Some(gone), id(&detail["id"]));
-            assert_eq!(Some(surviving), id(&change["user"]["id"]));
+            assert_eq!(Some(with), id(&change["user"]["id"]));
             true
         }
-        Change::Other => {
+        Change::Unknown | Change::Other => {
             let tells = is_of("external_id_changed")
                 && end_user
                 && external_id(&change["current"]).is_some();

@@ -6,7 +6,7 @@
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use receive_webhook::{NotAuthentic, SigningSecrets, check_signature, check_timestamp};
+use receive_webhook::{SignatureError, SigningSecrets, Timestamp};
 use serde_json::json;
 use shared::aws::secrets::Secret;
 
@@ -33,30 +33,30 @@ pub fn holds(secret: &str, other: &str, signature: &str, timestamp: &str, body: 
         return false;
     };
     assert_ne!(secret, PUBLISHED);
-    let verify = |timestamp: &str, body: &[u8], signature: &str| {
-        check_signature(&secrets, timestamp, body, signature).is_ok()
-    };
+    if !is_signed_once(timestamp, body) {
+        return false;
+    }
+    let now = millis(timestamp).expect("a time");
+    let at = Timestamp::parse(timestamp, now).expect("a timestamp");
+    let verify = |body: &[u8], signature: &str| secrets.verify(at, body, signature).is_ok();
 
     let tag = tag(secret, timestamp, body);
     let signed = BASE64.encode(&tag);
-    assert!(verify(timestamp, body, &signed), "what was signed");
+    assert!(verify(body, &signed), "what was signed");
     let is_tag = BASE64.decode(signature).is_ok_and(|it| it == tag);
-    assert_eq!(verify(timestamp, body, signature), is_tag);
+    assert_eq!(verify(body, signature), is_tag);
     // HMAC fills a short key up with zeros: with and without them it is one key.
     if other.trim_end_matches('\0') != secret.trim_end_matches('\0') {
         let foreign = BASE64.encode(self::tag(other, timestamp, body));
-        assert!(!verify(timestamp, body, &foreign), "another secret");
+        assert!(!verify(body, &foreign), "another secret");
     }
-    assert!(
-        !verify(timestamp, &[body, b" "].concat(), &signed),
-        "a longer body"
-    );
+    assert!(!verify(&[body, b" "].concat(), &signed), "a longer body");
     if let Some((last, rest)) = body.split_last() {
-        assert!(!verify(timestamp, rest, &signed), "a shorter body");
+        assert!(!verify(rest, &signed), "a shorter body");
         let flipped = [rest, &[last ^ 1]].concat();
-        assert!(!verify(timestamp, &flipped, &signed), "a flipped bit");
+        assert!(!verify(&flipped, &signed), "a flipped bit");
     }
-    is_signed_once(timestamp, body)
+    true
 }
 
 fn tag(secret: &str, timestamp: &str, body: &[u8]) -> Vec<u8> {
@@ -69,29 +69,27 @@ fn tag(secret: &str, timestamp: &str, body: &[u8]) -> Vec<u8> {
 /// other beginning of both may be one too.
 fn is_signed_once(timestamp: &str, body: &[u8]) -> bool {
     const FIVE_MINUTES: u64 = 300_000;
-    let malformed = Err(NotAuthentic::MalformedTimestamp);
+    let check = |timestamp: &str, now: u64| Timestamp::parse(timestamp, now).map(drop);
+    let malformed = Err(SignatureError::MalformedTimestamp);
     let Some(now) = millis(timestamp) else {
         // A leap second is one, though no time of day has it.
         let is_leap = timestamp.contains(":60");
-        assert!(
-            is_leap || check_timestamp(timestamp, 0) == malformed,
-            "{timestamp:?}"
-        );
+        assert!(is_leap || check(timestamp, 0) == malformed, "{timestamp:?}");
         return false;
     };
     for (distance, expected) in [
         (0, Ok(())),
         (FIVE_MINUTES, Ok(())),
-        (FIVE_MINUTES + 1, Err(NotAuthentic::StaleTimestamp)),
+        (FIVE_MINUTES + 1, Err(SignatureError::StaleTimestamp)),
     ] {
-        assert_eq!(check_timestamp(timestamp, now + distance), expected);
+        assert_eq!(check(timestamp, now + distance), expected);
         let before = now.checked_sub(distance);
-        assert!(before.is_none_or(|now| check_timestamp(timestamp, now) == expected));
+        assert!(before.is_none_or(|now| check(timestamp, now) == expected));
     }
     let both = [timestamp.as_bytes(), body].concat();
     for end in (0..both.len().min(64)).filter(|end| *end != timestamp.len()) {
         if let Ok(beginning) = str::from_utf8(&both[..end]) {
-            assert_eq!(check_timestamp(beginning, now), malformed, "{beginning:?}");
+            assert_eq!(check(beginning, now), malformed, "{beginning:?}");
         }
     }
     true

@@ -1,55 +1,20 @@
-//! The v2 API: who may call, and which call is meant.
+//! The v2 API, and the one call of v1.1 that is used: who may call, and which call is meant.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::{State, calls};
+use super::call::Call;
+use super::calls;
+use super::error::error;
+use super::state::State;
 use crate::standins::http::{Request, Response};
 use crate::standins::path::Path;
 
 /// What a request body may have.
 const BODY: usize = 100_000;
 
-/// An error as the contract has it.
-pub(super) fn error(status: u16, code: &str, title: &str) -> Response {
-    Response::json(
-        status,
-        &json!({ "errors": [{ "code": code, "title": title }] }),
-    )
-}
-
-/// A call that cleaning up needs, with the ids of its path.
-pub(super) enum Call<'a> {
-    ListUsers,
-    GetUser(&'a str),
-    UpdateUser(&'a str),
-    DeleteUser(&'a str),
-    DeletePersonalInformation(&'a str),
-    SyncUser(&'a str),
-    ListClients(&'a str),
-    ListConversations,
-    ListMessages(&'a str),
-}
-
-impl<'a> Call<'a> {
-    fn parse(method: &str, path: &[&'a str]) -> Option<Self> {
-        Some(match (method, path) {
-            ("GET", ["users"]) => Self::ListUsers,
-            ("GET", ["users", id]) => Self::GetUser(id),
-            ("PATCH", ["users", id]) => Self::UpdateUser(id),
-            ("DELETE", ["users", id]) => Self::DeleteUser(id),
-            ("DELETE", ["users", id, "personalinformation"]) => Self::DeletePersonalInformation(id),
-            ("POST", ["users", zendesk_id, "sync"]) => Self::SyncUser(zendesk_id),
-            ("GET", ["users", id, "clients"]) => Self::ListClients(id),
-            ("GET", ["conversations"]) => Self::ListConversations,
-            ("GET", ["conversations", id, "messages"]) => Self::ListMessages(id),
-            _ => return None,
-        })
-    }
-}
-
-/// Answers a call of the v2 API, and notes a path that is none of its.
+/// Answers a call of the API, and notes the path of every other request.
 pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> Response {
     let path = Path::resolve(request.path());
     let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
@@ -58,10 +23,12 @@ pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> R
         .filter(|segment| !segment.is_empty())
         .collect();
     let inside = match segments.strip_prefix(base.as_slice()) {
-        Some(["v2", "apps", app, inside @ ..]) if *app == state.app_id => Some(inside),
+        Some([version @ ("v2" | "v1.1"), "apps", app, inside @ ..]) if *app == state.app_id => {
+            Some((*version, inside))
+        }
         _ => None,
     };
-    let call = inside.and_then(|inside| Call::parse(&request.method, inside));
+    let call = inside.and_then(|(version, inside)| Call::parse(version, &request.method, inside));
     if path.crooked || call.is_none() {
         state.strays.push(request.line.clone());
     }
@@ -72,7 +39,7 @@ pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> R
         (Some(_), _) if state.app_deleted => error(404, "app_not_found", "App not found"),
         (None, _) => error(404, "app_not_found", "App not found"),
         // A real integration key has no right to this. The worst case teaches more.
-        (Some([]), None) if request.method == "DELETE" => {
+        (Some((_, [])), None) if request.method == "DELETE" => {
             state.app_deleted = true;
             Response::json(200, &json!({}))
         }

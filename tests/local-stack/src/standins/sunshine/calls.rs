@@ -1,13 +1,14 @@
-//! What each v2 call does.
+//! What each call of the API does.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::State;
-use super::api::{Call, error};
+use super::call::Call;
+use super::error::error;
 use super::model::{Client, User};
 use super::pages::{First, Page, size};
-use super::store::Store;
+use super::state::State;
+use super::store::{Store, now};
 use super::sync::sync;
 use crate::standins::http::{Request, Response};
 
@@ -22,6 +23,7 @@ pub(super) fn answer(
     let brand = request.query("brandId");
     let brand = brand.as_deref();
     match call {
+        Call::CreateUser => create(&mut state.store, request),
         Call::ListUsers => {
             let email = request.query("filter[identities.email]");
             let email = email
@@ -74,6 +76,7 @@ pub(super) fn answer(
         }
         Call::ListConversations => conversations(&state.store, brand, request),
         Call::ListMessages(id) => messages(&state.store, id, request),
+        Call::MergeUsers => merge(state, request),
     }
 }
 
@@ -169,6 +172,69 @@ fn body<T: for<'de> Deserialize<'de>>(request: &Request) -> Result<T, Response> 
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Sync {
     surviving_zendesk_id: Option<String>,
+}
+
+/// The fields of a new user that are used here. Any other is refused, so that a client that sends
+/// it does not go unnoticed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Create {
+    external_id: String,
+    brand_id: Option<String>,
+}
+
+fn create(store: &mut Store, request: &Request) -> Result<Response, Response> {
+    let new: Create = body(request)?;
+    if store
+        .by_external_id(new.brand_id.as_deref(), &new.external_id)
+        .is_some()
+    {
+        return Err(error(409, "conflict", "User already exists"));
+    }
+    let user = store.put(User {
+        external_id: Some(new.external_id),
+        brand_id: new.brand_id,
+        signed_up_at: Some(now()),
+        ..User::default()
+    });
+    Ok(Response::json(201, &json!({ "user": user })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Merge {
+    surviving: MergeSide,
+    discarded: MergeSide,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MergeSide {
+    #[serde(rename = "_id")]
+    id: String,
+}
+
+/// The discarded user's history becomes the surviving user's, who keeps the external id. Whether an
+/// integration key may call this, and whether the discarded user's identities move or vanish, is
+/// not documented, so a [`super::Behaviour`] decides both.
+fn merge(state: &mut State, request: &Request) -> Result<Response, Response> {
+    if let Some(status) = state.behaviour.refuse_merges {
+        return Err(error(status, "forbidden", "Authorization is required"));
+    }
+    let Merge {
+        surviving,
+        discarded,
+    } = body(request)?;
+    let store = &mut state.store;
+    let (Some(_), Some(mut lost)) = (store.user(&surviving.id), store.user(&discarded.id)) else {
+        return Err(user_not_found());
+    };
+    if state.behaviour.drop_merged_identities {
+        lost.identities.clear();
+        store.put(lost);
+    }
+    store.merge(&discarded.id, &surviving.id);
+    Ok(Response::json(200, &json!({})))
 }
 
 /// What PATCH writes. It refuses the rest, so that a client that sends it does not go unnoticed.

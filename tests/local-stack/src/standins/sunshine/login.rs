@@ -12,8 +12,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::State;
-use super::model::{Client, Identity, Message, User};
+use super::model::{Identity, Message, User};
+use super::state::State;
 use super::store::{Store, now};
 use super::user_token::{self, Claims};
 use crate::standins::http::{Request, Response};
@@ -54,8 +54,14 @@ fn refused(status: u16, code: &str, description: &str) -> Response {
     Response::json(status, &json!({ "code": code, "description": description }))
 }
 
-/// The user that a call is made as.
+/// The user that a call is made as, who is seen by it.
 fn user(state: &mut State, call: &Call) -> Result<User, Response> {
+    let user = caller(state, call)?;
+    state.store.see(&user.id);
+    Ok(user)
+}
+
+fn caller(state: &mut State, call: &Call) -> Result<User, Response> {
     let device = call.device_id.as_deref();
     let Some(jwt) = &call.jwt else {
         let device =
@@ -143,7 +149,6 @@ fn create(store: &mut Store, device: Option<&str>, brand_id: Option<String>) -> 
         signed_up_at: Some(now()),
         ..User::default()
     });
-    store.add_client(&user.id, Client::sdk());
     if let Some(device) = device {
         store.devices.insert(device.into(), user.id.clone());
     }

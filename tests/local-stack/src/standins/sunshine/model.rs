@@ -64,10 +64,10 @@ impl User {
 /// A connected identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
-    /// `email`, for all that is used here.
+    /// `email` or `phoneNumber`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The email.
+    /// The email or the phone number.
     pub value: String,
     /// How it was verified: `embed` for a JWT, `sso` for the help center.
     pub verification: String,
@@ -80,6 +80,14 @@ impl Identity {
             kind: "email".into(),
             value: value.into(),
             verification: "embed".into(),
+        }
+    }
+
+    /// A phone number that a channel vouched for.
+    pub fn phone(value: &str) -> Self {
+        Self {
+            kind: "phoneNumber".into(),
+            ..Self::email(value)
         }
     }
 }
@@ -98,6 +106,9 @@ pub struct Client {
     /// The id of the user on the channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// The last time the user did something on this client, in ISO 8601 and UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<String>,
     /// The name on the channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
@@ -120,6 +131,14 @@ impl Client {
             status: "active".into(),
             info: Some(json!({ "currentTitle": "My Web Page", "browserLanguage": "en-US" })),
             ..Self::default()
+        }
+    }
+
+    /// An SDK client that was last used at a time in ISO 8601.
+    pub fn seen_at(time: &str) -> Self {
+        Self {
+            last_seen: Some(time.to_owned()),
+            ..Self::sdk()
         }
     }
 
@@ -235,7 +254,8 @@ impl Conversation {
     }
 }
 
-/// A core Zendesk user, which `sync` copies from.
+/// A core Zendesk user, which `sync` copies from. Its external id need not be one of the messaging
+/// users': many companies keep a number of another system there.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct CoreUser {

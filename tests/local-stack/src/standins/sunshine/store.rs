@@ -200,6 +200,17 @@ impl Store {
         client
     }
 
+    /// Notes that a user did something in the SDK just now.
+    pub(super) fn see(&mut self, user_id: &str) {
+        let clients = self.clients.entry(user_id.into()).or_default();
+        match clients.iter_mut().find(|client| client.kind == "sdk") {
+            Some(client) => client.last_seen = Some(now()),
+            None => {
+                self.add_client(user_id, Client::seen_at(&now()));
+            }
+        }
+    }
+
     /// Adds a conversation whose messages, if any, are made up when they are read.
     pub(super) fn add_conversation(&mut self, user_id: &str, messages: usize) -> Conversation {
         let id = self.new_id();

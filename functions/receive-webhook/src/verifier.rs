@@ -1,0 +1,57 @@
+//! Whether a request is a webhook of Zendesk.
+
+use http::HeaderMap;
+use shared::aws::secrets::{CachedSecret, SecretError};
+use shared::lambda::deadline::Deadline;
+
+use crate::signature::{SignatureError, SigningSecrets, Timestamp};
+
+const TIMESTAMP: &str = "x-zendesk-webhook-signature-timestamp";
+const SIGNATURE: &str = "x-zendesk-webhook-signature";
+
+/// Verifies the signature of webhooks.
+pub struct Verifier(CachedSecret<SigningSecrets>);
+
+/// Why a request was not verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// It is not a webhook of Zendesk.
+    #[error(transparent)]
+    NotAuthentic(#[from] SignatureError),
+    /// The signing secrets cannot be read.
+    #[error(transparent)]
+    NoSecrets(#[from] SecretError),
+}
+
+impl Verifier {
+    /// A verifier with these secrets, which are fetched once, now.
+    pub async fn start(secrets: CachedSecret<SigningSecrets>) -> Self {
+        secrets.warm_up().await;
+        Self(secrets)
+    }
+
+    /// Checks that `headers` sign `body`, `now` being milliseconds since 1970. A request that can be
+    /// refused without the secrets does not make them be fetched.
+    pub async fn verify(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: u64,
+        deadline: Deadline,
+    ) -> Result<(), VerifyError> {
+        let timestamp = Timestamp::parse(header(headers, TIMESTAMP)?, now)?;
+        let signature = header(headers, SIGNATURE)?;
+        let secrets = self.0.get(deadline).await?;
+        Ok(secrets.value.verify(timestamp, body, signature)?)
+    }
+}
+
+/// The one value of a header.
+fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, SignatureError> {
+    let mut values = headers.get_all(name).iter();
+    values
+        .next()
+        .filter(|_| values.next().is_none())
+        .and_then(|value| value.to_str().ok())
+        .ok_or(SignatureError::MissingHeader(name))
+}

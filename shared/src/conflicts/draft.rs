@@ -1,0 +1,187 @@
+//! Several items, read and written as one.
+//!
+//! A plan is a pure function of the items that it reads. It runs first as if no item existed, and
+//! again with what turned out to be there, until nothing that it read is a guess: an item that it
+//! only reads is read, and one that it writes carries the condition that it has not changed. So an
+//! event about an unknown user costs one request to DynamoDB, and no half of it is ever visible.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use futures_util::future::try_join_all;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
+
+use super::table::{Item, Table, TableError, string, unavailable, write_id};
+
+/// Partition and sort key.
+pub(super) type Key = (String, &'static str);
+/// What is known to be under keys.
+type Known = BTreeMap<Key, Option<Item>>;
+
+/// The longest wait before a transaction that met another one is sent again.
+const CONFLICT_WAIT: Duration = Duration::from_millis(50);
+
+/// One run of a plan: what it reads and what it wants to write.
+pub(super) struct Draft<'a> {
+    known: &'a Known,
+    read: BTreeSet<Key>,
+    written: BTreeMap<Key, Item>,
+}
+
+impl Draft<'_> {
+    /// The content of an item, as this plan has written it or as it is in the table.
+    pub(super) fn get<T: DeserializeOwned>(&mut self, key: &Key) -> Result<Option<T>, TableError> {
+        let item = match self.written.get(key) {
+            Some(item) => Some(item),
+            None => {
+                self.read.insert(key.clone());
+                self.known.get(key).and_then(Option::as_ref)
+            }
+        };
+        item.map(|item| from_item(item.clone()).map_err(|_| TableError::Malformed))
+            .transpose()
+    }
+
+    /// Writes `content` under a key.
+    pub(super) fn put(&mut self, key: Key, content: &impl Serialize) -> Result<(), TableError> {
+        let item = to_item(content).map_err(|_| TableError::Malformed)?;
+        self.put_item(key, item);
+        Ok(())
+    }
+
+    /// Writes a whole item under a key.
+    pub(super) fn put_item(&mut self, (pk, sk): Key, mut item: Item) {
+        item.insert("pk".to_owned(), string(&pk));
+        item.insert("sk".to_owned(), string(sk));
+        self.written.insert((pk, sk), item);
+    }
+}
+
+impl Table {
+    /// Carries a plan out, and answers what it came to. All of its writes are done, or none.
+    pub(super) async fn transact<T>(
+        &self,
+        plan: impl Fn(&mut Draft<'_>) -> Result<T, TableError>,
+    ) -> Result<T, TableError> {
+        let mut known = Known::new();
+        loop {
+            let mut draft = Draft {
+                known: &known,
+                read: BTreeSet::new(),
+                written: BTreeMap::new(),
+            };
+            let outcome = plan(&mut draft)?;
+            let Draft { read, written, .. } = draft;
+            let is_guess = |key: &&Key| !written.contains_key(*key) && !known.contains_key(*key);
+            let guesses: Vec<Key> = read.iter().filter(is_guess).cloned().collect();
+            if !guesses.is_empty() {
+                known.extend(self.read_all(guesses).await?);
+                continue;
+            }
+            if written.is_empty() {
+                return Ok(outcome);
+            }
+            match self.write_all(&written, &known).await? {
+                Refusals::None => return Ok(outcome),
+                Refusals::Found(found) => known.extend(found),
+            }
+        }
+    }
+
+    async fn read_all(&self, keys: Vec<Key>) -> Result<Known, TableError> {
+        let read = keys.into_iter().map(async |key: Key| {
+            let item = self.read_item(&key.0, key.1).await?;
+            Ok::<_, TableError>((key, item))
+        });
+        Ok(try_join_all(read).await?.into_iter().collect())
+    }
+
+    /// Writes all items, each on the condition that what is known of it is still so. A repeated
+    /// request has the same token, so a lost response does not make the transaction run twice.
+    async fn write_all(
+        &self,
+        items: &BTreeMap<Key, Item>,
+        known: &Known,
+    ) -> Result<Refusals, TableError> {
+        let puts = items
+            .iter()
+            .map(|(key, item)| self.put_if_unchanged(item, known.get(key).and_then(Option::as_ref)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let request = self.client.transact_write_items();
+        // Boxed, because the SDK's futures are large.
+        let sent = Box::pin(request.set_transact_items(Some(puts)).send()).await;
+        let Err(error) = sent else {
+            return Ok(Refusals::None);
+        };
+        let reasons = cancellation_reasons(&error).ok_or_else(|| unavailable(&error))?;
+        let (mut found, mut unseen) = (Known::new(), Vec::new());
+        for (key, reason) in items.keys().zip(reasons) {
+            match reason.code() {
+                None | Some("None") => {}
+                Some("ConditionalCheckFailed") => match &reason.item {
+                    Some(item) => _ = found.insert(key.clone(), Some(item.clone())),
+                    // It has expired meanwhile, or the response leaves it out.
+                    None => unseen.push(key.clone()),
+                },
+                Some("TransactionConflict") => {
+                    tokio::time::sleep(CONFLICT_WAIT.mul_f64(fastrand::f64())).await;
+                }
+                Some(code) => return Err(TableError::Unavailable(code.to_owned())),
+            }
+        }
+        found.extend(self.read_all(unseen).await?);
+        Ok(Refusals::Found(found))
+    }
+
+    fn put_if_unchanged(
+        &self,
+        item: &Item,
+        known: Option<&Item>,
+    ) -> Result<TransactWriteItem, TableError> {
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item.clone()))
+            .item("writeId", write_id())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        // Not every item has a version, and every write has an id of its own.
+        let token = known.and_then(|known| {
+            let field = ["version", "writeId"].into_iter();
+            let mut tokens = field.filter_map(|field| Some((field, known.get(field)?.clone())));
+            tokens.next()
+        });
+        let put = match (known, token) {
+            (None, _) => put.condition_expression("attribute_not_exists(pk)"),
+            (Some(_), None) => put.condition_expression("attribute_not_exists(writeId)"),
+            (Some(_), Some((field, value))) => put
+                .condition_expression("#token = :token")
+                .expression_attribute_names("#token", field)
+                .expression_attribute_values(":token", value),
+        };
+        let put = put.build().map_err(|_| TableError::Malformed)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+/// The items whose conditions did not hold, as they are.
+enum Refusals {
+    None,
+    Found(Known),
+}
+
+fn cancellation_reasons<R>(
+    error: &SdkError<TransactWriteItemsError, R>,
+) -> Option<&[CancellationReason]> {
+    match error.as_service_error()? {
+        TransactWriteItemsError::TransactionCanceledException(canceled) => {
+            Some(canceled.cancellation_reasons())
+        }
+        _ => None,
+    }
+}

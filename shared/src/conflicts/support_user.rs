@@ -1,0 +1,137 @@
+//! What events state of a Zendesk Support user: its external id, and its merges.
+//!
+//! A merge by `sync` writes Support's external id into the messaging user, whatever it is, so a
+//! drain needs to know it. `pk` `zendesk-id#` and a hash of the id, `sk` `user`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::draft::{Draft, Key};
+use super::history::{KEPT_FOR, expiry};
+use super::id::hash;
+use super::table::{Table, TableError};
+
+/// How long after a merge neither user is touched: Support's merge is not atomic, and for some
+/// seconds the survivor lacks the other user's emails.
+const SETTLES_WITHIN: Duration = Duration::from_secs(30);
+
+/// What events state of a Support user. Times are in milliseconds since 1970. Has no printing
+/// `Debug`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SupportUser {
+    /// The external id, if the latest event states one.
+    external_id: Option<String>,
+    /// The time of that event.
+    time: u64,
+    /// The time of the latest merge that the user was in.
+    merged_at: Option<u64>,
+    expires_at: u64,
+}
+
+impl SupportUser {
+    /// The user's external id now, as far as is known: no later event says otherwise.
+    pub fn external_id(&self) -> Option<&str> {
+        self.external_id.as_deref()
+    }
+
+    /// When the latest event said so, in milliseconds since 1970.
+    pub fn time(&self) -> u64 {
+        self.time
+    }
+
+    /// Whether the user was merged so recently that it must be left alone.
+    pub fn is_settling(&self, now: u64) -> bool {
+        self.merged_at.is_some_and(|merged_at| {
+            Duration::from_millis(now.saturating_sub(merged_at)) < SETTLES_WITHIN
+        })
+    }
+}
+
+impl Table {
+    /// What events state of the Support user `zendesk_id`, if anything.
+    pub async fn support_user(&self, zendesk_id: &str) -> Result<Option<SupportUser>, TableError> {
+        self.transact(|draft| draft.get(&key(zendesk_id))).await
+    }
+}
+
+/// Records that at `time` the Support user had this external id.
+pub(super) fn record_external_id(
+    draft: &mut Draft<'_>,
+    zendesk_id: &str,
+    external_id: &str,
+    time: u64,
+    now: u64,
+) -> Result<(), TableError> {
+    update(draft, zendesk_id, time, now, |user| {
+        user.external_id = Some(external_id.to_owned());
+    })
+}
+
+/// Records that at `time` it became unknown which external id the Support user has. Writes nothing
+/// about a user of whom nothing is known.
+pub(super) fn forget_external_id(
+    draft: &mut Draft<'_>,
+    zendesk_id: &str,
+    time: u64,
+    now: u64,
+) -> Result<(), TableError> {
+    if draft.get::<SupportUser>(&key(zendesk_id))?.is_none() {
+        return Ok(());
+    }
+    update(draft, zendesk_id, time, now, |user| user.external_id = None)
+}
+
+/// Records that the Support user was in a merge at `time`. Which external id it has after that is
+/// unknown until an event states it: no source says which of the two users is gone.
+pub(super) fn record_merge(
+    draft: &mut Draft<'_>,
+    zendesk_id: &str,
+    time: u64,
+    now: u64,
+) -> Result<(), TableError> {
+    let key = key(zendesk_id);
+    let mut user: SupportUser = draft.get(&key)?.unwrap_or_default();
+    if user.merged_at.is_none_or(|merged_at| merged_at < time) {
+        user.merged_at = Some(time);
+        user.keep(time, now);
+        draft.put(key, &user)?;
+    }
+    update(draft, zendesk_id, time, now, |user| user.external_id = None)
+}
+
+/// Changes what is known of a Support user, unless a later event stated it. Of two events of one
+/// moment that differ, neither counts.
+fn update(
+    draft: &mut Draft<'_>,
+    zendesk_id: &str,
+    time: u64,
+    now: u64,
+    change: impl FnOnce(&mut SupportUser),
+) -> Result<(), TableError> {
+    let key = key(zendesk_id);
+    let known: SupportUser = draft.get(&key)?.unwrap_or_default();
+    let mut user = known.clone();
+    change(&mut user);
+    if time < known.time || user == known && time == known.time {
+        return Ok(());
+    }
+    if time == known.time {
+        user.external_id = None;
+    }
+    user.time = time;
+    user.keep(time, now);
+    draft.put(key, &user)
+}
+
+impl SupportUser {
+    fn keep(&mut self, time: u64, now: u64) {
+        self.expires_at = self.expires_at.max(expiry(time.max(now), KEPT_FOR));
+    }
+}
+
+fn key(zendesk_id: &str) -> Key {
+    let hash = hash(&["zendesk-id", zendesk_id]);
+    (format!("zendesk-id#{hash}"), "user")
+}
