@@ -1,4 +1,5 @@
-//! A Lambda event: its body is what was sent, and the caller is the authorizer's and nobody else's.
+//! A Lambda event: its body is the one that was sent, and only the authorizer determines the
+//! caller.
 
 use std::sync::LazyLock;
 
@@ -29,9 +30,9 @@ fn callers(source: &str) -> Callers {
     Callers::from_variables(&variables).expect("the variables are right")
 }
 
-/// Whether the event says who is calling.
+/// Whether the event identifies the caller.
 pub fn check(event: &str) -> bool {
-    // As it is, it must do no harm.
+    // Unchanged, it must do no harm.
     let as_it_is = Request::from_event(event);
     let is_read = as_it_is.is_ok_and(|read| {
         read.is_ok_and(|request| {
@@ -42,7 +43,7 @@ pub fn check(event: &str) -> bool {
     let Ok(event) = serde_json::from_str::<Value>(event) else {
         return false;
     };
-    // Written out again, no field is there twice, and it is clear what the event says.
+    // Serialized again, no field occurs twice, so the event is unambiguous.
     let Ok(read) = Request::from_event(&event.to_string()) else {
         assert!(!event["requestContext"].is_object(), "an HTTP event");
         return false;
@@ -86,13 +87,13 @@ fn identify(callers: &Callers, request: &Request) -> Result<Caller, Code> {
         .map_err(|problem| problem.code)
 }
 
-/// Whether the claims at `pointer` say who is calling.
+/// Whether the claims at `pointer` identify the caller.
 fn identity(callers: &Callers, request: &Request, event: &Value, pointer: &str) -> bool {
     let claim = |name: &str| event.pointer(pointer).and_then(|claims| claims.get(name));
     let caller = identify(callers, request);
     let subject = claim("sub").and_then(spelling);
 
-    // Whatever else the event holds, the caller is the same.
+    // The caller is the same, whatever else the event contains.
     let mut other = event.clone();
     for (name, value) in [
         ("rawPath", json!("/eve")),
@@ -116,14 +117,17 @@ fn identity(callers: &Callers, request: &Request, event: &Value, pointer: &str) 
         let is_from_load_balancer = event["requestContext"]["elb"].is_object();
         assert!(
             is_from_load_balancer || !subject.is_some_and(|it| is_external_id(&it)),
-            "refused, though the authorizer has said who it is"
+            "refused although the authorizer identified the caller"
         );
         return false;
     };
     assert_eq!(Some(caller.external_id.as_str()), subject.as_deref());
     assert!(is_external_id(caller.external_id.as_str()));
     assert_eq!(caller.subject, subject);
-    assert!(caller.previous_external_id.is_none(), "not asked for");
+    assert!(
+        caller.previous_external_id.is_none(),
+        "it is not configured"
+    );
     let is_verified = claim("email_verified").is_some_and(|it| *it == true || *it == "true");
     let email = claim("email")
         .and_then(Value::as_str)
