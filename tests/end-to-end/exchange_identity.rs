@@ -82,9 +82,9 @@ impl Around {
     }
 }
 
-/// The function's own share of the three steps: the browser does the others.
+/// The function's step of the flow; the browser does the other two.
 #[tokio::test]
-async fn the_client_held_flow_with_both_kinds_of_token() {
+async fn the_client_held_flow_works_with_both_kinds_of_token() {
     let stack = Stack::start(&[]).await;
     let tokens = stack.login("7");
     for (sent, kind) in [
@@ -109,7 +109,7 @@ async fn the_client_held_flow_with_both_kinds_of_token() {
         assert_eq!(answer.json(), json!({"userInfoId": known.user_info_id}));
         assert_eq!((known.kind, known.subject.as_str()), (kind, "7"));
     }
-    // The verifier that the browser kept redeems it.
+    // The browser's verifier redeems it.
     let known = stack.puzzel.authentications().pop().unwrap();
     let url = format!(
         "{}/api/conversation/c-1/route/sales?userInfoId={}&codeVerifier={VERIFIER}",
@@ -122,7 +122,7 @@ async fn the_client_held_flow_with_both_kinds_of_token() {
 }
 
 #[tokio::test]
-async fn the_server_held_flow_with_both_kinds_of_token_and_no_verifier_in_sight() {
+async fn the_server_held_flow_works_with_both_kinds_of_token_and_reveals_no_verifier() {
     let stack = Stack::start(&[]).await;
     let tokens = stack.login("7");
     let event = HttpEvent::post(START).bearer(&tokens.access_token);
@@ -168,13 +168,13 @@ async fn the_server_held_flow_with_both_kinds_of_token_and_no_verifier_in_sight(
         .map(|answer| answer.body)
         .concat();
     for canary in canaries {
-        assert!(!log.contains(&canary), "the log holds {canary}");
-        assert!(!answers.contains(&canary), "an answer holds {canary}");
+        assert!(!log.contains(&canary), "the log contains {canary}");
+        assert!(!answers.contains(&canary), "a response contains {canary}");
     }
 }
 
 #[tokio::test]
-async fn a_visitors_session_goes_along() {
+async fn a_visitors_session_is_forwarded() {
     let stack = Stack::start(&[("PUZZEL_TOKEN_KIND", "id")]).await;
     let form = [
         ("client_id", "oneplatform_engage"),
@@ -199,7 +199,7 @@ async fn a_visitors_session_goes_along() {
 }
 
 #[tokio::test]
-async fn a_token_of_somebody_else_or_of_the_wrong_provider_gets_nowhere() {
+async fn a_token_of_another_user_or_of_the_wrong_provider_is_refused() {
     let stack = Stack::start(&[]).await;
     let (mine, other) = (stack.login("7").access_token, stack.login("8").id_token);
     let event = HttpEvent::post(START)

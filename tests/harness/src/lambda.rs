@@ -1,5 +1,5 @@
-//! AWS Lambda for one function: its own debug binary as a child process, under a Runtime API
-//! that the test holds in its hand.
+//! AWS Lambda for one function: its debug binary as a child process, under a Runtime API that the
+//! test controls.
 
 mod binary;
 mod event;
@@ -23,10 +23,10 @@ use crate::serve::Server;
 use process::Process;
 use runtime_api::{Outcome, RuntimeApi};
 
-/// The deadline of an invocation that names no other.
+/// The default deadline of an invocation.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Why an invocation has no answer, as Lambda would put it.
+/// The reason why an invocation has no response, in Lambda's terms.
 #[derive(Debug, thiserror::Error)]
 pub enum LambdaError {
     /// The handler returned an error, or panicked.
@@ -36,15 +36,15 @@ pub enum LambdaError {
     #[error("the function reported an initialisation error: {0}")]
     Init(Value),
     /// The process ended.
-    #[error("the process ended with {status}, having written:\n{output}")]
+    #[error("the process ended with {status} and wrote:\n{output}")]
     Exited {
-        /// How.
+        /// Its exit status.
         status: ExitStatus,
-        /// All that it wrote to standard output and standard error.
+        /// Everything that it wrote to standard output and standard error.
         output: String,
     },
     /// The deadline passed. As with Lambda, the process is killed.
-    #[error("the function did not answer before its deadline")]
+    #[error("the function did not respond before its deadline")]
     TimedOut,
 }
 
@@ -62,8 +62,8 @@ pub struct Function {
 }
 
 impl Function {
-    /// Builds the function (once a test process), starts it with these variables and no others
-    /// but Lambda's own, and waits until it asks for its first event.
+    /// Builds the function (once per test process), starts it with these variables and Lambda's own
+    /// only, and waits until it asks for its first event.
     pub async fn start<K, V>(
         name: &str,
         environment: impl IntoIterator<Item = (K, V)>,
@@ -81,7 +81,7 @@ impl Function {
         Self::start_program(name, program, environment).await
     }
 
-    /// The same with a program that is built already.
+    /// The same with a program that is already built.
     pub async fn start_program<K, V>(
         name: &str,
         program: PathBuf,
@@ -130,7 +130,7 @@ impl Function {
         self.ready().await
     }
 
-    /// SIGKILL, and the end of the process.
+    /// Sends SIGKILL, and waits for the end of the process.
     pub async fn kill(&self) -> ExitStatus {
         self.process.kill();
         self.process.exited().await
@@ -141,7 +141,7 @@ impl Function {
         self.process.exited().await
     }
 
-    /// The most memory that the process has held so far, in bytes (Linux: `VmHWM`).
+    /// The peak memory of the process so far, in bytes (Linux: `VmHWM`).
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
         let status = status.expect("the process's status");
@@ -152,7 +152,7 @@ impl Function {
             * 1024
     }
 
-    /// All that every process of this function wrote.
+    /// The output of all processes of this function.
     pub fn output(&self) -> &Output {
         &self.output
     }
@@ -172,12 +172,12 @@ impl Function {
         self.invoke_patiently(event, deadline, deadline).await
     }
 
-    /// Invokes it with a deadline that has come already, and lets it answer all the same.
+    /// Invokes it with a deadline that has already passed, and still lets it respond.
     pub async fn invoke_late(&self, event: &Value) -> Result<Value, LambdaError> {
         self.invoke_patiently(event, Duration::ZERO, DEADLINE).await
     }
 
-    /// Invokes it with a deadline, and kills it after another time.
+    /// Invokes it with a deadline, and kills it after a separate time.
     async fn invoke_patiently(
         &self,
         event: &Value,
@@ -228,7 +228,7 @@ impl Function {
     }
 }
 
-/// The process as Lambda starts it: with its own variables, and nothing of our environment.
+/// The process as Lambda starts it: with its own variables, and none of our environment.
 fn command(
     name: &str,
     program: &Path,

@@ -1,4 +1,4 @@
-//! A function for the tests of the harness: it does what its event says.
+//! A function for the tests of the harness: it does what its event asks for.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A child process: every line it writes is kept, its end is seen, and it does not outlive us.
+//! A child process: every line that it writes is kept, its end is noticed, and it does not outlive
+//! us.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -30,12 +31,12 @@ impl Output {
         parsed.filter_map(Result::ok).collect()
     }
 
-    /// Waits for a line like this, one written already included.
+    /// Waits for a matching line; one that was already written counts.
     pub async fn line(&self, wanted: impl Fn(&str) -> bool) -> String {
         loop {
             let written = self.written.notified();
             tokio::pin!(written);
-            // Registered before the look, so that no line falls between the two.
+            // Register before reading the lines, so that no line is missed in between.
             written.as_mut().enable();
             if let Some(line) = self.locked().iter().find(|line| wanted(line)) {
                 return line.clone();
@@ -157,7 +158,8 @@ impl Process {
                         child.wait().await
                     }
                 };
-                // Whoever learns of the end may look for the last line.
+                // Read all output before the end is reported, since a test may then look for the
+                // last line.
                 while readers.join_next().await.is_some() {}
                 sender.send_replace(ended.ok());
             }
