@@ -4,6 +4,7 @@
 pub mod document;
 pub mod function;
 pub mod http;
+pub mod limits;
 pub mod machine;
 pub mod measure;
 pub mod peers;

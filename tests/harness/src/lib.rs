@@ -5,3 +5,4 @@ pub mod fault_proxy;
 pub mod lambda;
 pub mod node;
 pub mod serve;
+pub mod tls;

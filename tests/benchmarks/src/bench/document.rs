@@ -1,7 +1,9 @@
-//! `docs/benchmarks.md`: what is between the markers is written by the program, all else by hand.
+//! `docs/benchmarks.md` and the README: what is between the markers is written by the program, all
+//! else by hand.
 
 use std::fmt::Write as _;
 
+use super::limits;
 use super::machine::Machine;
 use super::measure::{Amount, Figures};
 use super::programs::Programs;
@@ -43,8 +45,13 @@ pub fn report(
     report += &machine.describe();
     for (setting, figures) in measurements {
         let table = table::markdown(&programs.measured, figures);
+        let first = table::first_requests(&programs.measured, figures);
+        let limits = limits::markdown(&limits::limits(&programs.measured, figures));
         // Writing to a string cannot fail.
-        let _ = write!(report, "\n{setting}:\n\n{table}");
+        let _ = write!(
+            report,
+            "\n{setting}:\n\n{table}\nThe first request:\n\n{first}\nWhat must hold:\n\n{limits}"
+        );
     }
     report += "\nWhat one event asks for:\n\n";
     for measured in &programs.measured {
