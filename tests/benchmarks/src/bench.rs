@@ -7,6 +7,7 @@ pub mod http;
 pub mod limits;
 pub mod machine;
 pub mod measure;
+pub mod parts;
 pub mod peers;
 pub mod process;
 pub mod processors;

@@ -17,6 +17,9 @@ const SECRET_ID: &str = "signing";
 const KID: &str = "app_b";
 const SECRET: &str = "CANARY-b-of-more-than-thirty-two-bytes";
 
+/// Minimum time between fetches of a secret after one has failed.
+const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// The function with a Secrets Manager.
 struct Stack {
     aws: Aws,
@@ -31,14 +34,15 @@ impl Stack {
         Self::on(aws, variables).await
     }
 
-    /// With the keys in Secrets Manager, and none in the function: Secrets Manager was down in
-    /// its init and is back. Whatever reads a secret now is seen.
+    /// With the keys in Secrets Manager, and none in the function: Secrets Manager was down in its
+    /// init and is back, and the function may read it again. Whatever reads a secret now is seen.
     async fn cold(variables: &[(&str, &str)]) -> Self {
         let aws = Aws::start().await.unwrap();
         aws.put_secret(SECRET_ID, &keys(KID)).await;
         aws.set_faults([down()]);
         let stack = Self::on(aws, variables).await;
         stack.aws.set_faults([]);
+        tokio::time::sleep(RETRY_AFTER).await;
         stack.aws.forget_requests();
         stack
     }

@@ -37,6 +37,14 @@ impl Authority {
         std::fs::write(file, bundle)
     }
 
+    /// TLS in front of the server at `url`, and the URL of the same resource there.
+    pub async fn front(&self, url: &str) -> io::Result<(TlsFront, String)> {
+        let bound = self.bind().await?;
+        let target = address(url)?;
+        let https = url.replace(&format!("http://{target}"), &bound.url()?);
+        Ok((bound.serve(target), https))
+    }
+
     /// An address with a certificate for `localhost`. It answers once it has something to serve.
     pub async fn bind(&self) -> io::Result<Bound> {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
@@ -58,6 +66,13 @@ impl Authority {
             acceptor: TlsAcceptor::from(Arc::new(config)),
         })
     }
+}
+
+/// The address in the URL of a server on loopback.
+pub fn address(url: &str) -> io::Result<SocketAddr> {
+    let authority = url.strip_prefix("http://").unwrap_or(url);
+    let host = authority.split('/').next().unwrap_or_default();
+    host.parse().map_err(io::Error::other)
 }
 
 /// An address that nothing is behind yet.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::limits;
 use super::machine::Machine;
 use super::measure::{Amount, Figures};
+use super::parts;
 use super::programs::Programs;
 use super::table;
 
@@ -47,10 +48,11 @@ pub fn report(
         let table = table::markdown(&programs.measured, figures);
         let first = table::first_requests(&programs.measured, figures);
         let limits = limits::markdown(&limits::limits(&programs.measured, figures));
+        let parts = parts::markdown(&programs.measured, figures);
         // Writing to a string cannot fail.
         let _ = write!(
             report,
-            "\n{setting}:\n\n{table}\nThe first request:\n\n{first}\nWhat must hold:\n\n{limits}"
+            "\n{setting}:\n\n{table}\nThe first request:\n\n{first}\nWhat must hold:\n\n{limits}\nWhere the time goes:\n\n{parts}"
         );
     }
     report += "\nWhat one event asks for:\n\n";

@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use harness::tls::{Authority, TlsFront};
+use harness::tls::{Authority, TlsFront, address};
 use local_stack::aws::Aws;
 use local_stack::issuer::{AUDIENCE, Issuer};
 use local_stack::stack::{BUCKET, KID, TABLE, conflicts_table};
@@ -103,21 +102,6 @@ fn bundle(authority: &Authority) -> io::Result<Bundle> {
     Ok(Bundle(file))
 }
 
-/// The address in a stand-in's URL.
-fn address(url: &str) -> io::Result<SocketAddr> {
-    let authority = url.strip_prefix("http://").unwrap_or(url);
-    let host = authority.split('/').next().unwrap_or_default();
-    host.parse().map_err(io::Error::other)
-}
-
-/// A front for the stand-in at `url`, and the URL of the same resource there.
-async fn front(authority: &Authority, url: &str) -> io::Result<(TlsFront, String)> {
-    let bound = authority.bind().await?;
-    let address = address(url)?;
-    let https = url.replace(&format!("http://{address}"), &bound.url()?);
-    Ok((bound.serve(address), https))
-}
-
 async fn start() -> io::Result<impl FnOnce(Runtime) -> World> {
     let authority = Authority::generate()?;
     let issuer_front = authority.bind().await?;
@@ -132,10 +116,10 @@ async fn start() -> io::Result<impl FnOnce(Runtime) -> World> {
     let puzzel = puzzel(&issuer).await?;
     let aws = aws().await?;
 
-    let (aws_front, aws_url) = front(&authority, &aws.url()).await?;
-    let (sunshine_front, sunshine_url) = front(&authority, &sunshine.url()).await?;
-    let (idp_front, idp_url) = front(&authority, &puzzel.idp_url()).await?;
-    let (comm_front, comm_url) = front(&authority, &puzzel.comm_url()).await?;
+    let (aws_front, aws_url) = authority.front(&aws.url()).await?;
+    let (sunshine_front, sunshine_url) = authority.front(&sunshine.url()).await?;
+    let (idp_front, idp_url) = authority.front(&puzzel.idp_url()).await?;
+    let (comm_front, comm_url) = authority.front(&puzzel.comm_url()).await?;
     let bundle = bundle(&authority)?;
     let mut environment = aws.environment();
     environment.extend(trust(&bundle.0));
