@@ -19,7 +19,7 @@ mod webhook;
 
 pub use config::ConflictsConfig;
 pub use event::{Change, Event, Recorded};
-pub use history::Told;
+pub use history::{Told, partition as external_id_partition};
 pub use id::{ConflictId, Scope};
 pub use lineage::{Lineage, Source, Target};
 pub use record::{Conflict, MAX_ATTEMPTS};

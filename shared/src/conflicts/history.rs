@@ -195,7 +195,7 @@ fn arrival_of(changes: &[Change], id: &str) -> Option<Change> {
 }
 
 /// The partition of everything that is kept of an external id.
-pub(super) fn partition(scope: &Scope, external_id: &str) -> String {
+pub fn partition(scope: &Scope, external_id: &str) -> String {
     format!(
         "external-id#{}",
         scope.hash(&format!("external-id:{external_id}"))

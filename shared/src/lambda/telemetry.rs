@@ -10,13 +10,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 static FUNCTION: OnceLock<&'static str> = OnceLock::new();
 
 /// The crates whose targets are our own.
-const OWN_TARGETS: [&str; 6] = [
+const OWN_TARGETS: [&str; 7] = [
     "shared",
     "sign_token",
     "report_conflict",
     "clean_conflicts",
     "exchange_identity",
     "receive_webhook",
+    "erase_person",
 ];
 
 /// The name of this function, as [`init`] was told; none in a test or a benchmark.

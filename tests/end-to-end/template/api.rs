@@ -201,3 +201,33 @@ fn only_the_origins_that_are_named_may_call_from_a_browser() {
         "a bearer token needs no cookie"
     );
 }
+
+#[test]
+fn the_access_log_holds_no_personal_data() {
+    let whole = Template::whole();
+    let settings = &whole.properties("HttpApiStage")["AccessLogSettings"];
+    assert_eq!(settings["DestinationArn"], "${HttpApiLogGroup.Arn}");
+    let format: Value = serde_json::from_str(settings["Format"].as_str().unwrap()).unwrap();
+    let expected = json!({
+        "stack": "${AWS::StackName}",
+        "requestId": "$context.requestId",
+        "time": "$context.requestTimeEpoch",
+        "route": "$context.routeKey",
+        "status": "$context.status",
+        "integrationStatus": "$context.integrationStatus",
+        "latency": "$context.responseLatency",
+        "authorizerError": "$context.authorizer.error",
+        "error": "$context.error.responseType",
+    });
+    assert_eq!(format, expected);
+}
+
+#[test]
+fn the_apis_own_address_can_be_turned_off() {
+    let disabled = |given: &[(&str, &str)]| {
+        let stack = Template::load().deploy(&[JWT, SIGNING, given]).unwrap();
+        stack.properties("HttpApi")["DisableExecuteApiEndpoint"].clone()
+    };
+    assert_eq!(disabled(&[]), "false");
+    assert_eq!(disabled(&[("DisableExecuteApiEndpoint", "true")]), "true");
+}

@@ -41,6 +41,10 @@ pub(crate) const WEBHOOK: Given = &[(
     "WebhookSecretArn",
     "arn:aws:secretsmanager:eu-west-1:123456789012:secret:webhook-AbCdEf",
 )];
+/// The function that erases a person.
+pub(crate) const ERASURE: Given = &[("Erasure", "ENABLED")];
+/// An address that is told of alarms.
+pub(crate) const ALARMS: Given = &[("AlarmEmail", "on-call@example.com")];
 pub(crate) const PUZZEL: Given = &[("PuzzelCustomerId", "4711"), ("PuzzelRegion", "opo")];
 
 impl Template {
@@ -107,7 +111,7 @@ impl Template {
     /// Everything switched on, behind the JWT authorizer.
     pub(crate) fn whole() -> Stack {
         Self::load()
-            .deploy(&[JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL])
+            .deploy(&[JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, ERASURE, ALARMS])
             .unwrap()
     }
 }

@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::cloudformation::{CLEANUP, JWT, PUZZEL, SIGNING, Template, WEBHOOK, plain};
+use crate::cloudformation::{CLEANUP, ERASURE, JWT, PUZZEL, SIGNING, Template, WEBHOOK, plain};
 
 /// Logical id, binary, and whether an HTTP caller waits for it.
-pub(crate) const FUNCTIONS: [(&str, &str, bool); 5] = [
+pub(crate) const FUNCTIONS: [(&str, &str, bool); 6] = [
     ("SignTokenFunction", "sign-token", true),
     ("ReportConflictFunction", "report-conflict", true),
     ("CleanConflictsFunction", "clean-conflicts", false),
     ("ReceiveWebhookFunction", "receive-webhook", true),
     ("ExchangeIdentityFunction", "exchange-identity", true),
+    ("ErasePersonFunction", "erase-person", false),
 ];
 
 const CALLER: &[&str] = &[
@@ -28,8 +29,11 @@ const CALLER: &[&str] = &[
 
 const NONE: &[&str] = &[];
 
+/// The variables of every function.
+const EVERY: &str = "STACK_NAME";
+
 #[test]
-fn the_functions_are_the_five_of_the_design() {
+fn the_functions_are_the_six_of_the_design() {
     let whole = Template::whole();
     let deployed: BTreeSet<_> = whole
         .of_type("AWS::Serverless::Function")
@@ -89,11 +93,6 @@ fn what_a_function_runs_on_stands_literally_in_the_template() {
             (128..=1024).contains(&properties["MemorySize"].as_u64().unwrap()),
             "{name}"
         );
-        assert_eq!(
-            properties["ReservedConcurrentExecutions"],
-            Value::Null,
-            "{name}"
-        );
     }
 }
 
@@ -114,6 +113,7 @@ fn each_function_logs_json_into_a_group_of_its_own_with_retention() {
         CLEANUP,
         WEBHOOK,
         PUZZEL,
+        ERASURE,
         &[("LogRetentionDays", "14")],
     ]);
     let whole = whole.unwrap();
@@ -140,6 +140,8 @@ fn each_function_logs_json_into_a_group_of_its_own_with_retention() {
         .into_iter()
         .map(|(name, _)| name.to_owned())
         .collect();
+    // And the one of the API's access log.
+    groups.insert("HttpApiLogGroup".to_owned());
     assert_eq!(all, groups);
 }
 
@@ -151,7 +153,7 @@ fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
         ("PuzzelProviderId", "7"),
     ];
     let all = Template::load()
-        .deploy(&[JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, given])
+        .deploy(&[JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, ERASURE, given])
         .unwrap();
     let least = Template::whole();
     for (name, always, sometimes, never) in [
@@ -187,8 +189,17 @@ fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
                 "REMEDY",
                 "SUNSHINE_REQUESTS_PER_SECOND",
                 "MAX_ACTIONS_PER_RUN",
+                "RELEASE_AFTER_SECONDS",
+                "MERGE_CALL",
+                "TRUST_WEBHOOK_LINEAGE",
                 "SECRET_TTL_SECONDS",
             ],
+            vec!["SUNSHINE_BRAND_ID"],
+            NONE,
+        ),
+        (
+            "ErasePersonFunction",
+            vec!["CONFLICTS_TABLE", "ARCHIVE_BUCKET", "SUNSHINE_APP_ID"],
             vec!["SUNSHINE_BRAND_ID"],
             NONE,
         ),
@@ -215,10 +226,10 @@ fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
         ),
     ] {
         // A function reads an empty variable as one that is not set.
-        let both = [always.as_slice(), &sometimes, never].concat();
+        let both = [always.as_slice(), &sometimes, never, &[EVERY]].concat();
         for (stack, set) in [
-            (&least, always.clone()),
-            (&all, [always, sometimes].concat()),
+            (&least, [always.as_slice(), &[EVERY]].concat()),
+            (&all, [always.as_slice(), &sometimes, &[EVERY]].concat()),
         ] {
             let variables = stack.properties(name)["Environment"]["Variables"]
                 .as_object()
@@ -257,4 +268,22 @@ fn by_default_nothing_is_changed_at_zendesk() {
     assert_eq!(variables["REMEDY"], "plan");
     assert_eq!(variables["MAX_ACTIONS_PER_RUN"], 25);
     assert_eq!(variables["SUNSHINE_REQUESTS_PER_SECOND"], 5);
+}
+
+#[test]
+fn only_the_cleanup_reserves_concurrency_and_only_if_it_is_told() {
+    let reserved = |given: &[(&str, &str)]| {
+        let parts = [JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, ERASURE, given];
+        let stack = Template::load().deploy(&parts).unwrap();
+        let names = FUNCTIONS.iter().map(|(name, ..)| *name);
+        let reserved = names.filter_map(|name| {
+            let reserved = &stack.properties(name)["ReservedConcurrentExecutions"];
+            (!reserved.is_null()).then(|| format!("{name} {}", plain(reserved)))
+        });
+        reserved.collect::<Vec<_>>()
+    };
+    // A new account's limit is 10, and none of it can be reserved.
+    assert_eq!(reserved(&[]), [""; 0]);
+    let five = [("CleanupReservedConcurrency", "5")];
+    assert_eq!(reserved(&five), ["CleanConflictsFunction 5"]);
 }

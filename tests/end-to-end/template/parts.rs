@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::cloudformation::{CLEANUP, Given, JWT, PUZZEL, SIGNING, Stack, Template, WEBHOOK};
+use crate::cloudformation::{
+    CLEANUP, ERASURE, Given, JWT, PUZZEL, SIGNING, Stack, Template, WEBHOOK,
+};
 
 const LAMBDA: Given = &[
     ("IdentitySource", "lambda-authorizer"),
@@ -37,6 +39,10 @@ fn a_part_brings_its_own_functions_only() {
             &["ReportConflict", "CleanConflicts", "ReceiveWebhook"],
         ),
         (&[JWT, PUZZEL], &["ExchangeIdentity"]),
+        (
+            &[JWT, CLEANUP, ERASURE],
+            &["ReportConflict", "CleanConflicts", "ErasePerson"],
+        ),
     ] {
         assert_eq!(
             functions(given),
@@ -81,6 +87,10 @@ fn dangling(stack: &Stack) -> Vec<String> {
 #[test]
 fn whatever_is_left_out_nothing_refers_to_it() {
     let template = Template::load();
+    let existing: Given = &[
+        ("ExistingConflictsTableName", "kept"),
+        ("ExistingArchiveBucketName", "kept"),
+    ];
     let zendesk = [
         &[][..],
         &[SIGNING],
@@ -88,6 +98,9 @@ fn whatever_is_left_out_nothing_refers_to_it() {
         &[CLEANUP, WEBHOOK],
         &[SIGNING, CLEANUP],
         &[SIGNING, CLEANUP, WEBHOOK],
+        &[CLEANUP, ERASURE],
+        &[CLEANUP, ERASURE, existing],
+        &[SIGNING, CLEANUP, WEBHOOK, ERASURE, existing],
     ];
     let mut stacks = 0;
     for identity in [JWT, LAMBDA] {
@@ -101,7 +114,7 @@ fn whatever_is_left_out_nothing_refers_to_it() {
             }
         }
     }
-    assert_eq!(stacks, 22, "all but the two without any part");
+    assert_eq!(stacks, 34, "all but the two without any part");
 }
 
 #[test]
@@ -116,6 +129,7 @@ fn the_whole_says_where_everything_is() {
         "CleanConflictsFunctionName",
         "ReceiveWebhookFunctionName",
         "ExchangeIdentityFunctionName",
+        "ErasePersonFunctionName",
         "ConflictsTableName",
         "ArchiveBucketName",
         "FailedRunsQueueUrl",
@@ -144,6 +158,29 @@ fn a_wrong_deployment_is_stopped_early_and_says_why() {
             "Puzzel needs either",
         ),
         (&[JWT, SIGNING, &PUZZEL[1..]], "but not PuzzelCustomerId"),
+        (&[JWT, SIGNING, ERASURE], "Erasure needs"),
+        (
+            &[JWT, SIGNING, &[("ExistingConflictsTableName", "kept")]],
+            "nothing would use it",
+        ),
+        (
+            &[JWT, SIGNING, &[("ExistingArchiveBucketName", "kept")]],
+            "nothing would use it",
+        ),
+        (
+            &[
+                JWT,
+                SIGNING,
+                &[
+                    ("AlarmEmail", "on-call@example.com"),
+                    (
+                        "AlarmTopicArn",
+                        "arn:aws:sns:eu-west-1:123456789012:on-call",
+                    ),
+                ],
+            ],
+            "not both",
+        ),
     ] {
         let refusals = refusals(given);
         assert!(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cloudformation::{CLEANUP, JWT, Template};
+use crate::cloudformation::{CLEANUP, ERASURE, JWT, Template};
 
 #[test]
 fn there_is_one_table_one_bucket_one_schedule_and_one_queue() {
@@ -130,15 +130,15 @@ fn the_archive_is_reached_over_tls_only() {
     let whole = Template::whole();
     let policy = whole.properties("ArchiveBucketPolicy");
     assert_eq!(policy["Bucket"], "${ArchiveBucket}");
-    let statements = json!([{
+    let statement = json!({
         "Sid": "TlsOnly",
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
         "Resource": ["${ArchiveBucket.Arn}", "${ArchiveBucket.Arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }]);
-    assert_eq!(policy["PolicyDocument"]["Statement"], statements);
+    });
+    assert_eq!(policy["PolicyDocument"]["Statement"][0], statement);
 }
 
 #[test]
@@ -195,4 +195,85 @@ fn a_failed_run_is_kept_for_a_person_and_never_repeated() {
         whole.properties("FailedRunsQueue")["SqsManagedSseEnabled"],
         true
     );
+}
+
+#[test]
+fn an_object_of_the_archive_is_never_written_over() {
+    let whole = Template::whole();
+    let policy = whole.properties("ArchiveBucketPolicy");
+    let statement = json!({
+        "Sid": "NewObjectsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": "${ArchiveBucket.Arn}/*",
+        "Condition": {"Null": {"s3:if-none-match": "true"}},
+    });
+    assert_eq!(policy["PolicyDocument"]["Statement"][1], statement);
+}
+
+#[test]
+fn an_object_that_a_check_wrote_expires_after_a_day() {
+    let whole = Template::whole();
+    let rules = &whole.properties("ArchiveBucket")["LifecycleConfiguration"]["Rules"];
+    let rules = rules.as_array().unwrap();
+    let checks = rules.iter().find(|rule| rule["Prefix"] == "checks/");
+    let checks = checks.unwrap();
+    assert_eq!(checks["Status"], "Enabled");
+    assert_eq!(checks["ExpirationInDays"], 1);
+    assert_eq!(
+        checks["NoncurrentVersionExpiration"],
+        json!({"NoncurrentDays": 1})
+    );
+}
+
+#[test]
+fn a_kept_table_and_a_kept_bucket_are_used_in_place_of_new_ones() {
+    let existing = &[
+        ("ExistingConflictsTableName", "restored"),
+        ("ExistingArchiveBucketName", "kept-archive"),
+    ];
+    let stack = Template::load()
+        .deploy(&[JWT, CLEANUP, ERASURE, existing])
+        .unwrap();
+    for kind in [
+        "AWS::DynamoDB::Table",
+        "AWS::S3::Bucket",
+        "AWS::S3::BucketPolicy",
+    ] {
+        assert!(stack.of_type(kind).is_empty(), "{kind}");
+    }
+    for function in ["CleanConflictsFunction", "ErasePersonFunction"] {
+        let variables = &stack.properties(function)["Environment"]["Variables"];
+        assert_eq!(variables["CONFLICTS_TABLE"], "restored", "{function}");
+        assert_eq!(variables["ARCHIVE_BUCKET"], "kept-archive", "{function}");
+    }
+    assert_eq!(stack.outputs["ConflictsTableName"]["Value"], "restored");
+    assert_eq!(stack.outputs["ArchiveBucketName"]["Value"], "kept-archive");
+}
+
+#[test]
+fn a_key_of_ones_own_encrypts_everything_that_is_stored() {
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-0000-4000-8000-000000000000";
+    let stack = Template::load()
+        .deploy(&[JWT, CLEANUP, ERASURE, &[("DataKmsKeyArn", key)]])
+        .unwrap();
+    assert_eq!(
+        stack.properties("ConflictsTable")["SSESpecification"],
+        json!({"SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": key})
+    );
+    let encryption = &stack.properties("ArchiveBucket")["BucketEncryption"];
+    assert_eq!(
+        encryption["ServerSideEncryptionConfiguration"],
+        json!([{
+            "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key},
+            "BucketKeyEnabled": true,
+        }])
+    );
+    let queue = stack.properties("FailedRunsQueue");
+    assert_eq!(queue["KmsMasterKeyId"], key);
+    assert!(queue["SqsManagedSseEnabled"].is_null());
+    for (name, group) in stack.of_type("AWS::Logs::LogGroup") {
+        assert_eq!(group["KmsKeyId"], key, "{name}");
+    }
 }

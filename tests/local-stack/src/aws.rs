@@ -3,6 +3,7 @@
 
 mod contents;
 mod fault;
+mod recorded;
 
 use std::io;
 use std::path::Path;
@@ -15,7 +16,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use dynoxide::Database;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -24,6 +24,7 @@ use winterbaume_s3::S3Service;
 use winterbaume_secretsmanager::SecretsManagerService;
 
 pub use fault::{Effect, Fault};
+pub use recorded::{Recorded, Service};
 
 use crate::standins::holds::{Hold, Holds, Point};
 use harness::serve::{Forward, Server, no_answer};
@@ -33,27 +34,6 @@ pub const REGION: &str = "eu-west-1";
 
 /// A part of a request above this is refused; DynamoDB itself stops at 16 MB.
 const LARGEST_BODY: usize = 64 << 20;
-
-/// Which AWS service a request is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs)] // the services' own names
-pub enum Service {
-    DynamoDb,
-    SecretsManager,
-    S3,
-}
-
-/// A request that reached the endpoint, faults included.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Recorded {
-    /// The service.
-    pub service: Service,
-    /// The operation of a JSON service (`GetSecretValue`), the method for S3 (`PUT`).
-    pub operation: String,
-    /// For S3 the path, `/bucket/key`, as it came; empty otherwise.
-    pub path: String,
-}
 
 /// The running services. Dropping them ends them; what DynamoDB holds in a folder stays.
 pub struct Aws {
@@ -311,7 +291,7 @@ impl Endpoint {
 }
 
 async fn serve(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
-    let recorded = identify(&request);
+    let recorded = Recorded::of(&request);
     let pass = async |point| {
         let (operation, path) = (&recorded.operation, &recorded.path);
         endpoint.holds.pass(point, operation, path, &recorded).await;
@@ -348,22 +328,6 @@ async fn shorten(answer: Response) -> Response {
     parts.headers.remove(header::CONTENT_LENGTH);
     let end = body.len().saturating_sub(1);
     Response::from_parts(parts, Body::from(body.slice(..end)))
-}
-
-/// DynamoDB and Secrets Manager name themselves in a header; S3 is what is left.
-fn identify(request: &Request) -> Recorded {
-    let target = request.headers().get("x-amz-target");
-    let target = target.and_then(|target| target.to_str().ok()).unwrap_or("");
-    let (service, operation, path) = match target.split_once('.') {
-        Some(("secretsmanager", operation)) => (Service::SecretsManager, operation, ""),
-        Some((_, operation)) => (Service::DynamoDb, operation, ""),
-        None => (Service::S3, request.method().as_str(), request.uri().path()),
-    };
-    Recorded {
-        service,
-        operation: operation.to_owned(),
-        path: path.to_owned(),
-    }
 }
 
 async fn set_faults(State(endpoint): State<Arc<Endpoint>>, Json(faults): Json<Vec<Fault>>) {

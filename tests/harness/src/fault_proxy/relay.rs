@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::sleep;
 
-use super::{Fault, Shared, When};
+use super::fault::{Fault, When};
+use super::schedule::Shared;
 
 /// How much is read at once.
 const PIECE: usize = 16 * 1024;

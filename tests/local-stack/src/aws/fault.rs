@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Recorded, Service};
+use super::recorded::{Recorded, Service};
 
 /// A fault, for the requests that it matches. The first of the list that matches applies.
 #[derive(Clone, Debug, Serialize, Deserialize)]

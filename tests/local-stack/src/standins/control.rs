@@ -9,20 +9,17 @@
 //! | `GET holds/{id}` | answers with the exchange when it has come to the point |
 //! | `DELETE holds/{id}` | lets it go on |
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::json;
 
 use super::faults::Rule;
 use super::http::{Request, Response};
+use super::line::Line;
+use super::lock::lock;
 use super::pattern::Pattern;
-use super::server::Line;
-use super::traffic::{Hold, Point, lock};
-
-/// The holds that were asked for over HTTP, by their id.
-pub(super) type Holds = Mutex<BTreeMap<u64, Arc<Hold>>>;
+use super::traffic::Point;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

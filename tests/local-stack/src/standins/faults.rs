@@ -8,8 +8,8 @@ use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use super::http::{Request, Response};
+use super::lock::lock;
 use super::pattern::Pattern;
-use super::traffic::lock;
 
 /// What happens to a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]

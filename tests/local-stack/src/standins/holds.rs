@@ -5,8 +5,9 @@ use std::sync::Mutex;
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use super::exchange::Exchange;
+use super::lock::lock;
 use super::pattern::Pattern;
-use super::traffic::{Exchange, lock};
 
 /// A place in the course of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

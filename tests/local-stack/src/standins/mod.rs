@@ -4,9 +4,12 @@
 //! Each is programmed through its handle and, while it runs, over HTTP under `/_control/`.
 
 mod control;
+mod exchange;
 pub mod faults;
 pub mod holds;
 pub mod http;
+mod line;
+mod lock;
 mod path;
 pub mod pattern;
 pub mod puzzel;

@@ -8,31 +8,11 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::control::{self, Holds};
-use super::faults::{Fault, Faults};
+use super::control;
+use super::faults::Fault;
 use super::http::{Incoming, Request, Response, Wire, closes};
-use super::traffic::{Point, Traffic};
-
-/// What one stand-in knows of its wire, over all its addresses.
-pub(super) struct Line {
-    pub(super) faults: Faults,
-    pub(super) traffic: Traffic,
-    /// The holds that were asked for over HTTP.
-    pub(super) holds: Holds,
-    /// What may come before `/_control`.
-    base_path: String,
-}
-
-impl Line {
-    pub(super) fn new(base_path: &str) -> Self {
-        Self {
-            faults: Faults::default(),
-            traffic: Traffic::default(),
-            holds: Holds::default(),
-            base_path: base_path.into(),
-        }
-    }
-}
+use super::line::Line;
+use super::traffic::Point;
 
 /// A running server; it ends when this is dropped.
 pub(super) struct Server {

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Chat, State, Use, refused};
+use super::state::{Chat, State, Use, refused};
 use crate::standins::http::{Request, Response};
 
 /// `POST /api/conversation/{conversationId}/route/{queueKey}?userInfoId=…&codeVerifier=…`

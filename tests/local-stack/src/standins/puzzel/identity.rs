@@ -11,9 +11,9 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Authentication, Provider, State, TokenKind, refused};
+use super::state::{Authentication, Provider, State, TokenKind, refused};
 use crate::standins::http::{Request, Response};
-use crate::standins::traffic::lock;
+use crate::standins::lock::lock;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

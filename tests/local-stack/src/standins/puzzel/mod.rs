@@ -5,23 +5,25 @@
 
 pub mod chat;
 pub mod identity;
+mod state;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use jsonwebtoken::jwk::JwkSet;
 use rand::SeedableRng;
-use rand::distr::{Alphanumeric, SampleString};
 use rand::rngs::StdRng;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
+pub use state::{Authentication, Chat, Provider, TokenKind};
+use state::{State, refused};
 
 use super::faults::Faults;
 use super::http::{Request, Response};
+use super::line::Line;
+use super::lock::lock;
 use super::path::Path;
-use super::server::{Line, Server};
-use super::traffic::{Traffic, lock};
+use super::server::Server;
+use super::traffic::Traffic;
 
 /// What a stand-in starts with.
 #[derive(Clone, Debug, Default)]
@@ -34,94 +36,12 @@ pub struct PuzzelConfig {
     pub port: u16,
 }
 
-/// An identity provider under Organisation Settings, Visitor Idp.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Provider {
-    /// The `providerId`.
-    pub id: i64,
-    /// The `iss` that its tokens must have.
-    pub issuer: String,
-    /// Where its keys are.
-    pub jwks_url: String,
-    /// The `aud` that its tokens must have, if it matters.
-    #[serde(default)]
-    pub audience: Option<String>,
-}
-
-/// Which of the two tokens came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenKind {
-    /// `accessToken`.
-    Access,
-    /// `idToken`.
-    Id,
-}
-
-/// A token that was accepted.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Authentication {
-    /// What was answered.
-    pub user_info_id: String,
-    /// The customer.
-    pub customer_id: String,
-    /// The provider that vouched.
-    pub provider_id: i64,
-    /// Which token.
-    pub kind: TokenKind,
-    /// The token's `sub`.
-    pub subject: String,
-    #[serde(skip)]
-    challenge: String,
-    #[serde(skip)]
-    used: BTreeSet<Use>,
-}
-
-/// What a `userInfoId` is good for, once each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Use {
-    StartChat,
-    SetIdentity,
-}
-
-/// A conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Chat {
-    /// The queue it was routed to.
-    pub queue_key: String,
-    /// The `sub` of the user it is known to be with.
-    pub subject: Option<String>,
-    /// The visitor whose session started or identified it.
-    pub visitor_id: Option<String>,
-}
-
 /// A running stand-in. It ends with its last handle.
 #[derive(Clone)]
 pub struct Puzzel {
     servers: Arc<(Server, Option<Server>)>,
     line: Arc<Line>,
     state: Arc<Mutex<State>>,
-}
-
-struct State {
-    customers: BTreeMap<String, Vec<Provider>>,
-    /// By URL; read again when a `kid` is not among them.
-    keys: HashMap<String, JwkSet>,
-    authentications: Vec<Authentication>,
-    chats: BTreeMap<String, Chat>,
-    /// Access token to visitor id.
-    visitors: HashMap<String, String>,
-    random: StdRng,
-    strays: Vec<String>,
-}
-
-impl State {
-    fn name(&mut self, prefix: &str) -> String {
-        prefix.to_owned() + &Alphanumeric.sample_string(&mut self.random, 22)
-    }
 }
 
 impl Puzzel {
@@ -263,8 +183,4 @@ fn control(state: &mut State, what: &str, request: &Request) -> Result<Response,
         )),
         _ => Err(refused(404, "there is nothing here")),
     }
-}
-
-fn refused(status: u16, why: &str) -> Response {
-    Response::json(status, &json!({ "error": why }))
 }

@@ -1,0 +1,41 @@
+//! One request over the wire, with its answer.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+/// One request and what became of it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exchange {
+    /// Counts the requests from 0.
+    pub number: usize,
+    /// Counts the connections from 1.
+    pub connection: u64,
+    /// The request line, exactly as it came over the wire.
+    pub line: String,
+    /// The method; empty for a request that was not HTTP.
+    pub method: String,
+    /// The path, neither decoded nor normalised, without the query.
+    pub path: String,
+    /// When the request was whole, counted from the stand-in's start; milliseconds in JSON.
+    #[serde(serialize_with = "millis")]
+    pub arrived: Duration,
+    /// When the answer was written, counted from the stand-in's start.
+    #[serde(serialize_with = "maybe_millis")]
+    pub answered: Option<Duration>,
+    /// The status that was answered; none where the answer was lost or never given.
+    pub status: Option<u16>,
+    /// Whether the request took effect, answered or not.
+    pub handled: bool,
+}
+
+fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64() * 1000.0)
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+fn maybe_millis<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.as_secs_f64() * 1000.0)
+        .serialize(serializer)
+}
