@@ -52,7 +52,7 @@ pub fn install_folder(
             .expect("npm");
         let said = String::from_utf8_lossy(&npm.stderr);
         assert!(npm.status.success(), "npm ci: {said}");
-        std::fs::write(&installed, wanted).expect("a note of what is installed");
+        std::fs::write(&installed, wanted).expect("a record of the installed packages");
     }
     Some(folder)
 }

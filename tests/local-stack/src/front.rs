@@ -1,5 +1,5 @@
-//! The one local address: the page, and behind it the functions under their public routes and
-//! what the page needs of the stack.
+//! The local address: serves the page, the functions under their public routes, and the routes that
+//! the page needs from the stack.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -26,7 +26,7 @@ const CONVERSATIONS: &str = "/puzzel/conversations/";
 /// Other paths in these folders are answered as API Gateway does; everything else is a file.
 const FOLDERS: [&str; 3] = ["/zendesk/", "/webhooks/", "/puzzel/"];
 
-/// What the page may do: load what is beside it, and ask this address.
+/// Allows the page to load its own files and to send requests to this address.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -99,7 +99,7 @@ fn party(path: &str) -> Option<Party> {
 }
 
 /// The file for a path, unless the path leads out of the folder. Percent-encoded paths are not
-/// decoded: no file here needs one.
+/// decoded, since no file here needs it.
 fn file(web: &Path, path: &str) -> Option<PathBuf> {
     let relative = Path::new(path.strip_prefix('/')?);
     let inside = relative

@@ -1,4 +1,4 @@
-//! The local stack: everything the functions need around them, on loopback.
+//! The local stack: everything that the functions need around them, on loopback.
 
 pub mod aws;
 pub mod calls;
