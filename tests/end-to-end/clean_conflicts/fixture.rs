@@ -293,6 +293,7 @@ fn environment(
         ("SUNSHINE_APP_ID", &app_id),
         ("SUNSHINE_API_KEY_SECRET_ID", API_KEY),
         ("SUNSHINE_REQUESTS_PER_SECOND", "500"),
+        ("RELEASE_AFTER_SECONDS", "0"),
     ];
     for (name, value) in ours.iter().chain(variables) {
         environment.insert((*name).to_owned(), (*value).to_owned());
