@@ -117,6 +117,11 @@ impl Backends {
         })
     }
 
+    /// The id of the app at Zendesk.
+    pub fn app_id(&self) -> String {
+        SunshineConfig::default().app_id
+    }
+
     /// clean-conflicts with another `REMEDY` than the stack's, in a process of its own beside it:
     /// `cargo lambda watch` gives all functions one environment.
     pub async fn clean_conflicts(&self, remedy: &str) -> Result<Function, LambdaError> {
@@ -154,6 +159,7 @@ impl Backends {
                 ("SUNSHINE_BASE_URL", self.sunshine.url()),
                 ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
                 ("SUNSHINE_API_KEY_SECRET_ID", API_KEY.to_owned()),
+                ("RELEASE_AFTER_SECONDS", "0".to_owned()),
                 // Nobody else needs the stand-in's time.
                 ("SUNSHINE_REQUESTS_PER_SECOND", "50".to_owned()),
                 ("WEBHOOK_SECRET_ID", WEBHOOK.to_owned()),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
-/// One request and what became of it.
+/// One request and its outcome.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Exchange {
@@ -18,13 +19,16 @@ pub struct Exchange {
     pub method: String,
     /// The path, neither decoded nor normalised, without the query.
     pub path: String,
+    /// The request's body, if it is JSON; it is not shown.
+    #[serde(skip)]
+    pub body: Option<Value>,
     /// When the request was whole, counted from the stand-in's start; milliseconds in JSON.
     #[serde(serialize_with = "millis")]
     pub arrived: Duration,
     /// When the answer was written, counted from the stand-in's start.
     #[serde(serialize_with = "maybe_millis")]
     pub answered: Option<Duration>,
-    /// The status that was answered; none where the answer was lost or never given.
+    /// The status of the response; none if it was lost or never sent.
     pub status: Option<u16>,
     /// Whether the request took effect, answered or not.
     pub handled: bool,
