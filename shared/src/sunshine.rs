@@ -25,7 +25,7 @@ pub use ids::{
 };
 #[cfg(feature = "sunshine")]
 pub use {
-    breaker::{Breaker, StopReason},
+    breaker::{Breaker, Halt},
     client::{Account, Options, SunshineClient},
     credentials::{ApiKey, Credentials, InvalidApiKey, KeyUnavailable},
     error::Error,

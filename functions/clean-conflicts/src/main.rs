@@ -1,7 +1,7 @@
 //! The Lambda function `clean-conflicts`.
 
 use clean_conflicts::{CleanConflicts, Config};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -11,7 +11,10 @@ async fn main() -> Result<(), Error> {
     let function = &CleanConflicts::start(config, &sdk).await?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
         let work = Box::pin(function.handle(event.payload, event.context.deadline));
-        shared::lambda::http::caught(work).await?
+        let report = shared::lambda::http::caught(work).await;
+        report
+            .unwrap_or_else(|panicked| Err(panicked.into()))
+            .map_err(Diagnostic::from)
     }))
     .await
 }

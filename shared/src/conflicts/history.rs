@@ -113,13 +113,13 @@ pub(super) fn told_of(
         };
         if change.previous == previous {
             return Ok(if of_previous.is_only_left_by(&change) {
-                Told::Became(Lineage {
-                    previous: previous.to_owned(),
-                    current: current.to_owned(),
-                    source: Source::Webhook,
+                Told::Became(Lineage::new(
+                    previous,
+                    current,
+                    Source::Webhook,
                     // A user who signed up with the previous id after this is another person.
-                    time: change.time,
-                })
+                    change.time,
+                ))
             } else {
                 otherwise
             });

@@ -1,4 +1,4 @@
-//! The calls of the API, each with its request and its response. One function sends them all.
+//! The calls of the API, one method each. All of them are sent by one function.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -23,14 +23,17 @@ mod send;
 #[cfg(test)]
 mod tests;
 
-/// The app and the key that the client works with.
+/// An email that no one can have (RFC 2606).
+const NOBODY: &str = "nobody@chat-identity.invalid";
+
+/// The app, and the key to it.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// For example `https://acme.zendesk.com/sc`; `/v2/apps/…` is appended.
     pub base_url: UpstreamUrl,
     /// The app.
     pub app_id: AppId,
-    /// The brand, if users are separated by brand.
+    /// The brand, if users are kept apart by brand.
     pub brand_id: Option<BrandId>,
     /// The API key.
     pub credentials: Credentials,
@@ -94,17 +97,17 @@ impl SunshineClient {
         }
     }
 
-    /// The breaker of the run. Once it has stopped, no call is sent.
+    /// The breaker of the run. Once it has halted the run, no call is sent.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
     }
 
-    /// The number of requests sent, retries included.
+    /// The number of requests that were sent, retries included.
     pub fn requests(&self) -> u64 {
         self.pacer.granted()
     }
 
-    /// All users with `email` as an identity, according to the upstream: compare it yourself.
+    /// All users that have `email` as an identity, as the upstream filters: compare it.
     pub async fn list_users_by_email(
         &self,
         email: &str,
@@ -118,7 +121,7 @@ impl SunshineClient {
     /// The user with this id.
     ///
     /// # Errors
-    /// [`Error::InvalidAnswer`] if the upstream returned another user.
+    /// [`Error::InvalidAnswer`] if another user came back.
     pub async fn user(&self, id: &UserId, deadline: Deadline) -> Result<User, Error> {
         let call = Call::get(["users", id.as_str()]);
         let user: User = page::one(&self.send(call, deadline).await?, "user")?;
@@ -178,17 +181,46 @@ impl SunshineClient {
         self.change(call, deadline).await
     }
 
-    /// Updates the messaging user of a core Zendesk user from it, or from the `surviving` user that
-    /// it was merged into.
-    pub async fn sync_user(
+    /// Brings the messaging user of a Support user up to date: it gets Support's external id and
+    /// primary email, and every other user that has one of them is merged into it or loses it.
+    pub async fn sync_user(&self, id: &ZendeskId, deadline: Deadline) -> Result<(), Error> {
+        let call = Call::new(Method::POST, ["users", id.as_str(), "sync"]);
+        self.change(call.body(json!({})), deadline).await
+    }
+
+    /// Merges `discarded` into `surviving`, for good. Which keys allow this call is not documented,
+    /// so a refusal of it halts no run.
+    pub async fn merge_users(
         &self,
-        id: &ZendeskId,
-        surviving: Option<&ZendeskId>,
+        surviving: &UserId,
+        discarded: &UserId,
         deadline: Deadline,
     ) -> Result<(), Error> {
-        let call = Call::new(Method::POST, ["users", id.as_str(), "sync"]);
-        let body = surviving.map_or_else(|| json!({}), |id| json!({"survivingZendeskId": id}));
+        let mut call = Call::new(Method::POST, ["appusers", "merge"]);
+        call.version = "v1.1";
+        call.is_refusable = true;
+        let body = json!({"surviving": {"_id": surviving}, "discarded": {"_id": discarded}});
         self.change(call.body(body), deadline).await
+    }
+
+    /// Makes a user with nothing but an external id.
+    pub async fn create_user(
+        &self,
+        external_id: &LookupExternalId,
+        deadline: Deadline,
+    ) -> Result<User, Error> {
+        let call = Call::new(Method::POST, ["users"]);
+        let body = json!({"externalId": external_id.as_str()});
+        page::one(&self.send(call.body(body), deadline).await?, "user")
+    }
+
+    /// Asks for the users of an email that no one has. After another call failed, this tells
+    /// whether it is Sunshine or the key that fails, or only that one call. It is not repeated.
+    pub async fn probe(&self, deadline: Deadline) -> Result<(), Error> {
+        let mut call = Call::get(["users"]).query("filter[identities.email]", NOBODY);
+        call = self.of_brand(call);
+        call.is_retried = false;
+        page::list::<User>(&self.send(call, deadline).await?, "users").map(drop)
     }
 
     /// A page of the user's clients, starting after the cursor `after`.
@@ -244,7 +276,7 @@ impl SunshineClient {
         page::page(&body, key, direction, cursor)
     }
 
-    /// Ignores the body of the response: the effect of a change is read back from the upstream.
+    /// The body of the response is not used: the effect is read from the upstream.
     async fn change(&self, call: Call<'_>, deadline: Deadline) -> Result<(), Error> {
         self.send(call, deadline).await.map(drop)
     }
@@ -259,23 +291,31 @@ impl SunshineClient {
     }
 }
 
-/// A call before it becomes a request. Its path is below `/v2/apps/{appId}`.
+/// A call before it becomes a request. Its path is below `/{version}/apps/{appId}`.
 struct Call<'a> {
+    version: &'static str,
     method: Method,
     path: Vec<&'a str>,
     query: Vec<(&'a str, &'a str)>,
     body: Option<Value>,
-    /// The number of its failed attempts.
+    /// Whether it may be repeated at all.
+    is_retried: bool,
+    /// Whether a refused key may mean that keys of its kind do not allow this call.
+    is_refusable: bool,
+    /// The number of its attempts that failed.
     failures: AtomicU32,
 }
 
 impl<'a> Call<'a> {
     fn new<const N: usize>(method: Method, path: [&'a str; N]) -> Self {
         Self {
+            version: "v2",
             method,
             path: path.to_vec(),
             query: Vec::new(),
             body: None,
+            is_retried: true,
+            is_refusable: false,
             failures: AtomicU32::new(0),
         }
     }

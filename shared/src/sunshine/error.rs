@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::breaker::StopReason;
+use super::breaker::Halt;
 use super::credentials::KeyUnavailable;
 use super::pacer::OutOfTime;
 use crate::http::client::TransportError;
@@ -20,7 +20,7 @@ pub enum Error {
     /// 401, even with a fresh key.
     #[error("the API key was refused")]
     Unauthorized,
-    /// 403.
+    /// 403. Whether it is about the key or about this one user, only another call can tell.
     #[error("the API key does not allow this call")]
     Forbidden,
     /// 429 on every attempt within the deadline.
@@ -58,7 +58,7 @@ pub enum Error {
     OutOfTime(#[from] OutOfTime),
     /// The run was stopped before this call. Nothing was sent.
     #[error("the run was stopped: {0}")]
-    Stopped(#[from] StopReason),
+    Stopped(#[from] Halt),
     /// The URL of the call cannot be built. Nothing was sent.
     #[error(transparent)]
     Path(#[from] InvalidPath),

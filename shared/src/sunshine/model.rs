@@ -76,6 +76,8 @@ pub struct Identity {
 pub struct UserClient {
     /// Its id.
     pub id: String,
+    /// When the user last interacted with it, in ISO 8601; empty if it is no text.
+    pub last_seen: Option<String>,
     /// The whole client as it was received.
     pub raw: RawObject,
 }
@@ -163,6 +165,13 @@ struct UserFields {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClientFields {
+    id: String,
+    last_seen: Option<Value>,
+}
+
+#[derive(Deserialize)]
 struct Identified<Id> {
     id: Id,
 }
@@ -228,7 +237,21 @@ macro_rules! identified {
     };
 }
 
-identified!(UserClient, "client");
+impl Item for UserClient {
+    const WHAT: &'static str = "client";
+
+    fn read(raw: &RawValue) -> Result<Self, serde_json::Error> {
+        let fields: ClientFields = serde_json::from_str(raw.get())?;
+        Ok(Self {
+            id: fields.id,
+            last_seen: fields
+                .last_seen
+                .map(|it| it.as_str().unwrap_or_default().to_owned()),
+            raw: RawObject::new(raw),
+        })
+    }
+}
+
 identified!(Conversation, "conversation");
 identified!(Message, "message");
 
@@ -329,6 +352,21 @@ mod tests {
             serde_json::to_value(&patch).unwrap(),
             json!({"profile": {"givenName": "Jane"}, "metadata": {"tier": "gold"}})
         );
+    }
+
+    #[test]
+    fn a_client_was_last_seen_at_a_time_or_never() {
+        let seen = |json: &str| {
+            let client = UserClient::read(serde_json::from_str(json).unwrap());
+            client.unwrap().last_seen
+        };
+        assert_eq!(
+            seen(r#"{"id":"1","lastSeen":"2020-01-01"}"#).as_deref(),
+            Some("2020-01-01")
+        );
+        assert_eq!(seen(r#"{"id":"1","lastSeen":7}"#).as_deref(), Some(""));
+        assert_eq!(seen(r#"{"id":"1","lastSeen":null}"#), None);
+        assert_eq!(seen(r#"{"id":"1"}"#), None);
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn each_fault_that_stops_runs_raises_an_alarm() {
         "archive_unavailable",
         "sunshine_unavailable",
         "too_many_failures",
-        "other_user_changed",
+        "upstream_error",
     ] {
         assert!(stopped.contains(reason), "{reason}");
     }

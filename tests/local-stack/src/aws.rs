@@ -257,9 +257,15 @@ impl Endpoint {
         headers: HeaderMap,
         body: Bytes,
     ) -> MockResponse {
+        // The service pages a list of versions, and gives no marker to go on from.
+        let whole = if is_version_list(path) {
+            "&max-keys=1000000"
+        } else {
+            ""
+        };
         let request = MockRequest {
             method: method.to_owned(),
-            uri: format!("https://s3.{REGION}.amazonaws.com{path}"),
+            uri: format!("https://s3.{REGION}.amazonaws.com{path}{whole}"),
             headers,
             body,
         };
@@ -290,6 +296,13 @@ impl Endpoint {
         *response.headers_mut() = answer.headers;
         response
     }
+}
+
+fn is_version_list(path: &Uri) -> bool {
+    let query = path.query().unwrap_or_default();
+    query
+        .split('&')
+        .any(|it| it == "versions" || it == "versions=")
 }
 
 async fn serve(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {

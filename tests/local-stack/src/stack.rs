@@ -20,16 +20,17 @@ use harness::lambda::{build_command, workspace_root};
 use harness::serve::{Forward, Server};
 
 /// The functions; for an HTTP function also a path that it serves.
-const FUNCTIONS: [(&str, Option<&str>); 5] = [
+const FUNCTIONS: [(&str, Option<&str>); 6] = [
     ("sign-token", Some("/zendesk/token")),
     ("report-conflict", Some("/zendesk/conflicts")),
     ("clean-conflicts", None),
     ("receive-webhook", Some("/webhooks/zendesk")),
     ("exchange-identity", Some("/puzzel/identity")),
+    ("erase-person", None),
 ];
 
 /// The options of a stack.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The port of the local address; `None` for a free one.
     pub port: Option<u16>,
@@ -37,6 +38,8 @@ pub struct Options {
     pub keep_data: bool,
     /// Whether to rebuild and restart the functions when the code changes.
     pub reload: bool,
+    /// `REMEDY`; `plan` if not given. A release waits for nothing.
+    pub remedy: Option<String>,
 }
 
 /// The reason why the stack does not start.
@@ -95,9 +98,17 @@ impl Stack {
         let folder = Folder::take()?;
         let data = options.keep_data.then_some(folder.path.as_path());
         let backends = Arc::new(Backends::start(data).await?);
-        let environment = backends.environment();
+        let mut environment = backends.environment();
+        if let Some(remedy) = options.remedy {
+            environment.push(("REMEDY".to_owned(), remedy));
+        }
         let log = folder.path.join("functions.log");
         let watch = Watch::start(&cargo_lambda, &environment, &log, options.reload).await?;
+        // Where `operate --local` finds the functions.
+        std::fs::write(
+            folder.path.join("functions.url"),
+            format!("http://{}", watch.address()),
+        )?;
         let local = Local::new(backends.clone(), Forward::new(watch.address()));
         let web = workspace_root().join("examples/web");
         let front = Server::start(front::router(local, web), options.port).await?;

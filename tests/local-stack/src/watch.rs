@@ -24,23 +24,27 @@ const MARK: &str = "CHAT_IDENTITY_STACK";
 const GRACE: Duration = Duration::from_secs(4);
 
 /// Variables of the product, which the functions would otherwise inherit from the shell.
-const OURS: [&str; 17] = [
+const OURS: [&str; 21] = [
     "AWS_",
     "ARCHIVE_",
     "CONFLICTS_",
     "EMAIL_",
     "EXTERNAL_ID_",
     "IDENTITY_",
+    "BASE_PATH",
     "MAX_ACTIONS_",
+    "MERGE_CALL",
     "NAME_CLAIM",
     "OIDC_",
     "PREVIOUS_",
     "PUZZEL_",
+    "RELEASE_AFTER_",
     "REMEDY",
     "SECRET_TTL_",
     "SIGNING_KEY_",
     "SUNSHINE_",
     "TOKEN_",
+    "TRUST_",
     "WEBHOOK_",
 ];
 

@@ -260,3 +260,21 @@ async fn an_anonymous_user_who_logs_in_keeps_the_conversation() {
     assert_ne!(fresh["user"]["id"], stranger["userId"]);
     assert_eq!(fresh["conversations"], json!([]));
 }
+
+#[tokio::test]
+async fn a_user_is_seen_by_what_it_does_and_by_nothing_else() {
+    let sunshine = start().await;
+    let jwt = jwt_of("1234", Some("sue@example.org"));
+    let last_seen = |user: &str| sunshine.clients(user)[0].last_seen.clone().unwrap();
+    let (_, session) = login(&sunshine, json!({"jwt": jwt})).await;
+    let user = session["user"]["id"].as_str().unwrap();
+    let at_login = last_seen(user);
+    let conversation = sunshine.add_conversation(user, 0);
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    sunshine.post_message(&conversation.id, "from the business");
+    assert_eq!(last_seen(user), at_login);
+    let message = json!({"jwt": jwt, "text": "Where is my parcel?"});
+    post(&sunshine, "/_messages", &message).await;
+    assert!(last_seen(user) > at_login);
+    assert_eq!(sunshine.clients(user).len(), 1);
+}

@@ -16,6 +16,13 @@ struct Arguments {
     /// The port of the local address (default: a free one)
     #[arg(long)]
     port: Option<u16>,
+    /// The strongest remedy that a drain may take: plan, release-email, merge or delete. Nothing
+    /// waits then, as a release does in a deployment
+    #[arg(long, default_value = "plan", value_parser = ["plan", "release-email", "merge", "delete"])]
+    remedy: String,
+    /// Keep the conflicts of the last run (Zendesk and the archive begin empty all the same)
+    #[arg(long)]
+    keep: bool,
     /// Play the demo story step by step against the running functions, and exit
     #[arg(long)]
     tour: bool,
@@ -46,8 +53,9 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<ExitCode, StackError> {
     let stack = Stack::start(Options {
         port: arguments.port,
-        keep_data: !arguments.tour,
+        keep_data: arguments.keep,
         reload: !arguments.tour,
+        remedy: Some(arguments.remedy.clone()),
     })
     .await?;
     if arguments.tour {
@@ -57,11 +65,11 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, StackError> {
         }
         return Ok(ExitCode::from(u8::from(!passed)));
     }
-    introduce(&stack)?;
+    introduce(&stack, &arguments.remedy)?;
     std::future::pending().await
 }
 
-fn introduce(stack: &Stack) -> io::Result<()> {
+fn introduce(stack: &Stack, remedy: &str) -> io::Result<()> {
     let (url, issuer) = (stack.url(), stack.backends.issuer.url());
     let token = stack.backends.issuer.id_token(Stack::user());
     let drain = stack.invoke_command("clean-conflicts", &json!({"action": "drain"}));
@@ -70,6 +78,7 @@ fn introduce(stack: &Stack) -> io::Result<()> {
         "chat-identity    {url}\n\
          login (IdP)      {issuer}\n\
          Zendesk          {}\n\
+         its app          {}\n\
          Puzzel           {}\n\
          AWS              {}\n\
          webhook secret   {}\n\
@@ -77,10 +86,13 @@ fn introduce(stack: &Stack) -> io::Result<()> {
          Ada's ID token, good for an hour:\n\n{token}\n\n\
          Try it:\n\n\
          curl -s -X POST {url}/zendesk/token -H 'authorization: Bearer {token}'\n\n\
-         Clear the conflicts that were reported (REMEDY is plan, as long as it is not set):\n\n\
+         Look at it as an operator does:\n\n\
+         cargo run -p operate -- --local check\n\n\
+         Clear the conflicts that were reported (REMEDY is {remedy}; see --remedy):\n\n\
          {drain}\n\n\
          Ctrl-C stops everything.",
         stack.backends.sunshine.url(),
+        stack.backends.app_id(),
         stack.backends.puzzel.idp_url(),
         stack.backends.aws.url(),
         stack.backends.webhook_secret,

@@ -116,6 +116,11 @@ impl Backends {
         })
     }
 
+    /// The id of the app at Zendesk.
+    pub fn app_id(&self) -> String {
+        SunshineConfig::default().app_id
+    }
+
     /// Starts clean-conflicts with another `REMEDY` than the stack's, in a separate process: `cargo
     /// lambda watch` gives all functions the same environment.
     pub async fn clean_conflicts(&self, remedy: &str) -> Result<Function, LambdaError> {
@@ -153,6 +158,7 @@ impl Backends {
                 ("SUNSHINE_BASE_URL", self.sunshine.url()),
                 ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
                 ("SUNSHINE_API_KEY_SECRET_ID", API_KEY.to_owned()),
+                ("RELEASE_AFTER_SECONDS", "0".to_owned()),
                 // The stand-in serves no one else.
                 ("SUNSHINE_REQUESTS_PER_SECOND", "50".to_owned()),
                 ("WEBHOOK_SECRET_ID", WEBHOOK.to_owned()),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 /// One request and its outcome.
 #[derive(Clone, Debug, Serialize)]
@@ -18,6 +19,9 @@ pub struct Exchange {
     pub method: String,
     /// The path, neither decoded nor normalised, without the query.
     pub path: String,
+    /// The request's body, if it is JSON; it is not shown.
+    #[serde(skip)]
+    pub body: Option<Value>,
     /// The time at which the request was complete, counted from the stand-in's start; milliseconds
     /// in JSON.
     #[serde(serialize_with = "millis")]
@@ -25,7 +29,7 @@ pub struct Exchange {
     /// The time at which the response was written, counted from the stand-in's start.
     #[serde(serialize_with = "maybe_millis")]
     pub answered: Option<Duration>,
-    /// The status of the response; `None` if it was lost or never sent.
+    /// The status of the response; none if it was lost or never sent.
     pub status: Option<u16>,
     /// Whether the request took effect, with or without a response.
     pub handled: bool,

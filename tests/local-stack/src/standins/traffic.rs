@@ -110,6 +110,7 @@ impl Traffic {
             line: request.line.clone(),
             method: request.method.clone(),
             path: request.path().to_owned(),
+            body: request.json().ok(),
             arrived: self.start.elapsed(),
             answered: None,
             status: None,

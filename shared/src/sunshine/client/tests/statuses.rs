@@ -4,7 +4,7 @@ use serde_json::json;
 use wiremock::matchers::{any, header};
 use wiremock::{Mock, ResponseTemplate};
 
-use super::super::super::breaker::StopReason;
+use super::super::super::breaker::Halt;
 use super::*;
 
 /// A server that responds with `first` the given number of times, and then with 200.
@@ -99,19 +99,36 @@ async fn status_401_of_many_calls_at_once_fetches_one_fresh_key() {
 async fn status_401_with_a_fresh_key_stops_the_run() {
     let (_server, client) = always(401).await;
     assert_eq!(read(&client).await.unwrap_err(), Error::Unauthorized);
-    assert_eq!(client.breaker().stopped(), Some(StopReason::Unauthorized));
+    assert_eq!(client.breaker().stopped(), Some(Halt::Unauthorized));
     assert_eq!(client.requests(), 2);
-    let stopped = Error::Stopped(StopReason::Unauthorized);
+    let stopped = Error::Stopped(Halt::Unauthorized);
     assert_eq!(change(&client).await.unwrap_err(), stopped);
     assert_eq!(client.requests(), 2);
 }
 
 #[tokio::test]
-async fn status_403_stops_the_run_at_once() {
+async fn status_403_is_not_repeated_and_leaves_it_to_the_caller_to_stop_the_run() {
     let (_server, client) = always(403).await;
     assert_eq!(change(&client).await.unwrap_err(), Error::Forbidden);
-    let stopped = Error::Stopped(StopReason::Forbidden);
-    assert_eq!(read(&client).await.unwrap_err(), stopped);
+    assert_eq!(client.breaker().stopped(), None);
+    assert_eq!(client.probe(soon()).await.unwrap_err(), Error::Forbidden);
+    assert_eq!(client.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_refused_merge_stops_no_run() {
+    let (_server, client) = always(401).await;
+    let merged = client.merge_users(&user_id(), &user_id(), soon()).await;
+    assert_eq!(merged.unwrap_err(), Error::Unauthorized);
+    // Once with the key, and once with a fresh one.
+    assert_eq!(client.requests(), 2);
+    assert_eq!(client.breaker().stopped(), None);
+}
+
+#[tokio::test]
+async fn a_probe_is_not_repeated() {
+    let (_server, client) = always(503).await;
+    assert_eq!(client.probe(soon()).await.unwrap_err(), upstream(503));
     assert_eq!(client.requests(), 1);
 }
 
@@ -189,7 +206,7 @@ async fn status_5xx_of_more_than_two_calls_stops_the_run() {
         assert_eq!(read(&client).await.unwrap_err(), upstream(500));
     }
     assert_eq!(client.breaker().stopped(), None);
-    let stopped = Error::Stopped(StopReason::TooManyFailures);
+    let stopped = Error::Stopped(Halt::TooManyFailures);
     assert_eq!(read(&client).await.unwrap_err(), stopped);
     assert_eq!(client.requests(), 6 + 6 + 1);
 }
