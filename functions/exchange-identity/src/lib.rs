@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::http::client::TransportError;
 use shared::identity::caller::{Caller, Callers};
-use shared::lambda::http::{Answer, Request};
+use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
 use shared::puzzel::{CodeVerifier, Identity, Puzzel, TokenKind};
@@ -34,12 +34,12 @@ pub struct ExchangeIdentity {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ExchangeAnswer<'a> {
+struct ExchangeResponse<'a> {
     user_info_id: &'a str,
 }
 
 #[derive(Serialize)]
-struct StartChatAnswer {
+struct StartChatResponse {
     conversation: Option<Box<RawValue>>,
 }
 
@@ -60,7 +60,7 @@ impl ExchangeIdentity {
     }
 
     /// Handles a request to one of the three routes.
-    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         let route = Route::of(request)?;
         let caller = self.callers.identify(request).await?;
         match route {
@@ -76,7 +76,7 @@ impl ExchangeIdentity {
     }
 
     /// The client-held flow: the browser made the challenge and keeps the verifier.
-    async fn exchange(&self, request: &Request, caller: &Caller) -> Result<Answer, Problem> {
+    async fn exchange(&self, request: &Request, caller: &Caller) -> Result<Response, Problem> {
         let body: ExchangeBody = request.json(ExchangeBody::TAKES)?;
         let challenge = body.challenge()?;
         let forwarded = self.forwarded(request, body.token_fields(), caller)?;
@@ -89,10 +89,10 @@ impl ExchangeIdentity {
                 request.deadline,
             )
             .await?;
-        let answer = ExchangeAnswer {
+        let answer = ExchangeResponse {
             user_info_id: id.expose(),
         };
-        Ok(Answer::json(StatusCode::OK, &answer)?.metric(Metric::once("Exchanged")))
+        Ok(Response::json(StatusCode::OK, &answer)?.metric(Metric::once("Exchanged")))
     }
 
     async fn start_chat(
@@ -101,7 +101,7 @@ impl ExchangeIdentity {
         caller: &Caller,
         conversation: &str,
         queue: &str,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Response, Problem> {
         let conversation = parameter(request, "conversationId", conversation)?;
         let queue = parameter(request, "queueKey", queue)?;
         let body: ChatBody = request.json(ChatBody::TAKES)?;
@@ -117,8 +117,8 @@ impl ExchangeIdentity {
                 request.deadline,
             )
             .await?;
-        let answer = StartChatAnswer { conversation };
-        Ok(Answer::json(StatusCode::OK, &answer)?.metric(Metric::once("Started")))
+        let answer = StartChatResponse { conversation };
+        Ok(Response::json(StatusCode::OK, &answer)?.metric(Metric::once("Started")))
     }
 
     async fn set_identity(
@@ -126,7 +126,7 @@ impl ExchangeIdentity {
         request: &Request,
         caller: &Caller,
         conversation: &str,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Response, Problem> {
         let conversation = parameter(request, "conversationId", conversation)?;
         let body: ChatBody = request.json(ChatBody::TAKES)?;
         let visitor = body.visitor()?;
@@ -134,7 +134,7 @@ impl ExchangeIdentity {
         self.puzzel
             .set_identity(&conversation, &identity, visitor.as_ref(), request.deadline)
             .await?;
-        Ok(Answer::no_content().metric(Metric::once("Identified")))
+        Ok(Response::no_content().metric(Metric::once("Identified")))
     }
 
     /// The server-held flow: gets an identity with a verifier that is made here, for this request
@@ -148,8 +148,8 @@ impl ExchangeIdentity {
         let forwarded = self.forwarded(request, body.token_fields(), caller)?;
         let code_verifier = CodeVerifier::generate().map_err(|error| {
             Problem::new(
-                Code::KeysUnavailable,
-                "could not generate a code verifier; try again",
+                Code::InternalError,
+                "a verifier could not be made; try again",
             )
             .because(error)
         })?;
@@ -175,7 +175,7 @@ impl ExchangeIdentity {
         caller: &Caller,
     ) -> Result<Forwarded, Problem> {
         Forwarded::new(
-            request,
+            self.callers.token(request),
             fields,
             caller,
             self.providers.as_ref(),

@@ -16,7 +16,7 @@ use shared::aws::sdk::SdkConfig;
 use shared::aws::secrets::{self, CachedSecret};
 use shared::conflicts::{Change, Event, Recorded, Scope, Table};
 use shared::lambda::clock::now_millis;
-use shared::lambda::http::{Answer, Request};
+use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
 
@@ -58,7 +58,7 @@ impl ReceiveWebhook {
 
     /// Answers `{}` once the event is recorded; 503 with `Retry-After` if it cannot be, so that
     /// Zendesk delivers it again.
-    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         request.check_route(&Method::POST, "/webhooks/zendesk")?;
         let body = request.body_bytes()?;
         let deadline = request.deadline.less(ANSWER_MARGIN).at_most(WORK_LIMIT);
@@ -71,7 +71,7 @@ impl ReceiveWebhook {
         let recording = self.table.record_event(&self.scope, &event);
         let recorded = self.table.by(deadline, recording).await?;
         let metric = Metric::once(name(&event, recorded));
-        Ok(Answer::json(StatusCode::OK, &json!({}))?.metric(metric))
+        Ok(Response::json(StatusCode::OK, &json!({}))?.metric(metric))
     }
 }
 

@@ -12,11 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 pub use binary::{build, build_command, build_release, without_cargo_variables, workspace_root};
 pub use event::{HttpAnswer, HttpEvent};
 pub use process::Output;
 
+use crate::openapi;
 use crate::serve::Server;
 use process::Process;
 use runtime_api::{Outcome, RuntimeApi};
@@ -55,6 +57,8 @@ pub struct Function {
     server: Server,
     process: Process,
     output: Output,
+    /// An environment serves one event at a time.
+    turn: Mutex<()>,
 }
 
 impl Function {
@@ -103,8 +107,9 @@ impl Function {
             environment,
             api,
             server,
-            process: Process::spawn(command, output.clone()),
+            process: Process::spawn(command, &output),
             output,
+            turn: Mutex::default(),
         };
         function.ready().await?;
         Ok(function)
@@ -121,7 +126,7 @@ impl Function {
         self.kill().await;
         self.api.reset();
         let command = command(&self.name, &self.program, &self.environment, &self.server);
-        self.process = Process::spawn(command, self.output.clone());
+        self.process = Process::spawn(command, &self.output);
         self.ready().await
     }
 
@@ -153,6 +158,7 @@ impl Function {
     }
 
     /// Invokes it. Simultaneous invocations wait for one another, as in one environment.
+    /// that the function wrote before its response is in [`Function::output`] then.
     pub async fn invoke(&self, event: &Value) -> Result<Value, LambdaError> {
         self.invoke_within(event, DEADLINE).await
     }
@@ -178,12 +184,16 @@ impl Function {
         deadline: Duration,
         killed_after: Duration,
     ) -> Result<Value, LambdaError> {
+        let _turn = self.turn.lock().await;
         let answer = self.api.submit(event, deadline);
-        tokio::select! {
+        let answer = tokio::select! {
             // A response counts, even if the process ended right after it.
             biased;
             outcome = answer => match outcome {
-                Ok(Outcome::Answer(answer)) => Ok(answer),
+                Ok(Outcome::Answer(answer)) => {
+                    openapi::hold(&self.name, event, &answer);
+                    Ok(answer)
+                }
                 Ok(Outcome::Error(error)) => Err(LambdaError::Function(error)),
                 Err(_) => Err(self.ended().await),
             },
@@ -192,7 +202,9 @@ impl Function {
                 self.kill().await;
                 Err(LambdaError::TimedOut)
             }
-        }
+        };
+        self.process.drain();
+        answer
     }
 
     /// Invokes it with an HTTP API event.

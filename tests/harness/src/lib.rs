@@ -4,4 +4,7 @@
 pub mod fault_proxy;
 pub mod lambda;
 pub mod node;
+pub mod openapi;
+pub mod seed;
 pub mod serve;
+pub mod under_test;

@@ -55,6 +55,30 @@ async fn the_process_sees_only_the_variables_that_it_was_given() {
     assert!(!line.contains(r#"("PATH""#), "{line}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_was_written_before_the_response_is_there_with_it() {
+    let function = start(&[]).await.unwrap();
+    for number in 0..300 {
+        let event = json!({"do": "write", "number": number});
+        function.invoke(&event).await.unwrap();
+        let lines = function.output().json();
+        assert_eq!(lines.last(), Some(&event));
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_starts_with_the_invocations_turn() {
+    let function = start(&[]).await.unwrap();
+    let wait = json!({"do": "wait", "millis": 600});
+    let second = Duration::from_secs(1);
+    let (first, last) = tokio::join!(
+        function.invoke_within(&wait, second),
+        function.invoke_within(&wait, second),
+    );
+    first.unwrap();
+    last.unwrap();
+}
+
 #[tokio::test]
 async fn errors_of_the_handler_come_back_and_the_process_goes_on() {
     let function = start(&[]).await.unwrap();

@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod calls;
 pub mod cargo_lambda;
+mod cors;
 pub mod front;
 pub mod issuer;
 pub mod local;

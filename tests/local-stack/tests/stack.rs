@@ -28,6 +28,16 @@ fn started_by(process: u32) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tour_passes_and_nothing_is_left_of_it() {
     let stack = Stack::start(Options::default()).await.unwrap();
+    let first_screen = stack.backends.calls.since(0);
+    let calls = first_screen["calls"].as_array().unwrap().iter();
+    let refused: Vec<_> = calls
+        .filter(|call| call["status"].as_u64() >= Some(400))
+        .collect();
+    assert_eq!(
+        refused,
+        [] as [&serde_json::Value; 0],
+        "on the first screen"
+    );
     if cfg!(target_os = "linux") {
         let started = started_by(std::process::id()).join("\n");
         assert!(started.contains("cargo-lambda"), "{started}");

@@ -22,6 +22,15 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
             tokio::time::sleep(Duration::from_hours(1)).await;
             Ok(Value::Null)
         }
+        Some("wait") => {
+            let millis = event.payload["millis"].as_u64().unwrap_or_default();
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            Ok(Value::Null)
+        }
+        Some("write") => {
+            println!("{}", event.payload);
+            Ok(Value::Null)
+        }
         _ => Ok(json!({
             "event": event.payload,
             "request": event.context.request_id,

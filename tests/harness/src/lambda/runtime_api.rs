@@ -32,6 +32,8 @@ struct Queue {
     waiting: VecDeque<Invocation>,
     answers: HashMap<String, oneshot::Sender<Outcome>>,
     submitted: u64,
+    /// Counts the processes.
+    process: u64,
 }
 
 /// The state that the test and the process share.
@@ -57,6 +59,7 @@ impl RuntimeApi {
         let mut queue = self.queue();
         queue.waiting.clear();
         queue.answers.clear();
+        queue.process += 1;
         self.started.send_replace(None);
     }
 
@@ -114,9 +117,18 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
         started.get_or_insert(Ok(()));
         first
     });
+    let process = api.queue().process;
     loop {
         let arrival = api.arrival.notified();
-        let invocation = api.queue().waiting.pop_front();
+        let invocation = {
+            let mut queue = api.queue();
+            if queue.process != process {
+                // The process that asked is gone, and must not take what is meant for the next.
+                api.arrival.notify_one();
+                return StatusCode::GONE.into_response();
+            }
+            queue.waiting.pop_front()
+        };
         if let Some(invocation) = invocation {
             let headers = [
                 ("lambda-runtime-aws-request-id", invocation.id),
