@@ -41,11 +41,8 @@ impl ReceiveWebhook {
     /// Gets everything ready that does not need a request: the signing secrets, from Secrets
     /// Manager by `secrets_manager`.
     pub async fn start(config: Config, secrets_manager: Client) -> Self {
-        let secrets = CachedSecret::new(
-            secrets_manager,
-            config.webhook_secret_id,
-            config.secret_ttl,
-        );
+        let secrets =
+            CachedSecret::new(secrets_manager, config.webhook_secret_id, config.secret_ttl);
         Self {
             verifier: Verifier::start(secrets).await,
             scope: config.conflicts.scope,

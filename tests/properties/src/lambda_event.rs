@@ -114,7 +114,10 @@ fn identity(
     let mut other = event.clone();
     for (name, value) in [
         ("rawPath", json!("/eve")),
-        ("headers", json!({"authorization": "Bearer eve", "content-type": "application/json"})),
+        (
+            "headers",
+            json!({"authorization": "Bearer eve", "content-type": "application/json"}),
+        ),
         ("queryStringParameters", json!({"sub": "eve"})),
         ("pathParameters", json!({"sub": "eve"})),
         ("body", json!(r#"{"sub":"eve"}"#)),
@@ -181,7 +184,9 @@ fn is_email(text: &str) -> bool {
 fn stands_for_another_type(text: &str) -> bool {
     let is_number = |text: &str| {
         text.parse::<f64>().is_ok()
-            && text.bytes().all(|it| it.is_ascii_digit() || b".e+-".contains(&it))
+            && text
+                .bytes()
+                .all(|it| it.is_ascii_digit() || b".e+-".contains(&it))
             && (text.contains("e+") || text.contains("e-"))
             && !text.starts_with(['.', '+'])
             && !text.contains(".e")
