@@ -27,8 +27,9 @@ async fn every_reported_login_gives_what_it_should() {
     let aws = aws().await;
     let logins = include_str!("reports.jsonl").lines().map(|line| {
         let login: Value = serde_json::from_str(line).unwrap();
-        async {
-            let outcome = run(&aws, &login).await;
+        let aws = &aws;
+        async move {
+            let outcome = run(aws, &login).await;
             outcome.map_err(|why| format!("{}: {why}", login["case"]))
         }
     });
