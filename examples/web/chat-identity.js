@@ -1,227 +1,467 @@
 /**
- * The browser side of chat-identity: logs the users of a site into its chat. Copy it or serve it;
- * it has no dependencies and keeps no token: not in storage, not in a URL, not in the console.
+ * The browser side of chat-identity: logs the users of a site into its chat. It stores no token: not
+ * in storage, not in a URL, not in the console.
  * @module
  */
 
 /**
- * @typedef {object} Api
- * @property {string} endpoint where the functions are, e.g. `https://chat-api.example.com`
- * @property {() => string | Promise<string>} [getIdpToken] the site's own ID token of who is logged
- *   in *now*; asked before every request. Leave it out where the login is a session cookie.
- * @typedef {{ token: string, externalId: string, expiresAt: number, emailIncluded: boolean }} Signed
- * @typedef {object} Session what a login came to
- * @property {string} externalId who is logged in to the chat
- * @property {"with_email" | "without_email" | "no_email"} outcome with the email; without it,
- *   because it is another user's still; or there was no verified email to begin with
- * @property {{ conflictId: string, state: string } | null} conflict what was reported, if anything
- * @property {ChatIdentityError | null} reportError why it could not be reported; the login holds
- * @property {() => Promise<void>} logout back to a stranger. To switch users: log out, connect again.
+ * @typedef {import("./types.js").Session} Session
+ * @typedef {import("./types.js").Puzzel} Puzzel
+ * @typedef {import("./types.js").PuzzelOptions} PuzzelOptions
+ * @typedef {import("./types.js").SmoochOptions} SmoochOptions
+ * @typedef {import("./types.js").SmoochWidget} SmoochWidget
+ * @typedef {import("./types.js").ZendeskOptions} ZendeskOptions
+ * @typedef {import("./types.js").ZendeskWidget} ZendeskWidget
  */
 
-/** `code` says what it is, `message` what to do, `cause` is what an SDK said. None holds a token. */
+const ADVICE = {
+  forbidden: "check the authorizer's rules: it refused this user",
+  insecure_context: "serve the page by https",
+  invalid_options: "give endpoint, the API's URL, and the SDK once it is loaded",
+  logged_out: "connect again: this session is over",
+  login_refused: "the operator checks the signing secret, its key id and the clock: the chat refuses the token",
+  login_unanswered: "check that the widget is loaded: it did not answer",
+  logout_failed: "log out again: the chat may still show this user",
+  no_idp_token: "log the user in first: getIdpToken gave no token",
+  not_found: "check endpoint, the API's URL without a path, and that this part is deployed",
+  too_many_requests: "wait, then try again",
+  unauthenticated: "log the user in again: the API refuses the token from getIdpToken",
+  unreachable: "check the network, endpoint and AllowedOrigins",
+  upstream_error: "try again later; the function's log tells the cause",
+  user_changed: "log out of the chat before another user logs in",
+};
+
+/** API Gateway's own answers have no `code`. */
+const GATEWAY = { 401: "unauthenticated", 403: "forbidden", 404: "not_found", 429: "too_many_requests" };
+
+/** `code` is stable, `message` says what to do, `cause` is what an SDK said. None holds a token. */
 export class ChatIdentityError extends Error {
-  /** @param {string} code @param {string} message @param {{ status?: number, retryAfter?: number, cause?: unknown }} [more] */
-  constructor(code, message, { status = 0, retryAfter = 0, cause } = {}) {
+  /** @param {string} code @param {string} [message] @param {{ status?: number, retryAfter?: number, cause?: unknown }} [more] */
+  constructor(code, message = ADVICE[code], { status = 0, retryAfter = 0, cause } = {}) {
     super(message, { cause });
     this.name = "ChatIdentityError";
     this.code = code;
-    /** The HTTP status; 0 where there was no answer. */
+    /** The HTTP status; 0 if there was no response. */
     this.status = status;
-    /** Seconds to wait before the next try; 0 where nobody said. */
+    /** Seconds to wait before the next try; 0 if no one said. */
     this.retryAfter = retryAfter;
   }
 }
 
-/** How long an answer may take, in milliseconds. */
+const failure = (code, cause) =>
+  cause instanceof ChatIdentityError ? cause : new ChatIdentityError(code, undefined, { cause });
+
+/** Milliseconds for a response, for an ID token, and for each answer of the widget. */
 const PATIENCE = 30_000;
+/** Tries at a login. */
+const TRIES = 4;
+const HOUR = 3_600_000;
 
-/** What API Gateway answers by itself, which has no `code`. @type {Record<number, [string, string]>} */
-const GATEWAY = {
-  401: ["unauthenticated", "log the user in again: the token from getIdpToken is missing, expired or not for this API"],
-  403: ["forbidden", "the authorizer refused this user: check its rules"],
-  404: ["not_found", "check endpoint: it is the API's URL, without a path, and this part of it must be deployed"],
-  429: ["too_many_requests", "wait a little, then try again"],
-};
+/** Ends after `ms`, with the first of the signals, or when the network is back. */
+const wait = (ms, signals, isForNetwork) =>
+  new Promise((resolve) => {
+    const ended = new AbortController();
+    const end = () => {
+      clearTimeout(timer);
+      ended.abort();
+      resolve(undefined);
+    };
+    const timer = setTimeout(end, ms);
+    for (const signal of signals) signal?.aborted ? end() : signal?.addEventListener("abort", end, ended);
+    if (isForNetwork) (globalThis.window ?? globalThis).addEventListener?.("online", end, ended);
+  });
 
-/** @param {Api} api @param {string} method @param {string} path @param {object} [body] @returns {Promise<any>} */
-async function ask({ endpoint, getIdpToken }, method, path, body = {}) {
-  /** @type {Record<string, string>} */
+/** Does `work` if it takes no longer than that, and is not `over` before. */
+async function within(over, work) {
+  const done = new AbortController();
+  const late = wait(PATIENCE, [over, done.signal]).then(() => Promise.reject(new Error("no answer")));
+  return Promise.race([late, (async () => work(done.signal))()]).finally(() => done.abort());
+}
+
+/** The ID token, if the login is not a cookie. @param {import("./types.js").Api} api */
+async function idTokenOf({ getIdpToken }, fresh, over = /** @type {any} */ (undefined)) {
+  if (!getIdpToken) return;
+  const token = await within(over, () => (fresh ? getIdpToken({ fresh }) : getIdpToken())).catch((cause) => {
+    throw failure("no_idp_token", cause);
+  });
+  return token || Promise.reject(failure("no_idp_token"));
+}
+
+/** One request, and its response, which must have all the `keys`. */
+async function send({ endpoint, getIdpToken }, idToken, over, keys, method, path, body) {
+  if (typeof endpoint !== "string" || !endpoint) throw failure("invalid_options");
   const headers = { "content-type": "application/json" };
-  if (getIdpToken) {
-    const token = await getIdpToken();
-    if (!token) throw new ChatIdentityError("no_idp_token", "log the user in first: getIdpToken gave no token");
-    headers.authorization = `Bearer ${token}`;
-  }
+  if (idToken) headers.authorization = `Bearer ${idToken}`;
+  const credentials = getIdpToken ? "omit" : "include";
   /** @type {RequestInit} */
-  const request = { method, headers, body: JSON.stringify(body), cache: "no-store", redirect: "error" };
-  request.credentials = getIdpToken ? "omit" : "include";
-  request.signal = AbortSignal.timeout(PATIENCE);
-  const answer = await fetch(endpoint.replace(/\/+$/, "") + path, request).catch((cause) => {
-    throw new ChatIdentityError("unreachable", "check the network, endpoint, and that the API allows this origin (AllowedOrigins)", { cause });
+  const request = { method, headers, body: JSON.stringify(body(idToken)), cache: "no-store", redirect: "error", credentials };
+  const [response, json] = await within(over, async (signal) => {
+    const response = await fetch(endpoint.replace(/\/+$/, "") + path, { ...request, signal });
+    // A body that is not JSON is no failure of the network; one that breaks off is.
+    return [response, await response.json().catch((error) => (error.name === "SyntaxError" ? null : Promise.reject(error)))];
+  }).catch((cause) => {
+    throw failure("unreachable", cause);
   });
-  const json = await answer.json().catch(() => null);
-  if (answer.ok) return json;
-  const [code, advice] = GATEWAY[answer.status] ?? ["upstream_error", "try again later; the function's log tells the cause"];
-  const more = { status: answer.status, retryAfter: Number(answer.headers.get("retry-after")) || 0 };
-  throw new ChatIdentityError(json?.code ?? code, json?.detail ?? advice, more);
+  const { ok, status } = response;
+  if (ok && keys.every((key) => json?.[key])) return json;
+  const code = GATEWAY[status] ?? "upstream_error";
+  const after = response.headers.get("retry-after") ?? "";
+  // Seconds, or a date.
+  const retryAfter = Math.max(0, Number(after) || Math.ceil((Date.parse(after) - Date.now()) / 1000) || 0);
+  throw new ChatIdentityError(json?.code ?? code, json?.detail ?? ADVICE[code], { status, retryAfter });
 }
 
-/** The tokens of one session: always fresh, of one user only, and none after the logout. @param {Api} api */
-function signer(api) {
-  let externalId = "";
-  const tokens = {
-    isOver: false,
-    /** @param {boolean} includeEmail @returns {Promise<Signed>} */
-    async sign(includeEmail) {
-      const signed = await ask(api, "POST", "/zendesk/token", includeEmail ? {} : { includeEmail });
-      if (tokens.isOver) throw new ChatIdentityError("logged_out", "connect again: this session is over");
-      externalId ||= signed.externalId;
-      if (signed.externalId === externalId) return signed;
-      throw new ChatIdentityError("user_changed", "log out of the chat before another user logs in, then connect again");
-    },
+/** The same with the user's ID token; after a 401 once more with a fresh one. */
+async function ask(api, idToken, over, ...request) {
+  const once = async (fresh) => {
+    const token = await idToken(fresh);
+    if (over?.aborted) throw failure("logged_out");
+    return send(api, token, over, ...request);
   };
-  return tokens;
+  return once(false).catch((error) => (error.status === 401 && api.getIdpToken ? once(true) : Promise.reject(error)));
 }
 
-/** What an SDK says of a login that it refused. */
-class Refusal extends ChatIdentityError {
-  /** @param {unknown} cause @param {Signed | undefined} signed */
-  constructor(cause, signed) {
-    super("login_refused", "the operator checks the signing secret, its key id and the clock: the chat refuses this user's tokens", { cause });
-    this.mayConflict = signed?.emailIncluded ?? false;
-  }
+/** Tells whether a token is good for another minute: by the time since it came, not by the visitor's clock. */
+function freshness({ token, expiresAt }) {
+  let life = expiresAt * 1000 - Date.now();
+  try {
+    const { iat, exp } = JSON.parse(atob((token.split(".")[1]).replace(/-/g, "+").replace(/_/g, "/")));
+    life = (exp - iat) * 1000 || life;
+  } catch {}
+  const [date, monotonic] = [Date.now(), performance.now()];
+  // The clock may be set back, and the monotonic one may stand still while the machine sleeps.
+  return () => life - Math.max(Date.now() - date, performance.now() - monotonic) > 60_000;
 }
+
+/** The conflict that this tab has reported for a user; with `conflict` keeps it, with null forgets it. */
+function remembered(externalId, conflict) {
+  const key = `chat-identity.conflict.${externalId}`;
+  try {
+    if (conflict) sessionStorage.setItem(key, JSON.stringify(conflict));
+    else if (conflict === null) sessionStorage.removeItem(key);
+    const kept = JSON.parse(sessionStorage.getItem(key) ?? "{}");
+    // A tab may live for weeks: after a day the email is tried again.
+    if (Date.now() - kept.since < 24 * HOUR) return kept;
+  } catch {} // Storage may be forbidden.
+  return undefined;
+}
+
+/** Zendesk has no list of reasons, so only a clear one counts: what passes, and what the email has no part in. */
+function meaning(cause) {
+  const reason = String(cause?.reason);
+  if (/\b409\b|conflict/i.test(reason)) return "";
+  if (/\b(429|5\d\d)\b|unavailable|too.?many|timed?.?out|gateway|internal|network|fetch/i.test(reason)) return "outage";
+  return /\b40[13]\b|invalid.?(auth|token|jwt|signature)|unauthori|forbidden|expired/i.test(reason) ? "token" : "";
+}
+
+/** The newest session of each SDK on the page. */
+const widgets = new WeakMap();
 
 /**
- * Logs in; where that is refused twice (once may be a passing failure), logs in without the email,
- * which cannot conflict, and reports the conflict, so that a later login carries the email again.
- * @param {Api} api
- * @param {ReturnType<typeof signer>} tokens
- * @param {(includeEmail: boolean) => Promise<Signed>} attempt fails with a `Refusal` where the SDK refuses
- * @param {() => unknown} leave the SDK's own logout
- * @returns {Promise<Session>}
+ * Logs in; if that is refused twice (once may be a passing failure), logs in without the email, which
+ * cannot conflict, and reports the conflict, so that a later login carries the email again.
+ * `login` is the SDK's: it asks `give` for tokens, and tells by `answered` whether it worked.
  */
-async function logIn(api, tokens, attempt, leave) {
-  const logout = async () => {
-    tokens.isOver = true;
-    await leave();
+function connect(key, options, login, logout) {
+  const { endpoint, getIdpToken, signal, onError } = options;
+  const widget = widgets.get(key) ?? { mayHold: false, left: null, newest: null };
+  widgets.set(key, widget);
+  const over = new AbortController();
+  /** The requests for tokens under way, and the last tokens, by whether the email was asked for. */
+  const [flights, kept] = [new Map(), new Map()];
+  let [externalId, idToken, includeEmail] = ["", "", true];
+  /** `isLate`: the promise is rejected, because the widget did not answer, and the login goes on. */
+  let [isIn, isLate, isOwed] = [false, false, false];
+  let known, handed, silence, attempt, reject;
+  const isEndless = () => isIn || isLate;
+
+  /** Not awaited: a handler that throws must not end the session. */
+  const tell = async (error) => onError?.(error);
+  const leave = () => {
+    widget.mayHold = false;
+    const left = (async () => void (await logout()))().catch((cause) => {
+      widget.mayHold = true;
+      throw failure("logout_failed", cause);
+    });
+    widget.left = left.catch(tell);
+    return left;
   };
-  /** @param {boolean} includeEmail @param {(refusal: Refusal) => Promise<Signed>} then */
-  const attemptOr = (includeEmail, then) =>
-    attempt(includeEmail).catch((error) => (error instanceof Refusal ? then(error) : Promise.reject(error)));
-  let conflicts = false;
-  const again = () =>
-    attemptOr(true, (refusal) => {
-      conflicts = refusal.mayConflict;
-      return conflicts ? attempt(false) : Promise.reject(refusal);
-    });
-  const signed = await attemptOr(true, again).catch((error) => {
-    // The visitor may have a conversation as a stranger, so the SDK is left as it is.
-    tokens.isOver = true;
-    throw error;
-  });
-  const outcome = conflicts ? "without_email" : signed.emailIncluded ? "with_email" : "no_email";
-  /** @type {Session} */
-  const session = { externalId: signed.externalId, outcome, conflict: null, reportError: null, logout };
-  if (conflicts) {
-    session.conflict = await ask(api, "POST", "/zendesk/conflicts").catch((error) => {
-      session.reportError = error;
-      return null;
-    });
-  }
-  return session;
-}
+  const end = (error = failure("logged_out")) => {
+    if (over.signal.aborted) return;
+    over.abort();
+    clearTimeout(silence);
+    signal?.removeEventListener("abort", stop);
+    reject(error);
+    if (widget.newest === session && widget.mayHold) return leave();
+  };
+  const stop = () => void end()?.catch(() => {});
 
-/**
- * Logs in to Zendesk messaging (the web widget).
- * @param {Api & { zE: (...call: any[]) => unknown, onError?: (error: ChatIdentityError) => void }} options
- *   `onError` hears of what fails after the login, when the widget wants another token.
- * @returns {Promise<Session>}
- */
-export function connectZendesk({ zE, onError = () => {}, ...api }) {
-  const tokens = signer(api);
-  /** @param {boolean} includeEmail @returns {Promise<Signed>} */
-  const attempt = (includeEmail) =>
-    new Promise((resolve, reject) => {
-      /** @type {Signed} */
-      let signed;
-      let isSettled = false;
-      /** @param {ChatIdentityError} [error] */
-      const settle = (error) => {
-        if (isSettled && error && !tokens.isOver) onError(error);
-        isSettled = true;
-        clearTimeout(timer);
-        error ? reject(error) : resolve(signed ?? tokens.sign(includeEmail));
-      };
-      const silence = new ChatIdentityError("login_unanswered", "check that the widget is loaded on this page: it did not answer");
-      const timer = setTimeout(() => settle(silence), PATIENCE);
-      // Called now, and again whenever the token has expired.
-      const jwtCallback = (/** @type {(jwt: string) => void} */ hand) =>
-        tokens.sign(includeEmail).then((fresh) => hand((signed = fresh).token)).catch(settle);
-      zE("messenger", "loginUser", jwtCallback, (/** @type {unknown} */ error) =>
-        settle(error ? new Refusal(error, signed) : undefined),
-      );
-    });
-  return logIn(api, tokens, attempt, () => zE("messenger", "logoutUser"));
-}
+  /** Asks again what may pass: a few times, or until the session is over. */
+  const again = async (request, isEndless) => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await request();
+      } catch (cause) {
+        const error = failure("upstream_error", cause);
+        if (over.signal.aborted) throw failure("logged_out");
+        // Without a network the site's own getIdpToken fails too.
+        const isOffline = error.code === "unreachable" || (error.code === "no_idp_token" && error.cause && isEndless());
+        if ((!isOffline && ![429, 502, 503, 504].includes(error.status)) || (tries >= TRIES && !isEndless())) throw error;
+        if (tries === 1 && isEndless()) tell(error);
+        await pause(error.retryAfter, tries);
+      }
+    }
+  };
+  /** Without `seconds` a jittered back-off, or until the network is back. */
+  const pause = (seconds, tries) => {
+    const backOff = Math.min(30, 2 ** (tries - 1)) * (0.5 + Math.random() / 2);
+    return wait(Math.min(seconds || backOff, 3600) * 1000, [over.signal], !seconds);
+  };
 
-/**
- * Logs in with the legacy SDK (`Smooch`, the Web Messenger).
- * @param {Api & { Smooch: any, delegate?: object }} options `delegate` holds the site's own delegate
- *   methods; the SDK has room for one delegate only.
- * @returns {Promise<Session>}
- */
-export function connectSmooch({ Smooch, delegate = {}, ...api }) {
-  const tokens = signer(api);
-  /** @param {boolean} includeEmail */
-  const attempt = async (includeEmail) => {
-    const signed = await tokens.sign(includeEmail);
-    const onInvalidAuth = () => tokens.sign(includeEmail).then(({ token }) => token);
-    Smooch.setDelegate({ ...delegate, onInvalidAuth });
-    await Promise.resolve(Smooch.login(signed.externalId, signed.token)).catch((cause) => {
-      throw new Refusal(cause, signed);
-    });
+  const fetchToken = async (includeEmail, isFresh = false) => {
+    let used = "";
+    const bearer = async (fresh) => (used = await idTokenOf(options, fresh || isFresh, over.signal));
+    const body = () => (includeEmail ? {} : { includeEmail });
+    const signed = await ask(options, bearer, over.signal, ["token", "externalId"], "POST", "/zendesk/token", body);
+    externalId ||= signed.externalId;
+    if (signed.externalId !== externalId) throw failure("user_changed");
+    idToken = used;
+    kept.set(includeEmail, { signed, isGood: freshness(signed) });
     return signed;
   };
-  return logIn(api, tokens, attempt, () => Smooch.logout());
+  const sign = async (includeEmail) => {
+    if (over.signal.aborted) throw failure("logged_out");
+    const last = kept.get(includeEmail);
+    if (last?.isGood()) return last.signed;
+    if (!flights.has(includeEmail)) {
+      const flight = again(() => fetchToken(includeEmail), isEndless).finally(() => flights.delete(includeEmail));
+      flights.set(includeEmail, flight);
+    }
+    return flights.get(includeEmail);
+  };
+
+  /** From now on the widget is to answer. */
+  const waits = () => {
+    clearTimeout(silence);
+    if (over.signal.aborted) return;
+    silence = setTimeout(() => {
+      isLate = true;
+      reject(failure("login_unanswered"));
+    }, PATIENCE);
+  };
+  const failed = (error) => {
+    if (over.signal.aborted) return;
+    if (isIn || !attempt || (isLate && error.code !== "login_refused")) tell(error);
+    else attempt.reject(error);
+  };
+  /** Hands a token to the SDK. */
+  const give = async (hand, isRefused) => {
+    clearTimeout(silence);
+    if (isRefused) kept.delete(includeEmail);
+    try {
+      let signed = await sign(includeEmail);
+      if (includeEmail && signed.emailIncluded && !isIn && (known = remembered(externalId))) {
+        includeEmail = false;
+        signed = await sign(false);
+      }
+      waits();
+      await widget.left;
+      if (over.signal.aborted) throw failure("logged_out");
+      widget.mayHold = isOwed = true;
+      hand((handed = signed));
+    } catch (cause) {
+      const error = failure("login_refused", cause);
+      failed(error);
+      throw error;
+    }
+  };
+  /** The SDK has answered a login. */
+  const answered = (error) => {
+    clearTimeout(silence);
+    const wasOwed = isOwed;
+    isOwed = false;
+    if (over.signal.aborted) {
+      // Too late: the widget belongs to the newest session.
+      if (wasOwed && !error) leave().catch(() => {});
+      if (wasOwed) widget.newest.begin();
+    } else if (error) {
+      // A first login that was refused leaves a stranger, whose conversation a logout would delete.
+      widget.mayHold = isIn;
+      kept.delete(includeEmail);
+      failed(new ChatIdentityError("login_refused", undefined, { cause: error }));
+    } else {
+      widget.mayHold = true;
+      attempt?.resolve(handed ?? sign(includeEmail));
+    }
+  };
+  const begin = () => {
+    if (over.signal.aborted) return;
+    isOwed = true;
+    waits();
+    try {
+      login(give, answered);
+    } catch (cause) {
+      answered(cause ?? failure("login_refused"));
+    }
+  };
+
+  const logIn = async () => {
+    for (let tries = 1, refusals = 0; ; tries += 1) {
+      try {
+        return await new Promise((resolve, reject) => {
+          attempt = { resolve, reject };
+          begin();
+        });
+      } catch (error) {
+        if (error.code !== "login_refused" || over.signal.aborted) throw error;
+        const means = meaning(error.cause);
+        if (means === "outage" && (tries < TRIES || isLate)) {
+          await pause(0, tries);
+          continue;
+        }
+        refusals += 1;
+        if (means === "outage" || refusals > 2 || (refusals === 2 && (means || !handed?.emailIncluded))) throw error;
+        if (refusals === 1) await pause(0.6, 1);
+        else includeEmail = false;
+      }
+    }
+  };
+  const report = async (session) => {
+    if (known) session.conflict = { conflictId: known.conflictId, state: known.state };
+    if (known && Date.now() - known.at < HOUR) return;
+    // In the name of the user who is logged in to the chat, whoever is at the site by now.
+    const bearer = async (fresh) => {
+      if (fresh) await fetchToken(false, true);
+      return idToken;
+    };
+    try {
+      const request = () => ask(options, bearer, over.signal, ["conflictId"], "POST", "/zendesk/conflicts", () => ({}));
+      const conflict = (session.conflict = await again(request, () => false));
+      remembered(externalId, { ...conflict, since: known?.since ?? Date.now(), at: Date.now() });
+    } catch (error) {
+      session.reportError = failure("upstream_error", error);
+    }
+  };
+  const session = { begin, stop };
+  return new Promise((resolve, fail) => {
+    reject = fail;
+    widget.newest?.stop();
+    // A logout that failed is tried again: the user before must not stay in.
+    if (widget.mayHold) leave().catch(() => {});
+    widget.newest = session;
+    if (typeof endpoint !== "string" || !endpoint || (getIdpToken && typeof getIdpToken !== "function")) return void end(failure("invalid_options"));
+    if (signal?.aborted) return void end();
+    signal?.addEventListener("abort", stop);
+    logIn().then(async ({ emailIncluded }) => {
+      isIn = true;
+      const result = {
+        externalId,
+        outcome: !includeEmail ? "without_email" : emailIncluded ? "with_email" : "no_email",
+        conflict: null,
+        reportError: null,
+        async logout() {
+          if (widget.newest !== session) return;
+          remembered(externalId, null);
+          await (over.signal.aborted && widget.mayHold ? leave() : end());
+        },
+      };
+      if (!includeEmail) await report(result);
+      else remembered(externalId, null);
+      resolve(result);
+    }).catch((error) => {
+      if (isLate && !over.signal.aborted) tell(error);
+      end(error)?.catch(() => {});
+    });
+  });
 }
 
-/**
- * Puzzel: who chats. Use `exchange` where the page makes Puzzel's calls itself and so holds the PKCE
- * verifier; or `startChat` and `setIdentity`, where the function makes them and the page gets neither.
- * @param {Api & { tokenKind?: "accessToken" | "idToken", providerId?: number, visitorToken?: string }} options
- *   `tokenKind` names what `getIdpToken` gives, where that is not the function's `PUZZEL_TOKEN_KIND`.
- */
-export function connectPuzzel({ tokenKind, providerId, visitorToken, ...api }) {
-  const forwarded = async () => ({
-    ...(tokenKind && { [tokenKind]: await api.getIdpToken?.() }),
-    ...(providerId !== undefined && { providerId }),
-  });
-  const heldByServer = async () => ({ ...(await forwarded()), ...(visitorToken && { visitorToken }) });
-  const path = (/** @type {string} */ id) => `/puzzel/conversations/${encodeURIComponent(id)}`;
+/** The window's own SDK under its name: its loader is replaced by the loaded one. */
+function sdkOf(name, given) {
+  const page = globalThis;
+  return given === page[name] ? [(PAGE[name] ??= {}), () => page[name] ?? given] : [given, () => given];
+}
+const PAGE = {};
+
+/** Logs in to Zendesk messaging (the web widget), and ends the session before. @param {ZendeskOptions} options @returns {Promise<Session>} */
+export async function connectZendesk(options) {
+  if (typeof options?.zE !== "function") throw failure("invalid_options");
+  const [key, zE] = sdkOf("zE", options.zE);
+  return connect(
+    key,
+    options,
+    // The callback is called for the login, and again whenever the widget wants a token.
+    (give, answered) =>
+      zE()("messenger", "loginUser", (hand) => void give(({ token }) => hand(token)).catch(() => {}), answered),
+    () => zE()("messenger", "logoutUser"),
+  );
+}
+
+/** Logs in with the legacy SDK (the Web Messenger), and ends the session before. @param {SmoochOptions} options @returns {Promise<Session>} */
+export async function connectSmooch(options) {
+  if (typeof options?.Smooch?.login !== "function") throw failure("invalid_options");
+  const [key, Smooch] = sdkOf("Smooch", options.Smooch);
+  return connect(
+    key,
+    options,
+    (give, answered) => {
+      const onInvalidAuth = async () => {
+        let jwt = "";
+        await give(({ token }) => (jwt = token), true);
+        return jwt;
+      };
+      const logIn = async ({ externalId, token }) => {
+        try {
+          Smooch().setDelegate({ ...options.delegate, onInvalidAuth });
+          await Smooch().login(externalId, token);
+          answered();
+        } catch (cause) {
+          answered(cause ?? failure("login_refused"));
+        }
+      };
+      give(logIn).catch(() => {});
+    },
+    () => Smooch().logout(),
+  );
+}
+
+/** Puzzel: who chats. @param {PuzzelOptions} options @returns {Puzzel} */
+export function connectPuzzel(options) {
+  const { tokenKind, providerId, visitorToken, ...api } = options ?? {};
+  const visitor = visitorToken && { visitorToken };
+  const call = async (keys, method, parts, more) => {
+    const body = (idToken) => ({
+      ...(tokenKind && idToken && { [tokenKind]: idToken }),
+      ...(providerId !== undefined && { providerId }),
+      ...more,
+    });
+    try {
+      const path = ["/puzzel", ...parts.map(encodeURIComponent)].join("/");
+      return await ask(api, (fresh) => idTokenOf(api, fresh), undefined, keys, method, path, body);
+    } catch (cause) {
+      throw failure("invalid_options", cause);
+    }
+  };
   return {
-    /** What Puzzel's start chat and set identity need, each once. @returns {Promise<{ userInfoId: string, codeVerifier: string }>} */
     async exchange() {
+      if (!globalThis.crypto?.subtle) throw failure("insecure_context");
       const codeVerifier = base64url(crypto.getRandomValues(new Uint8Array(32)));
       const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(codeVerifier));
       const codeChallenge = base64url(new Uint8Array(digest));
-      const { userInfoId } = await ask(api, "POST", "/puzzel/identity", { ...(await forwarded()), codeChallenge });
+      const { userInfoId } = await call(["userInfoId"], "POST", ["identity"], { codeChallenge });
       return { userInfoId, codeVerifier };
     },
-    /** Puzzel's answer. @param {string} conversationId of your choice: a random UUID @param {string} queueKey @returns {Promise<any>} */
     async startChat(conversationId, queueKey) {
-      const route = `${path(conversationId)}/route/${encodeURIComponent(queueKey)}`;
-      return (await ask(api, "POST", route, await heldByServer())).conversation;
+      const json = await call([], "POST", ["conversations", conversationId, "route", queueKey], visitor);
+      if (json?.conversation === undefined) throw failure("upstream_error");
+      return json.conversation;
     },
-    /** Tells Puzzel who a chat is with that began anonymously. @param {string} conversationId @returns {Promise<void>} */
     async setIdentity(conversationId) {
-      await ask(api, "PUT", `${path(conversationId)}/identity`, await heldByServer());
+      await call([], "PUT", ["conversations", conversationId, "identity"], visitor);
     },
   };
 }
 
-/** RFC 7636, without padding. @param {Uint8Array} bytes */
+/** RFC 7636, without padding. */
 function base64url(bytes) {
   return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 }

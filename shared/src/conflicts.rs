@@ -4,6 +4,7 @@
 //! One record for an app, brand and email. Every change of it is one conditional write on its
 //! version, so two workers never both act on what they read.
 
+mod claim;
 mod config;
 mod draft;
 mod event;
@@ -17,12 +18,13 @@ mod support_user;
 mod table;
 mod webhook;
 
+pub use claim::{Claim, ClaimSource, Claims};
 pub use config::ConflictsConfig;
 pub use event::{Change, Event, Recorded};
-pub use history::Told;
+pub use history::{Told, partition as external_id_partition};
 pub use id::{ConflictId, Scope};
-pub use lineage::{Lineage, Source, Target};
-pub use record::{Conflict, MAX_ATTEMPTS};
+pub use lineage::{Lineage, Proof, Source, Target, weigh};
+pub use record::{Conflict, MAX_ATTEMPTS, Report, Sent};
 pub use state::{Reason, Remedy, State};
 pub use support_user::SupportUser;
-pub use table::{Position, RunLease, Table, TableError};
+pub use table::{Position, Queue, RunLease, Table, TableError};

@@ -1,5 +1,5 @@
-//! Bearer tokens, good and hostile, and the issuer's keys as they come and go. The tokens are not
-//! made with the library that verifies them.
+//! Bearer tokens, valid and hostile, and the rotation of the issuer's keys. The tokens are not made
+//! with the library that verifies them.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ async fn keys_of_every_allowed_algorithm_verify() {
 }
 
 #[tokio::test]
-async fn a_key_is_used_with_no_algorithm_but_its_own() {
+async fn a_key_is_used_only_with_its_own_algorithm() {
     let issuer = Issuer::start().await.unwrap();
     let rs256 = issuer.key();
     let es256 = issuer.publish(Key::generate("ec", Algorithm::ES256));
@@ -98,7 +98,7 @@ async fn a_key_is_used_with_no_algorithm_but_its_own() {
             format!("its algorithm {alg:?} is not accepted")
         );
     }
-    // The public key as a secret, in the spellings that libraries have fallen for.
+    // The public key as a secret, in the encodings that libraries have fallen for.
     let pem = rs256.public_pem();
     let modulus = rs256.jwk()["n"].as_str().unwrap().to_owned();
     for secret in [pem.as_str(), pem.trim_end(), &modulus, ""] {
@@ -370,7 +370,7 @@ async fn a_signature_covers_every_byte() {
 }
 
 #[tokio::test]
-async fn issuer_and_audience_are_ours_and_no_others() {
+async fn only_our_issuer_and_audience_are_accepted() {
     let issuer = Issuer::start().await.unwrap();
     let verifier = verifier(&issuer.url());
     let url = issuer.url();
@@ -415,7 +415,7 @@ async fn issuer_and_audience_are_ours_and_no_others() {
 }
 
 #[tokio::test]
-async fn cognitos_access_tokens_name_the_client_in_place_of_an_audience() {
+async fn cognitos_access_tokens_name_the_client_instead_of_an_audience() {
     let issuer = Issuer::start().await.unwrap();
     let verifier = verifier(&issuer.url());
     let sign = |client: &str| {
@@ -557,7 +557,7 @@ async fn an_unknown_kid_fetches_the_keys_once_a_minute() {
     let tokens = std::iter::repeat_n(second.as_str(), 50);
     let all = futures_util::future::join_all(tokens.map(|token| verify(&verifier, token))).await;
     assert!(all.iter().all(Result::is_ok));
-    assert_eq!(issuer.fetches().jwks, 2, "one flight for all of them");
+    assert_eq!(issuer.fetches().jwks, 2, "one fetch serves all of them");
     verify(&verifier, &first).await.unwrap();
 
     issuer.rotate(true);
@@ -579,7 +579,7 @@ async fn a_failed_fetch_starts_the_minute_too() {
     });
     let second = issuer.id_token(json!({"sub": "7"}));
     for _ in 0..3 {
-        // Its key may be one of those that could not be had.
+        // Its key may be one that could not be fetched.
         let why = no_keys(&verifier, &second).await;
         assert!(why.starts_with("discovery: "), "{why}");
         verify(&verifier, &first).await.unwrap();
@@ -631,7 +631,7 @@ async fn keys_are_taken_from_no_one_but_the_issuer() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_read_spoils_no_other() {
+async fn an_unreadable_key_does_not_affect_the_others() {
     let issuer = Issuer::start().await.unwrap();
     let mut for_encryption = Key::generate("enc", Algorithm::RS256).jwk();
     for_encryption["use"] = json!("enc");

@@ -1,10 +1,12 @@
-// The module against an API and SDKs that a test scripts: what is asked, in which order, and what
-// comes of every answer.
+// The module's interface: the requests of each call, their order, and the result of each response.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { ChatIdentityError, connectPuzzel, connectSmooch, connectZendesk } from "./web/chat-identity.js";
+import { startClock } from "./fakes.mjs";
 
 const endpoint = "https://chat-api.example.com/";
 const ID_TOKEN = "id-token-canary";
@@ -14,11 +16,13 @@ let asked;
 /** What the API answers, by path; a function makes the answer of each request. */
 let answers;
 let written;
+let clock;
 const consoles = { ...console };
 
 const problem = (status, body, headers = {}) => new Response(body && JSON.stringify(body), { status, headers });
 
 beforeEach(() => {
+  clock = startClock();
   let count = 0;
   asked = [];
   written = [];
@@ -37,11 +41,13 @@ beforeEach(() => {
     return answer(body, request);
   };
   for (const level of ["debug", "error", "info", "log", "warn"]) {
-    console[level] = (...said) => written.push(said.join(" "));
+    // Node itself warns of its mocked clock.
+    console[level] = (...said) => said.join().includes("MockTimers") || written.push(said.join(" "));
   }
 });
 
 afterEach(() => {
+  clock.stop();
   Object.assign(console, consoles);
   assert.deepEqual(written, [], "the module writes nothing to the console");
 });
@@ -65,7 +71,7 @@ function widget(...script) {
 const refusal = { message: "conflict", reason: "…", type: "LoginFailedError" };
 const getIdpToken = () => ID_TOKEN;
 const what = () => asked.map((one) => one.what);
-const rejects = (promise, code, message) => assert.rejects(promise, (error) => {
+const rejects = (promise, code, message) => assert.rejects(clock.until(promise), (error) => {
   assert.ok(error instanceof ChatIdentityError, String(error));
   assert.equal(error.code, code);
   assert.match(error.message, message);
@@ -73,9 +79,15 @@ const rejects = (promise, code, message) => assert.rejects(promise, (error) => {
   return true;
 });
 
+test("the module is small", async () => {
+  const source = await readFile(new URL("./web/chat-identity.js", import.meta.url));
+  assert.ok(gzipSync(source).length < 7000, `${gzipSync(source).length} bytes`);
+  assert.doesNotMatch(source.toString(), /^import /m);
+});
+
 test("a login carries the email and tells who is in", async () => {
   const zE = widget();
-  const session = await connectZendesk({ endpoint, getIdpToken, zE });
+  const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE }));
   assert.equal(session.outcome, "with_email");
   assert.equal(session.externalId, "123456");
   assert.equal(session.conflict, null);
@@ -89,7 +101,7 @@ test("a login carries the email and tells who is in", async () => {
 
 test("a user without a verified email is logged in, and nothing is reported", async () => {
   answers["/zendesk/token"] = () => Response.json({ token: "jwt", externalId: "7", expiresAt: 1, emailIncluded: false });
-  const session = await connectZendesk({ endpoint, getIdpToken, zE: widget() });
+  const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE: widget() }));
   assert.equal(session.outcome, "no_email");
   assert.deepEqual(what(), ["POST /zendesk/token {}"]);
 });
@@ -97,21 +109,21 @@ test("a user without a verified email is logged in, and nothing is reported", as
 test("each expiry asks the login and the function for a fresh token", async () => {
   let asking = 0;
   const zE = widget();
-  await connectZendesk({ endpoint, getIdpToken: async () => `${ID_TOKEN}-${++asking}`, zE });
+  await clock.until(connectZendesk({ endpoint, getIdpToken: async () => `${ID_TOKEN}-${++asking}`, zE }));
   assert.equal(await zE.expire(), "jwt-2");
   assert.equal(await zE.expire(), "jwt-3");
   assert.equal(asked[2].request.headers.authorization, `Bearer ${ID_TOKEN}-3`);
 });
 
 test("a passing failure is tried once more", async () => {
-  const session = await connectZendesk({ endpoint, getIdpToken, zE: widget(refusal) });
+  const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE: widget(refusal) }));
   assert.equal(session.outcome, "with_email");
   assert.deepEqual(what(), ["POST /zendesk/token {}", "POST /zendesk/token {}"]);
 });
 
 test("a conflict: in without the email, reported, and no email at the next expiry", async () => {
   const zE = widget(refusal, refusal);
-  const session = await connectZendesk({ endpoint, getIdpToken, zE });
+  const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE }));
   assert.equal(session.outcome, "without_email");
   assert.deepEqual(session.conflict, { conflictId: "c0ffee", state: "pending" });
   const without = 'POST /zendesk/token {"includeEmail":false}';
@@ -123,7 +135,7 @@ test("a conflict: in without the email, reported, and no email at the next expir
 
 test("a report that fails does not undo the login", async () => {
   answers["/zendesk/conflicts"] = () => problem(429, { message: "Too Many Requests" });
-  const session = await connectZendesk({ endpoint, getIdpToken, zE: widget(refusal, refusal) });
+  const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE: widget(refusal, refusal) }));
   assert.equal(session.outcome, "without_email");
   assert.equal(session.conflict, null);
   assert.equal(session.reportError.code, "too_many_requests");
@@ -143,7 +155,7 @@ test("a refusal that no email explains is not reported as a conflict", async () 
 test("what fails at an expiry is told to onError, and another user's token is not handed over", async () => {
   const heard = [];
   const zE = widget();
-  const session = await connectZendesk({ endpoint, getIdpToken, zE, onError: (error) => heard.push(error.code) });
+  const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE, onError: (error) => heard.push(error.code) }));
   const fail = async (answer) => {
     answers["/zendesk/token"] = answer;
     const handed = zE.expire().then(() => heard.push("handed over"));
@@ -170,7 +182,7 @@ test("a widget that never answers is an error, not a promise for ever", async (c
 
 test("after the logout no token is given out, also not one that was under way", async () => {
   const zE = widget();
-  const session = await connectZendesk({ endpoint, getIdpToken, zE });
+  const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE }));
   let answer;
   answers["/zendesk/token"] = () => new Promise((resolve) => (answer = resolve));
   let handed = false;
@@ -184,10 +196,10 @@ test("after the logout no token is given out, also not one that was under way", 
 
 test("switching users: log out, connect again", async () => {
   const zE = widget();
-  const ada = await connectZendesk({ endpoint, getIdpToken, zE });
+  const ada = await clock.until(connectZendesk({ endpoint, getIdpToken, zE }));
   await ada.logout();
   answers["/zendesk/token"] = () => Response.json({ token: "bob", externalId: "42", expiresAt: 1, emailIncluded: true });
-  const bob = await connectZendesk({ endpoint, getIdpToken, zE });
+  const bob = await clock.until(connectZendesk({ endpoint, getIdpToken, zE }));
   assert.equal(bob.externalId, "42");
   assert.deepEqual(zE.calls, ["jwt-1", "logoutUser", "bob"]);
 });
@@ -197,7 +209,7 @@ test("errors say what to do", async () => {
   const says = async (answer, code, message, status = 0, retryAfter = 0) => {
     answers["/zendesk/token"] = answer;
     await rejects(login(), code, message);
-    await assert.rejects(login(), { status, retryAfter });
+    await assert.rejects(clock.until(login()), { status, retryAfter });
   };
   await says(() => problem(401, { message: "Unauthorized" }), "unauthenticated", /log the user in again/, 401);
   await says(() => problem(404, { message: "Not Found" }), "not_found", /check endpoint/, 404);
@@ -209,7 +221,7 @@ test("errors say what to do", async () => {
 });
 
 test("a session cookie is sent where there is no ID token", async () => {
-  await connectZendesk({ endpoint, zE: widget() });
+  await clock.until(connectZendesk({ endpoint, zE: widget() }));
   const { request } = asked[0];
   assert.equal(request.headers.authorization, undefined);
   assert.equal(request.credentials, "include");
@@ -226,7 +238,7 @@ test("the legacy SDK: id and token, a fresh one from the delegate, the same way 
     },
     logout: async () => calls.push("logout"),
   };
-  const session = await connectSmooch({ endpoint, getIdpToken, Smooch, delegate: { beforeSend: "kept" } });
+  const session = await clock.until(connectSmooch({ endpoint, getIdpToken, Smooch, delegate: { beforeSend: "kept" } }));
   assert.equal(session.outcome, "without_email");
   assert.deepEqual(calls, [["123456", "jwt-1"], ["123456", "jwt-2"], ["123456", "jwt-3"]]);
   assert.equal(Smooch.delegate.beforeSend, "kept");

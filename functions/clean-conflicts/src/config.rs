@@ -1,4 +1,4 @@
-//! What `clean-conflicts` is told by its environment.
+//! The configuration of `clean-conflicts`.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,6 +9,8 @@ use shared::http::upstream_url::UpstreamUrl;
 use shared::lambda::config::{ConfigError, Variables};
 use shared::sunshine::{AppId, BrandId};
 
+use crate::evidence::MergeCall;
+
 /// The configuration of `clean-conflicts`.
 pub struct Config {
     /// The table, and whose conflicts are in it.
@@ -17,7 +19,7 @@ pub struct Config {
     pub base_url: UpstreamUrl,
     /// The app.
     pub app_id: AppId,
-    /// The brand, where users are kept apart by brand.
+    /// The brand, if users are kept apart by brand.
     pub brand_id: Option<BrandId>,
     /// Name or ARN of the secret with the API key.
     pub api_key_secret_id: String,
@@ -25,11 +27,17 @@ pub struct Config {
     pub secret_ttl: Duration,
     /// The strongest remedy that is allowed.
     pub allowed: Remedy,
-    /// The bucket of the archive; there is one from `release-email` on.
+    /// The wait between the first report and a release without lineage.
+    pub release_after: Duration,
+    /// The call that merges two users.
+    pub merge_call: MergeCall,
+    /// Whether a change of an external id that an event states is lineage.
+    pub trusts_events: bool,
+    /// The bucket of the archive, which is required from `release-email` on.
     pub archive_bucket: Option<String>,
-    /// How many requests a second one run may send.
+    /// The number of requests a second that one run may send.
     pub requests_per_second: NonZeroU32,
-    /// How many remedies that change something one run may take.
+    /// The number of remedies that one run may take.
     pub max_actions: u32,
 }
 
@@ -61,6 +69,18 @@ impl Config {
                 Some(variables.required("ARCHIVE_BUCKET", bucket)?)
             },
             allowed,
+            release_after: Duration::from_secs(variables.number_or(
+                "RELEASE_AFTER_SECONDS",
+                24 * 60 * 60,
+                0..=30 * 24 * 60 * 60,
+                "a whole number of seconds from 0 to 2592000",
+            )?),
+            merge_call: variables.or(
+                "MERGE_CALL",
+                MergeCall::default(),
+                "sync or appusers-merge",
+            )?,
+            trusts_events: variables.or("TRUST_WEBHOOK_LINEAGE", false, "true or false")?,
             requests_per_second: variables.or(
                 "SUNSHINE_REQUESTS_PER_SECOND",
                 NonZeroU32::MIN.saturating_add(4),

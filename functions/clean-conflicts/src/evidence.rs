@@ -1,144 +1,213 @@
-//! The evidence: who holds the email, and what that allows. Read again before anything is sent.
+//! The evidence, and what the configuration and the operator allow: all that a decision is made of.
 
-use shared::conflicts::{Conflict, Reason, Remedy, State, TableError};
-use shared::identity::email::EmailKey;
-use shared::lambda::clock::now_millis;
-use shared::sunshine::{Error, LookupExternalId, User, UserId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+use std::time::Duration;
 
-use crate::decision::{self, Verdict};
-use crate::run::Run;
-use crate::worker::{Step, Work};
+use serde::de::IntoDeserializer;
+use serde::de::value::Error;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::conflicts::{Conflict, Lineage, Proof, Remedy, Sent, Target, Told, weigh};
+use shared::lambda::clock::parse_millis;
+use shared::sunshine::{BrandId, User};
 
-/// What the evidence says.
-pub enum Found {
-    /// There is nothing to do.
-    Ended(Step),
-    /// Take this remedy on this user.
-    Act {
-        /// The user that holds the email.
-        user: Box<User>,
-        /// The remedy.
-        remedy: Remedy,
-    },
+/// For so long after a release what it took beside the email is written back.
+const RESTORED_WITHIN: Duration = Duration::from_hours(24);
+
+/// The call that merges two users.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MergeCall {
+    /// `POST /v2/…/users/{zendeskId}/sync`: makes the user what Support says it is.
+    #[default]
+    Sync,
+    /// `POST /v1.1/…/appusers/merge`: names both users, and touches no third one.
+    AppusersMerge,
 }
 
-/// Reads the evidence, all of it, and decides. The user that holds the email is noted in the
-/// record, for an operator to see.
-pub async fn evidence(run: &Run<'_>, conflict: &mut Conflict) -> Work<Found> {
-    let rules = run.rules;
-    let holder = holder(run, conflict).await?;
-    if conflict.email.is_some() {
-        conflict.user_id = holder.as_ref().ok().map(|user| user.id.to_string());
+impl FromStr for MergeCall {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::deserialize(name.into_deserializer())
     }
-    // Whose an email is need not be known to take it off somebody whose it is not.
-    let is_disputed = conflict.claimants.len() != 1;
-    if is_disputed && rules.named != Some(Remedy::ReleaseEmail) {
-        return Ok(Found::Ended(Step::review(Reason::SeveralCallers)));
+}
+
+/// What may be done.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The strongest remedy that is allowed.
+    pub allowed: Remedy,
+    /// The remedy that an operator named.
+    pub named: Option<Remedy>,
+    /// The brand, if users are kept apart by brand.
+    pub brand: Option<BrandId>,
+    /// The wait between the first report and a release without lineage.
+    pub release_after: Duration,
+    /// The call that merges.
+    pub merge_call: MergeCall,
+    /// Whether a change of an external id that an event states is lineage.
+    pub trusts_events: bool,
+}
+
+/// The last sign of life of the user that holds the email.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LastSeen {
+    /// It was not read, because no decision depends on it yet.
+    #[default]
+    NotRead,
+    /// No client was ever seen.
+    Never,
+    /// A client was seen at this time, in milliseconds since 1970.
+    At(u64),
+    /// A client was seen at a time that cannot be read.
+    Unknown,
+}
+
+impl LastSeen {
+    /// The sign of life of one client, from its `lastSeen`.
+    pub fn of_client(last_seen: Option<&str>) -> Self {
+        match last_seen.map(parse_millis) {
+            None => Self::Never,
+            Some(None) => Self::Unknown,
+            Some(Some(time)) => Self::At(time),
+        }
     }
-    let user = match holder {
-        Ok(user) => user,
-        Err(verdict) => return Ok(Found::Ended(ended(&verdict))),
-    };
-    let (mut found_remedy, mut own_user_id) = (None, None);
-    for claimant in &conflict.claimants {
-        let own = user_of(run, claimant).await?;
+
+    /// The later one of two. An unknown time may be any.
+    #[must_use]
+    pub fn later(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::At(one), Self::At(other)) => Self::At(one.max(other)),
+            (Self::At(time), _) | (_, Self::At(time)) => Self::At(time),
+            (Self::Never, _) | (_, Self::Never) => Self::Never,
+            (Self::NotRead, Self::NotRead) => Self::NotRead,
+        }
+    }
+}
+
+/// All that was read about a conflict.
+#[derive(Default)]
+pub struct Facts {
+    /// The users that are found by the email in dispute; or the one user that the conflict is over.
+    pub holders: Vec<User>,
+    /// What events state of the holder's external id and each claimant's.
+    pub told: BTreeMap<String, Told>,
+    /// The trusted lineage between claimants that events state.
+    pub changes: Vec<Lineage>,
+    /// The user that is found under each claimant's external id.
+    pub own: BTreeMap<String, User>,
+    /// The holder's last sign of life.
+    pub last_seen: LastSeen,
+    /// The external id that Support's user has now, if an event stated it: the one that the holder
+    /// is linked to.
+    pub support_external_id: Option<String>,
+    /// Whether Support merged the holder's user so recently that it must be left alone.
+    pub is_settling: bool,
+    /// The user that a remedy was sent to, as it is now.
+    pub target: Option<User>,
+    /// The user that the caller had before a merge, as it is now.
+    pub own_before: Option<User>,
+    /// That user as its archives hold it, the newest first. Read while a part of it may have to be
+    /// written back.
+    pub archived: Vec<Value>,
+}
+
+impl Facts {
+    /// The one user that holds the email. None if there are several.
+    pub fn holder(&self) -> Option<&User> {
+        match self.holders.as_slice() {
+            [user] => Some(user),
+            _ => None,
+        }
+    }
+
+    /// Whether the holder is one of the people who claim the email.
+    pub fn is_held_by(&self, people: &BTreeSet<&str>) -> bool {
+        self.holder()
+            .and_then(|user| user.external_id.as_deref())
+            .is_some_and(|id| people.contains(id))
+    }
+
+    /// The people who claim the email, each once.
+    pub fn people<'a>(&'a self, conflict: &'a Conflict, now: u64) -> BTreeSet<&'a str> {
+        conflict.people(&self.changes, now)
+    }
+
+    /// Those of them whose claim is more than an event without lineage.
+    pub fn callers<'a>(
+        &'a self,
+        conflict: &'a Conflict,
+        policy: &Policy,
+        now: u64,
+    ) -> BTreeSet<&'a str> {
+        let became = |id: &str| matches!(self.told.get(id), Some(Told::Became(_)));
+        let people = self.people(conflict, now);
+        conflict.callers(&people, |id| policy.trusts_events && became(id))
+    }
+
+    /// Whether the holder's external id became `caller`'s.
+    pub fn proof(&self, conflict: &Conflict, policy: &Policy, caller: &str, now: u64) -> Proof {
+        let Some(user) = self.holder() else {
+            return Proof::Missing;
+        };
+        let mut lineages: Vec<_> = conflict.lineages().iter().collect();
+        match self.told.get(caller) {
+            Some(Told::Otherwise) => return Proof::Contradicted,
+            Some(Told::Became(change)) if policy.trusts_events => lineages.push(change),
+            _ => {}
+        }
         let external_id = user.external_id.as_deref().unwrap_or_default();
-        let told = run.table.told_of(run.scope, external_id, claimant).await;
-        let told = told.map_err(|error| unrecorded(&error))?;
-        let (own, now) = (own.as_ref(), now_millis());
-        own_user_id = own
-            .filter(|own| own.external_id.as_ref() == Some(claimant))
-            .map(|own| own.id.to_string());
-        match decision::decide(conflict, &told, &user, claimant, own, now, rules) {
-            Verdict::Act(remedy) => found_remedy = Some(remedy),
-            verdict => return Ok(Found::Ended(ended(&verdict))),
-        }
+        weigh(&target(user, external_id), caller, &lineages, now)
     }
-    // What the caller had before a call is what is looked for after it.
-    if conflict.sent_to.as_deref() != Some(user.id.as_str()) {
-        conflict.own_user_id = own_user_id;
-    }
-    let is_known_by_id = conflict.email.is_none();
-    Ok(Found::Ended(match found_remedy {
-        None => Step::review(Reason::SeveralCallers),
-        Some(remedy) if is_known_by_id && remedy != Remedy::Delete => Step::review(Reason::NoEmail),
-        Some(remedy) => {
-            let user = Box::new(user);
-            return Ok(Found::Act { user, remedy });
-        }
-    }))
-}
 
-/// The user that is found under a claimant's external id; or, since the path takes user ids too,
-/// one with this id.
-pub async fn user_of(run: &Run<'_>, claimant: &str) -> Work<Option<User>> {
-    let lookup = LookupExternalId::try_from(claimant.to_owned())
-        .map_err(|_| Step::review(Reason::NoExternalId))?;
-    let read = run.sunshine.user_by_external_id(&lookup, run.deadline);
-    found(run, read.await)
-}
-
-/// The one user that the conflict is over, or what there is in its place.
-async fn holder(run: &Run<'_>, conflict: &Conflict) -> Work<Result<User, Verdict>> {
-    if let Some(email) = &conflict.email {
-        let listed = run
-            .sunshine
-            .list_users_by_email(email, run.deadline)
-            .await
-            .map_err(|error| unread(run, &error))?;
-        let email = EmailKey::from(email.as_str());
-        return Ok(decision::holder(&listed, &email, &conflict.claimants).cloned());
-    }
-    let id: UserId = conflict
-        .user_id
-        .as_deref()
-        .and_then(|id| id.parse().ok())
-        .ok_or(Step::review(Reason::NoEmail))?;
-    let user = found(run, run.sunshine.user(&id, run.deadline).await)?;
-    Ok(match user {
-        None => Err(Verdict::NotAConflict),
-        Some(user) if decision::emails(&user).is_empty() => Ok(user),
-        Some(_) => Err(Verdict::NeedsReview(Reason::SeveralEmails)),
-    })
-}
-
-fn ended(verdict: &Verdict) -> Step {
-    match verdict {
-        Verdict::NeedsReview(reason) => Step::review(*reason),
-        Verdict::NotAConflict | Verdict::Act(_) => Step::End(State::NotAConflict, None),
+    /// When the wait before a release without lineage is over.
+    pub fn waits_until(conflict: &Conflict, policy: &Policy) -> u64 {
+        let wait = u64::try_from(policy.release_after.as_millis()).unwrap_or(u64::MAX);
+        first_report(conflict).saturating_add(wait)
     }
 }
 
-/// What was found: 404 is an answer.
-pub fn found(run: &Run<'_>, read: Result<User, Error>) -> Work<Option<User>> {
-    match read {
-        Ok(user) => Ok(Some(user)),
-        Err(Error::NotFound) => Ok(None),
-        Err(error) => Err(unread(run, &error)),
+/// Whether a part of what a release took may still be written back: once, and within a day. Later a
+/// person may have erased it.
+pub fn is_restorable(sent: &Sent, now: u64) -> bool {
+    let since = Duration::from_millis(now.saturating_sub(sent.at));
+    sent.remedy == Remedy::ReleaseEmail && !sent.restored && since < RESTORED_WITHIN
+}
+
+/// When the conflict was first reported; when it opened, if it never was.
+pub fn first_report(conflict: &Conflict) -> u64 {
+    conflict.first_report().unwrap_or(conflict.created_at())
+}
+
+/// The user that a lineage must fit, by the external id that it has.
+pub fn target<'a>(user: &'a User, external_id: &'a str) -> Target<'a> {
+    Target {
+        id: user.id.as_str(),
+        external_id,
+        signed_up_at: user.signed_up_at.as_deref().and_then(parse_millis),
     }
 }
 
-/// What becomes of a conflict where the table could not be read.
-pub fn unrecorded(error: &TableError) -> Step {
-    tracing::warn!(%error, "a conflict is tried again later");
-    Step::Retry
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What becomes of a conflict after a call that surely had no effect.
-pub fn unread(run: &Run<'_>, error: &Error) -> Step {
-    match error {
-        Error::Key(_) => run.stop("keys_unavailable"),
-        Error::OutOfTime(_) => run.stop("out_of_time"),
-        // They ask for more patience than this run has, whoever it works on.
-        Error::RateLimited { .. } => run.stop("rate_limited"),
-        _ => {}
+    #[test]
+    fn a_client_that_was_seen_at_a_time_that_cannot_be_read_may_have_been_seen_now() {
+        let seen = |times: &[Option<&str>]| {
+            let each = times.iter().map(|it| LastSeen::of_client(*it));
+            each.fold(LastSeen::NotRead, LastSeen::later)
+        };
+        let (early, late) = ("1970-01-01T00:00:01.000Z", "1970-01-01T00:00:02.000Z");
+        assert_eq!(seen(&[]), LastSeen::NotRead);
+        assert_eq!(seen(&[None, None]), LastSeen::Never);
+        assert_eq!(seen(&[None, Some(early), None]), LastSeen::At(1000));
+        assert_eq!(seen(&[Some(late), Some(early)]), LastSeen::At(2000));
+        assert_eq!(seen(&[Some(early), Some(late)]), LastSeen::At(2000));
+        assert_eq!(seen(&[Some(early), Some("")]), LastSeen::Unknown);
+        assert_eq!(seen(&[Some("yesterday"), None]), LastSeen::Unknown);
     }
-    run.is_out_of_time();
-    run.must_stop_for_calls();
-    if run.stopped.get().is_some() {
-        // It is not this conflict that failed.
-        return Step::Leave;
-    }
-    tracing::warn!(%error, "a conflict is tried again later");
-    Step::Retry
 }

@@ -1,12 +1,15 @@
-//! What a run answers.
+//! The report of a run.
 
 use serde::Serialize;
 use shared::conflicts::{Conflict, ConflictId, Reason, Remedy, State};
+use shared::lambda::metrics::{self, Metric};
+
+use crate::stop::StopReason;
 
 /// How many conflicts a report lists.
 const MAX_LISTED: usize = 100;
 
-/// What came of a run.
+/// The report of a run.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -14,7 +17,7 @@ pub struct Report {
     pub examined: u32,
     /// Of these: the email is free, or the caller's.
     pub resolved: u32,
-    /// What would be done is known, and not allowed.
+    /// The remedy is known, and not allowed or asked for yet.
     pub planned: u32,
     /// There was nothing to resolve.
     pub not_a_conflict: u32,
@@ -22,12 +25,12 @@ pub struct Report {
     pub needs_review: u32,
     /// Left for a later run.
     pub deferred: u32,
-    /// Tried too often.
+    /// Tried too often, or forbidden.
     pub failed: u32,
     /// Requests to Sunshine Conversations.
     pub requests: u64,
     /// Why the run ended before everything that was due was done.
-    pub stopped_because: Option<&'static str>,
+    pub stopped_because: Option<StopReason>,
     /// The conflicts, up to 100.
     pub conflicts: Vec<Listed>,
 }
@@ -44,7 +47,7 @@ pub struct Listed {
     details: Option<Details>,
 }
 
-/// What an operator must see to approve a conflict.
+/// The details that an operator must see to approve a conflict.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Details {
@@ -56,10 +59,10 @@ struct Details {
 impl From<&Conflict> for Listed {
     fn from(conflict: &Conflict) -> Self {
         Self {
-            conflict_id: conflict.conflict_id.clone(),
-            state: conflict.state,
-            remedy: conflict.remedy,
-            reason: conflict.reason,
+            conflict_id: conflict.id().clone(),
+            state: conflict.state(),
+            remedy: conflict.remedy(),
+            reason: conflict.reason(),
             details: None,
         }
     }
@@ -70,9 +73,9 @@ impl Listed {
     pub fn to_operator(conflict: &Conflict) -> Self {
         Self {
             details: Some(Details {
-                version: conflict.version,
-                user_id: conflict.user_id.clone(),
-                updated_at: conflict.updated_at,
+                version: conflict.version(),
+                user_id: conflict.user_id().map(ToOwned::to_owned),
+                updated_at: conflict.updated_at(),
             }),
             ..Self::from(conflict)
         }
@@ -80,10 +83,43 @@ impl Listed {
 }
 
 impl Report {
+    /// A run that stopped before it began.
+    pub fn stopped(because: StopReason) -> Self {
+        Self {
+            stopped_because: Some(because),
+            ..Self::default()
+        }
+    }
+
+    /// Counts a request for which there is no conflict at all.
+    pub fn add_no_conflict(&mut self) {
+        self.examined += 1;
+        self.not_a_conflict += 1;
+    }
+
+    /// Writes the metrics of the run.
+    pub fn emit(&self) {
+        let requests = u32::try_from(self.requests).unwrap_or(u32::MAX);
+        let stopped_because = serde_json::json!(self.stopped_because);
+        metrics::emit(
+            &[
+                Metric::count("Examined", self.examined),
+                Metric::count("Resolved", self.resolved),
+                Metric::count("Planned", self.planned),
+                Metric::count("NotAConflict", self.not_a_conflict),
+                Metric::count("NeedsReview", self.needs_review),
+                Metric::count("Deferred", self.deferred),
+                Metric::count("Failed", self.failed),
+                Metric::count("Requests", requests),
+            ],
+            &[("stoppedBecause", stopped_because)],
+        );
+    }
+
     /// Counts a conflict by the state that it was left in, and lists it.
     pub fn add(&mut self, conflict: &Conflict) {
         self.examined += 1;
-        let count = match conflict.state {
+        let count = match conflict.state() {
             State::Resolved => &mut self.resolved,
             State::Planned => &mut self.planned,
             State::NotAConflict => &mut self.not_a_conflict,

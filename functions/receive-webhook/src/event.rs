@@ -73,9 +73,7 @@ fn primary_email(event: &Value, pointers: &[&str]) -> Option<Change> {
         value.filter(|_| is_email && is_primary)
     });
     Some(Change::Email {
-        external_id: event
-            .pointer("/detail/external_id")
-            .and_then(external_id)?,
+        external_id: event.pointer("/detail/external_id").and_then(external_id)?,
         email: emails.next()?,
     })
 }
@@ -169,10 +167,7 @@ mod tests {
             assert!(matches!(changed, Change::Unknown));
             for name in ["user.identity_changed", "user.identity_created"] {
                 let kind = format!("zen:event-type:{name}");
-                assert!(matches!(
-                    read(&kind, &detail, &email).change,
-                    Change::Other
-                ));
+                assert!(matches!(read(&kind, &detail, &email).change, Change::Other));
             }
         }
     }

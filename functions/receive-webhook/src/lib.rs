@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::json;
-use shared::aws::secrets::{CachedSecret, Client};
+use shared::aws::sdk::SdkConfig;
+use shared::aws::secrets::{self, CachedSecret};
 use shared::conflicts::{Change, Event, Recorded, Scope, Table};
 use shared::lambda::clock::now_millis;
 use shared::lambda::http::{Request, Response};
@@ -38,15 +39,20 @@ pub struct ReceiveWebhook {
 }
 
 impl ReceiveWebhook {
-    /// Gets everything ready that does not need a request: the signing secrets, from Secrets
-    /// Manager by `secrets_manager`.
-    pub async fn start(config: Config, secrets_manager: Client) -> Self {
-        let secrets =
-            CachedSecret::new(secrets_manager, config.webhook_secret_id, config.secret_ttl);
+    /// Gets everything ready that does not need a request: the signing secrets, and a connection
+    /// to the table.
+    pub async fn start(config: Config, sdk: &SdkConfig) -> Self {
+        let secrets = CachedSecret::new(
+            secrets::client(sdk),
+            config.webhook_secret_id,
+            config.secret_ttl,
+        );
+        let table = Table::connect(sdk, config.conflicts.table);
+        let (verifier, ()) = tokio::join!(Verifier::start(secrets), table.warm_up());
         Self {
-            verifier: Verifier::start(secrets).await,
+            verifier,
             scope: config.conflicts.scope,
-            table: Table::connect(config.conflicts.table).await,
+            table,
         }
     }
 

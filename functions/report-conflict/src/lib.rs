@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use shared::conflicts::{Conflict, ConflictId, Lineage, Scope, Source, State, Table};
+use shared::aws::sdk::SdkConfig;
+use shared::conflicts::{
+    Claim, ClaimSource, ConflictId, Lineage, Report, Scope, Source, State, Table,
+};
 use shared::identity::caller::{Caller, Callers};
 use shared::lambda::clock::now_millis;
 use shared::lambda::http::{Request, Response};
@@ -38,14 +41,15 @@ struct ReportResponse {
 }
 
 impl ReportConflict {
-    /// Gets everything ready that does not need a request: the issuer's keys.
-    pub async fn start(config: Config) -> Self {
+    /// Gets everything ready that does not need a request: the issuer's keys, and a connection to
+    /// the table.
+    pub async fn start(config: Config, sdk: &SdkConfig) -> Self {
         let function = Self {
             callers: config.callers,
             scope: config.conflicts.scope,
-            table: Table::connect(config.conflicts.table).await,
+            table: Table::connect(sdk, config.conflicts.table),
         };
-        function.callers.warm_up().await;
+        tokio::join!(function.callers.warm_up(), function.table.warm_up());
         function
     }
 
@@ -58,13 +62,13 @@ impl ReportConflict {
         let by = request.deadline.less(ANSWER_MARGIN);
         let conflict = self.table.by(by, self.table.report(&report)).await?;
         let answer = ReportResponse {
-            conflict_id: conflict.conflict_id,
-            state: conflict.state,
+            conflict_id: conflict.id().clone(),
+            state: conflict.state(),
         };
         Ok(Response::json(StatusCode::ACCEPTED, &answer)?.metric(Metric::once("Reported")))
     }
 
-    fn reported_by(&self, caller: &Caller) -> Result<Conflict, Problem> {
+    fn reported_by(&self, caller: &Caller) -> Result<Report, Problem> {
         let email = caller.email.as_ref().map_err(|reason| {
             Problem::new(
                 Code::EmailNotVerified,
@@ -76,17 +80,13 @@ impl ReportConflict {
             ))
         })?;
         let (now, external_id) = (now_millis(), caller.external_id.as_str());
-        let mut conflict = Conflict::over_email(&self.scope, &email.key(), external_id, now);
-        conflict.lineages = caller
-            .previous_external_id
-            .iter()
-            .map(|previous| Lineage {
-                previous: previous.as_str().to_owned(),
-                current: external_id.to_owned(),
-                source: Source::Claim,
-                time: now,
-            })
-            .collect();
-        Ok(conflict)
+        let claim = Claim::new(external_id, ClaimSource::Report, now);
+        let became = caller.previous_external_id.iter().map(|previous| {
+            let source = Source::Claim {
+                changed_at: caller.external_id_changed_at,
+            };
+            Lineage::new(previous.as_str(), external_id, source, now)
+        });
+        Ok(Report::over_email(&self.scope, &email.key(), claim).with_lineages(became))
     }
 }

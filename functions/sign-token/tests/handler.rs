@@ -71,6 +71,7 @@ async fn a_hundred_requests_at_once_on_a_cold_cache_read_the_key_once() {
     let event = event(&json!({"sub": "7"}));
     let refused = it.handle(&event).await.err().unwrap();
     assert_eq!(refused.code, Code::KeysUnavailable);
+    assert_eq!(it.reads().await, 1, "the last failure is too recent");
 
     it.secrets_manager_is_back().await;
     let answers = join_all((0..100).map(|_| it.handle(&event))).await;

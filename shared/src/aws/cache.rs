@@ -1,32 +1,32 @@
-//! One value, fetched when it is needed, by one flight at a time.
+//! One value that is fetched when it is needed, by one task at a time.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Mutex;
 
-/// How long a value serves, and when it may be fetched again.
+/// How long a value may be used, and when it may be fetched again.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
-    /// A value younger than this is fresh. Up to a tenth is taken off at random, so that many
-    /// environments do not fetch at once.
+    /// How long a value is fresh, less up to a tenth at random, so that many environments do not
+    /// fetch at once.
     pub ttl: Duration,
-    /// How much longer a value serves while it cannot be fetched.
+    /// How much longer a stale value is used while the fetch fails.
     pub stale_for: Duration,
-    /// How long after a failed fetch none is tried, where a value still serves.
+    /// Minimum delay after a failed fetch while a stale value can be used.
     pub retry_stale: Duration,
-    /// The same where there is no value to serve.
+    /// Minimum delay after a failed fetch while there is no value.
     pub retry_empty: Duration,
-    /// How long after one [`Cache::fetch_again`] none is tried.
+    /// Minimum interval between calls of [`Cache::fetch_again`] that fetch.
     pub again_floor: Duration,
 }
 
 /// Why a fetch failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchError<E> {
-    /// For now: what is held serves on, within the policy.
+    /// It may pass: the cached value is used on, within the policy.
     Unavailable(E),
-    /// For good: what is held must not serve any longer.
+    /// It will not pass: the cached value must not be used any longer.
     Refused(E),
 }
 
@@ -53,22 +53,22 @@ impl<T> Held<T> {
         self.fetched_at.elapsed().unwrap_or_default()
     }
 
-    /// Whether the value is served past its time, because a newer one could not be fetched.
+    /// Whether the value is older than the policy wants, because the last fetch failed.
     pub fn is_stale(&self) -> bool {
         !within(self.fresh_until)
     }
 }
 
-/// Whether `end` is still to come. The wall clock is asked, because a Lambda environment sleeps
-/// between invocations, and its monotonic clock may sleep with it.
+/// Whether `end` is in the future. By the wall clock, because a Lambda environment is frozen between
+/// invocations, and its monotonic clock may stand still meanwhile.
 fn within(end: SystemTime) -> bool {
     SystemTime::now() < end
 }
 
 struct Slot<T, E> {
     held: Option<Held<T>>,
-    /// Counts the fetches that ended, so that who waited for one can share its outcome.
-    flights: u64,
+    /// The number of fetches that have ended, so that a task that waited for one shares its outcome.
+    fetches: u64,
     failure: Option<(SystemTime, E)>,
     again_at: Option<SystemTime>,
 }
@@ -77,7 +77,7 @@ struct Slot<T, E> {
 pub struct Cache<T, E> {
     policy: Policy,
     slot: RwLock<Slot<T, E>>,
-    flight: Mutex<()>,
+    fetching: Mutex<()>,
 }
 
 impl<T, E: Clone> Cache<T, E> {
@@ -87,54 +87,55 @@ impl<T, E: Clone> Cache<T, E> {
             policy,
             slot: RwLock::new(Slot {
                 held: None,
-                flights: 0,
+                fetches: 0,
                 failure: None,
                 again_at: None,
             }),
-            flight: Mutex::new(()),
+            fetching: Mutex::new(()),
         }
     }
 
-    /// The value: held and fresh, else from `fetch`, else held and not yet too old.
+    /// The value: the cached one if it is fresh, else from `fetch`, else the cached one if it is not
+    /// too old.
     ///
-    /// Callers that come while a fetch is under way wait for it and share its outcome.
+    /// A caller that comes during a fetch waits for it and shares its outcome.
     pub async fn get<F>(&self, fetch: F) -> Result<Held<T>, E>
     where
         F: AsyncFnOnce() -> Result<T, FetchError<E>>,
     {
-        let (fresh, flights) = self.read(|slot| {
+        let (fresh, fetches) = self.read(|slot| {
             (
                 slot.held.clone().filter(|held| !held.is_stale()),
-                slot.flights,
+                slot.fetches,
             )
         });
         if let Some(fresh) = fresh {
             return Ok(fresh);
         }
-        let _flight = self.flight.lock().await;
+        let _fetching = self.fetching.lock().await;
         let decided = self.read(|slot| match &slot.held {
             Some(held) if !held.is_stale() => Some(Ok(held.clone())),
             held => {
                 let (_, error) = slot.failure.as_ref().filter(|(failed_at, _)| {
-                    slot.flights != flights || within(*failed_at + self.retry_after(held.as_ref()))
+                    slot.fetches != fetches || within(*failed_at + self.retry_after(held.as_ref()))
                 })?;
-                Some(self.serving(held.as_ref()).ok_or_else(|| error.clone()))
+                Some(self.usable(held.as_ref()).ok_or_else(|| error.clone()))
             }
         });
         match decided {
             Some(outcome) => outcome,
-            None => self.fly(fetch).await,
+            None => self.refresh(fetch).await,
         }
     }
 
-    /// The value from `fetch`, because `seen` did not serve though it is fresh (a key that is not
-    /// in it, an upstream that refuses it). Where a newer one is held already, that one; where
+    /// The value from `fetch`, because `seen` is of no use though it is fresh (a key is not in it, or
+    /// an upstream refused it). If a newer one is cached already, that one; if
     /// [`Policy::again_floor`] forbids a fetch, `seen` itself.
     pub async fn fetch_again<F>(&self, seen: &Held<T>, fetch: F) -> Result<Held<T>, E>
     where
         F: AsyncFnOnce() -> Result<T, FetchError<E>>,
     {
-        let _flight = self.flight.lock().await;
+        let _fetching = self.fetching.lock().await;
         let held = self.read(|slot| {
             let newer = slot
                 .held
@@ -151,22 +152,22 @@ impl<T, E: Clone> Cache<T, E> {
             return Ok(held);
         }
         self.write(|slot| slot.again_at = Some(SystemTime::now()));
-        self.fly(fetch).await
+        self.refresh(fetch).await
     }
 
-    /// The last failure, where nothing has been fetched since.
+    /// The last failure, if nothing has been fetched since.
     pub fn failure(&self) -> Option<E> {
         self.read(|slot| slot.failure.as_ref().map(|(_, error)| error.clone()))
     }
 
-    async fn fly<F>(&self, fetch: F) -> Result<Held<T>, E>
+    async fn refresh<F>(&self, fetch: F) -> Result<Held<T>, E>
     where
         F: AsyncFnOnce() -> Result<T, FetchError<E>>,
     {
         let fetched = fetch().await;
         let now = SystemTime::now();
         self.write(|slot| {
-            slot.flights += 1;
+            slot.fetches += 1;
             match fetched {
                 Ok(value) => {
                     let held = Held {
@@ -179,7 +180,7 @@ impl<T, E: Clone> Cache<T, E> {
                 }
                 Err(FetchError::Unavailable(error)) => {
                     slot.failure = Some((now, error.clone()));
-                    self.serving(slot.held.as_ref()).ok_or(error)
+                    self.usable(slot.held.as_ref()).ok_or(error)
                 }
                 Err(FetchError::Refused(error)) => {
                     slot.held = None;
@@ -190,14 +191,14 @@ impl<T, E: Clone> Cache<T, E> {
         })
     }
 
-    /// What is held, where it is not too old to serve.
-    fn serving(&self, held: Option<&Held<T>>) -> Option<Held<T>> {
+    /// The cached value, if it is not too old.
+    fn usable(&self, held: Option<&Held<T>>) -> Option<Held<T>> {
         held.filter(|held| within(held.fetched_at + self.policy.ttl + self.policy.stale_for))
             .cloned()
     }
 
     fn retry_after(&self, held: Option<&Held<T>>) -> Duration {
-        if self.serving(held).is_some() {
+        if self.usable(held).is_some() {
             self.policy.retry_stale
         } else {
             self.policy.retry_empty

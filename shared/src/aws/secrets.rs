@@ -5,23 +5,23 @@ use std::time::Duration;
 pub use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::retry::RetryConfig;
 use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
-use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use serde_json::{Map, Value};
 
 use crate::aws::cache::{Cache, FetchError, Held, Policy};
+use crate::aws::sdk::{self, Failure, SdkConfig};
 use crate::lambda::config::{ConfigError, Variables};
 use crate::lambda::deadline::Deadline;
 use crate::lambda::metrics::{self, Metric};
 use crate::lambda::problem::{Code, Problem};
 
-/// How much longer a secret serves while Secrets Manager fails.
+/// How much longer a cached secret is used while Secrets Manager fails.
 const STALE_FOR: Duration = Duration::from_hours(1);
-/// How long a fetch may take, retries included. A Secrets Manager that is well answers in
-/// milliseconds.
+/// Maximum time of a fetch, retries included. A healthy Secrets Manager answers in milliseconds.
 const FETCH_LIMIT: Duration = Duration::from_secs(3);
-
-/// What is kept back of a request's time, to answer that there is no secret.
+/// Minimum time between fetches after one has failed. Anyone can send a request that needs the
+/// secret, and must not make us call Secrets Manager at will.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// The part of a request's time that is kept to answer that there is no secret.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 
 /// A secret's typed form.
@@ -46,10 +46,10 @@ pub enum SecretError {
     /// Secrets Manager did not answer, or could not.
     #[error("Secrets Manager is not available ({0})")]
     Unavailable(String),
-    /// Secrets Manager refused it, or has no such secret.
+    /// Secrets Manager refused the secret, or has no such secret.
     #[error("Secrets Manager refused the secret ({0})")]
     Refused(String),
-    /// It is not what it should be.
+    /// The secret does not hold what it should.
     #[error(transparent)]
     WrongShape(#[from] WrongShape),
 }
@@ -64,31 +64,39 @@ impl From<SecretError> for Problem {
     }
 }
 
-/// A string field of a secret that is not empty.
+/// A string field of a secret that is not empty. White space around it is kept and logged: it may
+/// have come with a copy from a web page, and then no signature and no login fits.
 pub fn string_field<'a>(
     object: &'a Map<String, Value>,
     field: &str,
 ) -> Result<&'a str, WrongShape> {
-    object
+    let value = object
         .get(field)
         .and_then(Value::as_str)
         .filter(|value| !value.is_empty())
         .ok_or_else(|| WrongShape {
             field: field.to_owned(),
             expected: "a string that is not empty",
-        })
+        })?;
+    if has_white_space_around(value) {
+        tracing::warn!(field, "a secret has white space around it");
+    }
+    Ok(value)
 }
 
-/// A Secrets Manager client from the SDK's standard variables.
-pub async fn client() -> Client {
-    let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+/// Whether `value` begins or ends with white space.
+pub fn has_white_space_around(value: &str) -> bool {
+    value.trim() != value
+}
+
+/// A Secrets Manager client.
+pub fn client(sdk: &SdkConfig) -> Client {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(2))
         .operation_timeout(FETCH_LIMIT)
         .build();
     Client::from_conf(
-        aws_sdk_secretsmanager::config::Builder::from(&config)
+        aws_sdk_secretsmanager::config::Builder::from(sdk)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(2))
             .build(),
@@ -117,31 +125,39 @@ pub struct CachedSecret<T> {
 impl<T: Secret> CachedSecret<T> {
     /// The secret with the name or ARN `id`. Nothing is fetched yet.
     pub fn new(client: Client, id: String, ttl: Duration) -> Self {
+        Self::with_policy(
+            client,
+            id,
+            Policy {
+                ttl,
+                stale_for: STALE_FOR,
+                retry_stale: RETRY_AFTER.min(ttl),
+                retry_empty: RETRY_AFTER,
+                again_floor: Duration::ZERO,
+            },
+        )
+    }
+
+    fn with_policy(client: Client, id: String, policy: Policy) -> Self {
         Self {
             client,
             id,
-            cache: Cache::new(Policy {
-                ttl,
-                stale_for: STALE_FOR,
-                retry_stale: Duration::from_secs(5).min(ttl),
-                retry_empty: Duration::ZERO,
-                again_floor: Duration::ZERO,
-            }),
+            cache: Cache::new(policy),
         }
     }
 
-    /// The first fetch, for init. Where it fails the function starts all the same.
+    /// The first fetch, for init. If it fails, the function starts all the same.
     pub async fn warm_up(&self) {
-        // The failure is told by whoever fetched.
+        // `fetch` has logged the failure.
         let _ = self.get(Deadline::after(FETCH_LIMIT)).await;
     }
 
-    /// The secret, from the cache where it is fresh.
+    /// The secret: from the cache if it is fresh.
     pub async fn get(&self, deadline: Deadline) -> Result<Held<T>, SecretError> {
         self.cache.get(async || self.fetch(deadline).await).await
     }
 
-    /// The secret fetched once more, because an upstream refused `used`.
+    /// The secret, fetched again because an upstream refused `used`.
     pub async fn get_again(
         &self,
         used: &Held<T>,
@@ -156,11 +172,11 @@ impl<T: Secret> CachedSecret<T> {
         let request = self.client.get_secret_value().secret_id(&self.id).send();
         let fetched =
             match tokio::time::timeout(deadline.less(ANSWER_MARGIN).remaining(), request).await {
-                // A key that was taken out of the secret must not sign on, whatever is left there.
-                Ok(Ok(answer)) => {
-                    parse(answer.secret_string()).map_err(|shape| FetchError::Refused(shape.into()))
-                }
-                Ok(Err(error)) => Err(classify(&error)),
+                // A key that was taken out of the secret must not be used any longer, even if the
+                // rest of the secret is malformed.
+                Ok(Ok(response)) => parse(response.secret_string())
+                    .map_err(|shape| FetchError::Refused(shape.into())),
+                Ok(Err(error)) => Err(fetch_error(sdk::failure(&error))),
                 Err(_elapsed) => Err(FetchError::Unavailable(SecretError::Unavailable(
                     "timeout".to_owned(),
                 ))),
@@ -173,8 +189,16 @@ impl<T: Secret> CachedSecret<T> {
     }
 }
 
+fn fetch_error(failure: Failure) -> FetchError<SecretError> {
+    if failure.is_refusal {
+        FetchError::Refused(SecretError::Refused(failure.why))
+    } else {
+        FetchError::Unavailable(SecretError::Unavailable(failure.why))
+    }
+}
+
 fn parse<T: Secret>(secret: Option<&str>) -> Result<T, WrongShape> {
-    // serde's own errors quote what they found.
+    // serde's own errors quote the value.
     match secret.map(serde_json::from_str) {
         Some(Ok(Value::Object(object))) => T::from_json(&object),
         _ => Err(WrongShape {
@@ -182,37 +206,6 @@ fn parse<T: Secret>(secret: Option<&str>) -> Result<T, WrongShape> {
             expected: "a JSON object",
         }),
     }
-}
-
-/// Refused for good, or unavailable for now? The SDK's own words are not passed on: they may
-/// quote the request.
-fn classify(error: &SdkError<GetSecretValueError>) -> FetchError<SecretError> {
-    match error {
-        SdkError::ServiceError(refusal) => {
-            let code = refusal.err().code().unwrap_or("no code").to_owned();
-            let status = refusal.raw().status().as_u16();
-            let passing = status >= 500
-                || status == 429
-                || code.contains("Throttl")
-                || code.contains("TooManyRequests")
-                || code.contains("RequestLimit")
-                || code == "InternalServiceError";
-            if passing {
-                FetchError::Unavailable(SecretError::Unavailable(code))
-            } else {
-                FetchError::Refused(SecretError::Refused(code))
-            }
-        }
-        SdkError::TimeoutError(_) => unavailable("timeout"),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => unavailable("timeout"),
-        SdkError::DispatchFailure(_) => unavailable("connection failed"),
-        SdkError::ResponseError(_) => unavailable("unreadable answer"),
-        _ => unavailable("the request could not be made"),
-    }
-}
-
-fn unavailable(why: &str) -> FetchError<SecretError> {
-    FetchError::Unavailable(SecretError::Unavailable(why.to_owned()))
 }
 
 #[cfg(test)]

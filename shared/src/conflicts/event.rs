@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::claim::{Claim, ClaimSource};
 use super::draft::{Draft, Key};
 use super::history::{self, KEPT_FOR, Told, expiry, partition};
 use super::id::{ConflictId, Scope, hash};
-use super::record::Conflict;
+use super::record::{Conflict, Report};
 use super::support_user;
 use super::table::{Table, TableError, conflict_item, conflict_key};
 use crate::identity::email::EmailKey;
@@ -96,7 +97,8 @@ impl Table {
     /// Records an event: all that it states, and that it was recorded, or nothing at all.
     pub async fn record_event(&self, scope: &Scope, event: &Event) -> Result<Recorded, TableError> {
         let now = now_millis();
-        self.transact(|draft| record(draft, scope, event, now)).await
+        self.transact(|draft| record(draft, scope, event, now))
+            .await
     }
 }
 
@@ -178,31 +180,28 @@ fn request_check(
     now: u64,
 ) -> Result<(), TableError> {
     let claimant = history::successor(draft, scope, external_id, time)?;
-    let report = Conflict::over_email(scope, email, &claimant, now);
-    let key = (conflict_key(&report.conflict_id), "conflict");
-    let is_current = note_email(draft, scope, &claimant, &report.conflict_id, time, now)?;
+    let claim = Claim::new(claimant.as_str(), ClaimSource::Event, now);
+    let report = Report::over_email(scope, email, claim);
+    let key = (conflict_key(report.conflict_id()), "conflict");
+    let is_current = note_email(draft, scope, &claimant, report.conflict_id(), time, now)?;
     let Some(known) = draft.get::<Conflict>(&key)? else {
         if is_current {
-            draft.put_item(key, conflict_item(&report)?);
+            draft.put_item(key, conflict_item(&Conflict::open(&report))?);
         }
         return Ok(());
     };
     let mut changed = known.clone();
-    for other in &known.claimants {
+    for other in known.claims().external_ids() {
         let told = history::told_of(draft, scope, other, &claimant)?;
-        if other != &claimant && matches!(told, Told::Became(_)) {
-            let mut claimants = changed.claimants.clone();
-            claimants.remove(other);
-            claimants.insert(claimant.clone());
-            changed.rename(claimants, now);
+        if other != claimant && matches!(told, Told::Became(_)) {
+            changed.rename_in_events(other, &claimant, now);
         }
     }
     if is_current {
         changed = changed.reported_again(&report, now).unwrap_or(changed);
     }
     if changed != known {
-        changed.version += 1;
-        changed.updated_at = now;
+        changed.count_write(now);
         draft.put_item(key, conflict_item(&changed)?);
     }
     Ok(())

@@ -76,7 +76,9 @@ pub(super) fn record_change(
 ) -> Result<(), TableError> {
     let change = Change {
         time,
-        previous: previous.map(|id| id.as_str().to_owned()).unwrap_or_default(),
+        previous: previous
+            .map(|id| id.as_str().to_owned())
+            .unwrap_or_default(),
         current: current.as_str().to_owned(),
     };
     for id in previous.into_iter().chain([current]) {
@@ -111,13 +113,13 @@ pub(super) fn told_of(
         };
         if change.previous == previous {
             return Ok(if of_previous.is_only_left_by(&change) {
-                Told::Became(Lineage {
-                    previous: previous.to_owned(),
-                    current: current.to_owned(),
-                    source: Source::Webhook,
+                Told::Became(Lineage::new(
+                    previous,
+                    current,
+                    Source::Webhook,
                     // A user who signed up with the previous id after this is another person.
-                    time: change.time,
-                })
+                    change.time,
+                ))
             } else {
                 otherwise
             });
@@ -158,9 +160,7 @@ fn changes_key(scope: &Scope, id: &str) -> Key {
 impl History {
     fn add(&mut self, change: Change, id: &ExternalId, now: u64) {
         self.version += 1;
-        self.expires_at = self
-            .expires_at
-            .max(expiry(now.max(change.time), KEPT_FOR));
+        self.expires_at = self.expires_at.max(expiry(now.max(change.time), KEPT_FOR));
         self.changes.push(change);
         // An id that came and went in the same moment came first.
         self.changes
@@ -195,7 +195,7 @@ fn arrival_of(changes: &[Change], id: &str) -> Option<Change> {
 }
 
 /// The partition of everything that is kept of an external id.
-pub(super) fn partition(scope: &Scope, external_id: &str) -> String {
+pub fn partition(scope: &Scope, external_id: &str) -> String {
     format!(
         "external-id#{}",
         scope.hash(&format!("external-id:{external_id}"))

@@ -3,14 +3,18 @@
 //! A recycled email (a new person got an old address) looks exactly like a changed external id.
 //! Only lineage tells them apart, so nothing that touches a history goes without.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How long a lineage counts.
+/// A lineage counts for so long after it was first stated, and after it became true.
 const VALID_FOR: Duration = Duration::from_hours(90 * 24);
+/// A statement that comes again is recorded at most this often.
+const RENEWED_EVERY: Duration = Duration::from_hours(24);
 
-/// Who said it.
+/// The source of a lineage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     rename_all = "kebab-case",
@@ -21,15 +25,20 @@ pub enum Source {
     /// A signed webhook of Zendesk.
     Webhook,
     /// A claim of the company's identity provider.
-    Claim,
-    /// An operator, of the user that was there to be seen.
+    Claim {
+        /// When the external id changed, in milliseconds since 1970, if another claim says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        changed_at: Option<u64>,
+    },
+    /// An operator, who speaks of one user.
     Operator {
         /// The user's id.
         user_id: String,
     },
 }
 
-/// That the external id `previous` became `current`. Has no printing `Debug`.
+/// The external id `previous` became `current`. Times are in milliseconds since 1970. Has no
+/// printing `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lineage {
@@ -37,10 +46,13 @@ pub struct Lineage {
     pub previous: String,
     /// The external id after.
     pub current: String,
-    /// Who said it.
+    /// The source.
     pub source: Source,
-    /// When it was said, in milliseconds since 1970.
+    /// When it was first stated.
     pub time: u64,
+    /// When it was last stated again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stated_again_at: Option<u64>,
 }
 
 /// The user whose external id may have been changed.
@@ -49,47 +61,188 @@ pub struct Target<'a> {
     pub id: &'a str,
     /// The external id it has now.
     pub external_id: &'a str,
-    /// When it signed up, in milliseconds since 1970, where that is known.
+    /// When it signed up, in milliseconds since 1970, if that is known.
     pub signed_up_at: Option<u64>,
 }
 
+/// The result of weighing all lineages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing proves the change.
+    Missing,
+    /// Something else is stated too, so a person must find out.
+    Contradicted,
+    /// The change is proven once the target has shown no sign of life for a while. A claim without
+    /// a time looks the same if the external id was given to a new person, but that one is alive.
+    OnceQuiet,
+    /// The change is proven.
+    Given,
+}
+
+/// Weighs whether `target`'s external id became `caller`'s.
+pub fn weigh(target: &Target<'_>, caller: &str, lineages: &[&Lineage], now: u64) -> Proof {
+    let became_anothers = |it: &Lineage| it.previous == target.external_id && it.current != caller;
+    let was_of_another = |it: &Lineage| {
+        it.previous == target.external_id && it.current == caller && it.is_of_another(target)
+    };
+    let contradicts = |it: &&Lineage| became_anothers(it) || was_of_another(it);
+    if lineages.iter().any(contradicts) {
+        return Proof::Contradicted;
+    }
+    let mut strongest = Proof::Missing;
+    for proof in lineages.iter().filter(|it| it.proves(target, caller, now)) {
+        // The external id was given to a user again, so its holder may be another person.
+        let was_reassigned = lineages
+            .iter()
+            .any(|it| it.current == target.external_id && it.true_since() >= proof.true_since());
+        if was_reassigned {
+            return Proof::Contradicted;
+        }
+        strongest = match (strongest, &proof.source) {
+            (Proof::Given, _) => Proof::Given,
+            (_, Source::Claim { changed_at: None }) => Proof::OnceQuiet,
+            _ => Proof::Given,
+        };
+    }
+    strongest
+}
+
+/// The external ids out of `ids` that are left if those that became another one of them are
+/// counted as that one. The latest statement comes first, so of a way there and back the way back
+/// counts.
+pub fn successors<'a>(
+    ids: &BTreeSet<&'a str>,
+    lineages: &[&Lineage],
+    now: u64,
+) -> BTreeSet<&'a str> {
+    let mut latest: Vec<_> = lineages.iter().filter(|it| it.is_current(now)).collect();
+    latest.sort_by_key(|it| Reverse(it.last_stated_at()));
+    let mut became = BTreeMap::new();
+    for lineage in latest {
+        let previous = lineage.previous.as_str();
+        let mut current = lineage.current.as_str();
+        while let Some(next) = became.get(current) {
+            current = *next;
+        }
+        // A statement that would close a circle is an earlier one of a way there and back.
+        if current != previous && !became.contains_key(previous) {
+            became.insert(previous, current);
+        }
+    }
+    let last = |id: &&'a str| {
+        let (mut last, mut current) = (*id, *id);
+        while let Some(next) = became.get(current) {
+            current = *next;
+            last = ids.get(current).copied().unwrap_or(last);
+        }
+        last
+    };
+    ids.iter().map(last).collect()
+}
+
 impl Lineage {
-    /// Whether this proves that `target`'s external id became `caller`'s.
+    /// A lineage that is stated at `time`.
+    pub fn new(
+        previous: impl Into<String>,
+        current: impl Into<String>,
+        source: Source,
+        time: u64,
+    ) -> Self {
+        Self {
+            previous: previous.into(),
+            current: current.into(),
+            source,
+            time,
+            stated_again_at: None,
+        }
+    }
+
+    /// When it was last stated.
+    fn last_stated_at(&self) -> u64 {
+        self.stated_again_at.unwrap_or(self.time)
+    }
+
+    /// When it became true, as far as is known.
+    fn true_since(&self) -> u64 {
+        match self.source {
+            Source::Claim {
+                changed_at: Some(changed_at),
+            } => changed_at,
+            Source::Webhook | Source::Claim { changed_at: None } | Source::Operator { .. } => {
+                self.time
+            }
+        }
+    }
+
+    /// Whether it is neither too old nor of the future.
+    fn is_current(&self, now: u64) -> bool {
+        let is_current =
+            |time: u64| time <= now && Duration::from_millis(now.saturating_sub(time)) < VALID_FOR;
+        is_current(self.time) && is_current(self.true_since())
+    }
+
+    /// Whether this proves that `target`'s external id became `caller`'s, if nothing contradicts.
     ///
-    /// An external id may be given to somebody new. So the target must have been there before the
-    /// change was told: its new holder was not.
-    pub fn proves(&self, target: &Target<'_>, caller: &str, now: u64) -> bool {
+    /// An external id may be given to a new person. So the target must have signed up before the
+    /// change: its new holder did not.
+    fn proves(&self, target: &Target<'_>, caller: &str, now: u64) -> bool {
         let was_there = match &self.source {
             Source::Operator { user_id } => user_id == target.id,
-            Source::Webhook | Source::Claim => target
+            Source::Webhook | Source::Claim { .. } => target
                 .signed_up_at
-                .is_some_and(|signed_up| latest(signed_up) < self.time),
+                .is_some_and(|signed_up| latest(signed_up) < self.true_since()),
         };
-        let age = Duration::from_millis(now.saturating_sub(self.time));
         !self.previous.is_empty()
             && !self.current.is_empty()
             && self.previous == target.external_id
             && self.current == caller
-            && self.time <= now
-            && age < VALID_FOR
+            && self.is_current(now)
             && was_there
     }
-}
 
-impl Lineage {
-    /// Whether `other` says the same, whenever it does.
+    /// Whether `other` states the same, whenever it does.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        self.previous == other.previous
-            && self.current == other.current
-            && self.source == other.source
+        let is_same_source = match (&self.source, &other.source) {
+            (Source::Webhook, Source::Webhook) | (Source::Claim { .. }, Source::Claim { .. }) => {
+                true
+            }
+            (Source::Operator { user_id }, Source::Operator { user_id: other }) => user_id == other,
+            _ => false,
+        };
+        self.previous == other.previous && self.current == other.current && is_same_source
     }
 
-    /// Whether an operator said this of another user than `target`: a command that is given twice
+    /// Takes in that the same is stated again. `is_latest` is whether nothing else was stated of
+    /// the two external ids since.
+    pub(super) fn state_again(&mut self, again: &Self, is_latest: bool) {
+        let since = Duration::from_millis(again.time.saturating_sub(self.last_stated_at()));
+        if since >= RENEWED_EVERY || (!is_latest && again.time > self.last_stated_at()) {
+            self.stated_again_at = Some(again.time);
+        }
+        // The identity provider may come to know the time; the earliest one is the safest.
+        if let (Source::Claim { changed_at: known }, Source::Claim { changed_at: new }) =
+            (&mut self.source, &again.source)
+        {
+            *known = match (*known, *new) {
+                (Some(known), Some(new)) => Some(known.min(new)),
+                (known, new) => known.or(new),
+            };
+        }
+    }
+
+    /// Whether `other` was stated after this, and speaks of one of its external ids.
+    pub(super) fn is_followed_by(&self, other: &Self) -> bool {
+        let ids = [&self.previous, &self.current];
+        (ids.contains(&&other.previous) || ids.contains(&&other.current))
+            && other.last_stated_at() > self.last_stated_at()
+    }
+
+    /// Whether an operator stated this of another user than `target`: a command that is given twice
     /// must not reach the new holder of an external id, whatever that one's sign-up time says.
     pub fn is_of_another(&self, target: &Target<'_>) -> bool {
         match &self.source {
             Source::Operator { user_id } => user_id != target.id,
-            Source::Webhook | Source::Claim => false,
+            Source::Webhook | Source::Claim { .. } => false,
         }
     }
 }
@@ -104,111 +257,4 @@ fn latest(time: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: u64 = 24 * 60 * 60 * 1000;
-    const NOW: u64 = 1000 * DAY;
-
-    fn lineage() -> Lineage {
-        Lineage {
-            previous: "1234".to_owned(),
-            current: "123456".to_owned(),
-            source: Source::Claim,
-            time: NOW - DAY,
-        }
-    }
-
-    fn target() -> Target<'static> {
-        Target {
-            id: "a",
-            external_id: "1234",
-            signed_up_at: Some(NOW - 2 * DAY),
-        }
-    }
-
-    #[test]
-    fn a_lineage_proves_its_own_two_ids_only() {
-        assert!(lineage().proves(&target(), "123456", NOW));
-        assert!(!lineage().proves(&target(), "12345", NOW));
-        let other = Target {
-            external_id: "123",
-            ..target()
-        };
-        assert!(!lineage().proves(&other, "123456", NOW));
-    }
-
-    #[test]
-    fn an_empty_side_is_none() {
-        let empty = Lineage {
-            previous: String::new(),
-            ..lineage()
-        };
-        let nobody = Target {
-            external_id: "",
-            ..target()
-        };
-        assert!(!empty.proves(&nobody, "123456", NOW));
-    }
-
-    #[test]
-    fn who_signed_up_after_the_change_is_its_new_holder() {
-        for signed_up_at in [None, Some(NOW - DAY), Some(NOW)] {
-            let late = Target {
-                signed_up_at,
-                ..target()
-            };
-            assert!(!lineage().proves(&late, "123456", NOW), "{signed_up_at:?}");
-        }
-    }
-
-    #[test]
-    fn who_signed_up_in_the_second_of_the_change_may_be_its_new_holder() {
-        let in_that_second = Target {
-            signed_up_at: Some(NOW - DAY),
-            ..target()
-        };
-        let a_second_before = Target {
-            signed_up_at: Some(NOW - DAY - 1),
-            ..target()
-        };
-        let change = Lineage {
-            time: NOW - DAY + 999,
-            ..lineage()
-        };
-        assert!(!change.proves(&in_that_second, "123456", NOW));
-        assert!(change.proves(&a_second_before, "123456", NOW));
-    }
-
-    #[test]
-    fn a_lineage_is_not_of_the_future_and_counts_for_90_days() {
-        let at = |time| Lineage { time, ..lineage() };
-        let early = Target {
-            signed_up_at: Some(0),
-            ..target()
-        };
-        assert!(at(NOW).proves(&early, "123456", NOW));
-        assert!(!at(NOW + 1).proves(&early, "123456", NOW));
-        assert!(at(NOW - 90 * DAY + 1).proves(&early, "123456", NOW));
-        assert!(!at(NOW - 90 * DAY).proves(&early, "123456", NOW));
-    }
-
-    #[test]
-    fn an_operator_speaks_of_the_user_that_was_there() {
-        let said = |user_id: &str| Lineage {
-            source: Source::Operator {
-                user_id: user_id.to_owned(),
-            },
-            ..lineage()
-        };
-        let unknown = Target {
-            signed_up_at: None,
-            ..target()
-        };
-        for target in [unknown, target()] {
-            assert!(said("b").is_of_another(&target) && !said("a").is_of_another(&target));
-            assert!(said("a").proves(&target, "123456", NOW));
-            assert!(!said("b").proves(&target, "123456", NOW));
-        }
-    }
-}
+mod tests;

@@ -1,331 +1,219 @@
-//! The record of a conflict, and the rules by which it changes.
+//! The record of a conflict, and the transitions by which it changes.
+//!
+//! ```text
+//!                reported                          sent                 effect seen
+//!   (no record) ──────────► pending ► in_progress ──────► confirming ──────────────► resolved
+//!                             ▲  │         │                  │
+//!             reported again, │  │         ├► planned         └► needs_review
+//!             or an operator  │  │         ├► not_a_conflict
+//!                             │  │         └► needs_review
+//!                             │  └► failed (8 attempts, or forbidden)
+//!                             └── resolved, not_a_conflict, failed, needs_review
+//! ```
+//!
+//! A worker takes a record by one conditional write (`begin_attempt`): the attempt is counted, and
+//! `dueAt` is the end of the worker's lease. If the worker dies, the record is due again when the
+//! lease ends. If it died before it recorded a remedy as sent, nothing was changed, and the next
+//! worker begins again. Otherwise the changing call may have been executed: `sent` is set, so the
+//! record never goes back to `pending` and never ends as `not_a_conflict`; the next worker looks at
+//! the effect.
+
+mod report;
+mod sent;
+mod stored;
+#[cfg(test)]
+mod tests;
+mod transitions;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{ConflictId, Scope};
-use super::lineage::Lineage;
+use super::claim::{ClaimSource, Claims};
+use super::id::ConflictId;
+use super::lineage::{Lineage, successors};
 use super::state::{Reason, Remedy, State};
-use crate::identity::email::EmailKey;
 
-/// After this a conflict that was resolved may open again.
-const REOPENS_AFTER: Duration = Duration::from_mins(10);
-/// How long a record is kept after it ended.
+pub use report::Report;
+pub use sent::Sent;
+pub use transitions::MAX_ATTEMPTS;
+
+/// A record is kept for so long after the conflict ended or was last claimed.
 const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
-/// How often a conflict is tried.
-pub const MAX_ATTEMPTS: u32 = 8;
-/// More claimants than this are not told apart: two are too many already.
-const MAX_CLAIMANTS: usize = 20;
 
-/// The record of a conflict. Has no printing `Debug`. Times are in milliseconds since 1970.
+/// The record of a conflict. Times are in milliseconds since 1970. Has no printing `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(into = "stored::StoredConflict", try_from = "stored::StoredConflict")]
 pub struct Conflict {
-    /// Its id.
-    pub conflict_id: ConflictId,
-    /// Counts the writes.
-    pub version: u64,
-    /// Where it is.
-    pub state: State,
-    /// The email as it is compared; none for a user that has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    /// The external ids that said the email is theirs.
-    pub claimants: BTreeSet<String>,
-    /// What the identity provider's claims and operators said.
-    #[serde(default)]
-    pub lineages: Vec<Lineage>,
-    /// How often it was worked on.
-    pub attempts: u32,
-    /// When it was opened.
-    pub created_at: u64,
-    /// When it was last written.
-    pub updated_at: u64,
-    /// When it is to be worked on next: with it, the record is in the index `due`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub due_at: Option<u64>,
-    /// The remedy that is taken, was taken, or would be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<Remedy>,
-    /// Why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
-    /// The id of the user that holds the email.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<String>,
-    /// The id of the user that the caller had before a remedy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub own_user_id: Option<String>,
-    /// The key of the archive's manifest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub archive: Option<String>,
-    /// How far an archive has come that one run was too short for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub archive_progress: Option<String>,
-    /// When a changing call may have been sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sent_at: Option<u64>,
-    /// The id of the user that it was for, who need not be the one that holds the email now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sent_to: Option<String>,
-    /// Whether that call was answered.
-    #[serde(default)]
-    pub answered: bool,
-    /// How often it was looked what came of it.
-    #[serde(default)]
-    pub looks: u32,
-    /// The user that an operator approved a remedy for, and no other.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub approved_user_id: Option<String>,
-    /// When it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<u64>,
-    /// When DynamoDB may remove it, in seconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<u64>,
+    id: ConflictId,
+    version: u64,
+    state: State,
+    email: Option<String>,
+    claims: Claims,
+    lineages: Vec<Lineage>,
+    attempts: u32,
+    outages: u32,
+    created_at: u64,
+    updated_at: u64,
+    due_at: Option<u64>,
+    proposed: Option<Remedy>,
+    reason: Option<Reason>,
+    user_id: Option<String>,
+    holder_external_id: Option<String>,
+    sent: Option<Sent>,
+    archive_progress: Option<String>,
+    approved_user_id: Option<String>,
+    ended_at: Option<u64>,
 }
 
 impl Conflict {
-    /// A conflict over `email`, reported by `claimant`.
-    pub fn over_email(scope: &Scope, email: &EmailKey, claimant: &str, now: u64) -> Self {
-        let id = scope.conflict_over_email(email);
-        Self::new(id, Some(email.as_str().to_owned()), claimant, now)
+    /// The conflict's id.
+    pub fn id(&self) -> &ConflictId {
+        &self.id
     }
 
-    /// A conflict over a user that has no email.
-    pub fn over_user(scope: &Scope, user_id: &str, claimant: &str, now: u64) -> Self {
-        let mut conflict = Self::new(scope.conflict_over_user(user_id), None, claimant, now);
-        conflict.user_id = Some(user_id.to_owned());
-        conflict
+    /// The number of writes so far.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
-    fn new(conflict_id: ConflictId, email: Option<String>, claimant: &str, now: u64) -> Self {
-        Self {
-            conflict_id,
-            version: 1,
-            state: State::Pending,
-            email,
-            claimants: BTreeSet::from([claimant.to_owned()]),
-            lineages: Vec::new(),
-            attempts: 0,
-            created_at: now,
-            updated_at: now,
-            due_at: Some(now),
-            remedy: None,
-            reason: None,
-            user_id: None,
-            own_user_id: None,
-            archive: None,
-            archive_progress: None,
-            sent_at: None,
-            sent_to: None,
-            answered: false,
-            looks: 0,
-            approved_user_id: None,
-            ended_at: None,
-            expires_at: None,
-        }
+    /// The state.
+    pub fn state(&self) -> State {
+        self.state
     }
 
-    /// What becomes of this record when `report` comes in; `None` where nothing changes. Who ever
-    /// claimed the email stays a claimant: else two people with one email would take it off each
-    /// other in turn.
-    pub fn reported_again(&self, report: &Self, now: u64) -> Option<Self> {
-        let ended_for = Duration::from_millis(now.saturating_sub(self.ended_at.unwrap_or(now)));
-        let reopens = matches!(self.state, State::Resolved | State::NotAConflict)
-            && ended_for >= REOPENS_AFTER;
-        let mut changed = if reopens {
-            Self {
-                version: self.version,
-                claimants: self.claimants.clone(),
-                lineages: self.lineages.clone(),
-                ..report.clone()
-            }
-        } else {
-            self.clone()
-        };
-        for claimant in &report.claimants {
-            if changed.claimants.len() < MAX_CLAIMANTS {
-                changed.claimants.insert(claimant.clone());
-            }
-        }
-        for lineage in &report.lineages {
-            let mut known = changed.lineages.iter();
-            if !known.any(|known| known.says_the_same(lineage)) {
-                changed.lineages.push(lineage.clone());
-            }
-        }
-        changed.drop_earlier_claimants();
-        if changed == *self {
-            return None;
-        }
-        changed.plan_again(now);
-        Some(changed)
+    /// The reason of the state, if it has one.
+    pub fn reason(&self) -> Option<Reason> {
+        self.reason
     }
 
-    /// Drops the claimants that became another one, as a claim or an operator said last: they are
-    /// one person, and no dispute.
-    pub fn drop_earlier_claimants(&mut self) {
-        let mut told: Vec<_> = self.lineages.iter().collect();
-        told.sort_by_key(|lineage| lineage.time);
-        for lineage in told {
-            if lineage.previous != lineage.current && self.claimants.contains(&lineage.current) {
-                self.claimants.remove(&lineage.previous);
-            }
-        }
+    /// The email as it is compared; none if the conflict is over a user without one.
+    pub fn email(&self) -> Option<&str> {
+        self.email.as_deref()
     }
 
-    /// Who claims the email goes by other external ids now.
-    pub fn rename(&mut self, claimants: BTreeSet<String>, now: u64) {
-        self.claimants = claimants;
-        self.plan_again(now);
+    /// The claims to the email.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
     }
 
-    /// A plan was made without what is new.
-    fn plan_again(&mut self, now: u64) {
-        if self.state == State::Planned {
-            self.state = State::Pending;
-            self.due_at = Some(now);
-        }
+    /// The statements of the identity provider's claims and of operators.
+    pub fn lineages(&self) -> &[Lineage] {
+        &self.lineages
     }
 
-    /// Whether nothing more is done about it unless a person moves it or it is reported again.
+    /// The attempts so far.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// When this episode of the conflict opened.
+    pub fn created_at(&self) -> u64 {
+        self.created_at
+    }
+
+    /// When the record was last written.
+    pub fn updated_at(&self) -> u64 {
+        self.updated_at
+    }
+
+    /// When the record is to be worked on next. It is in the index `due` if this is set.
+    pub fn due_at(&self) -> Option<u64> {
+        self.due_at
+    }
+
+    /// The remedy that was sent, or the one that would be.
+    pub fn remedy(&self) -> Option<Remedy> {
+        self.sent.as_ref().map(|sent| sent.remedy).or(self.proposed)
+    }
+
+    /// The id of the user that holds the email, as last read.
+    pub fn user_id(&self) -> Option<&str> {
+        self.user_id.as_deref()
+    }
+
+    /// The external id of that user, as last read.
+    pub fn holder_external_id(&self) -> Option<&str> {
+        self.holder_external_id.as_deref()
+    }
+
+    /// The changing call that may have been sent.
+    pub fn sent(&self) -> Option<&Sent> {
+        self.sent.as_ref()
+    }
+
+    /// How far an archive has come for which one run was too short.
+    pub fn archive_progress(&self) -> Option<&str> {
+        self.archive_progress.as_deref()
+    }
+
+    /// The user that an operator approved a remedy for, and no other.
+    pub fn approved_user_id(&self) -> Option<&str> {
+        self.approved_user_id.as_deref()
+    }
+
+    /// When the conflict ended.
+    pub fn ended_at(&self) -> Option<u64> {
+        self.ended_at
+    }
+
+    /// Whether nothing more is done until a person moves the conflict or it is reported again.
     pub fn has_ended(&self) -> bool {
-        match self.state {
-            State::Pending | State::InProgress | State::Confirming | State::Planned => false,
-            State::Resolved | State::NotAConflict | State::NeedsReview | State::Failed => true,
-        }
+        self.state.is_end()
     }
 
-    /// Ends it, or plans it.
-    pub fn end(&mut self, state: State, reason: Option<Reason>, now: u64) {
-        self.state = state;
-        self.reason = reason;
-        self.due_at = None;
-        self.ended_at = self.has_ended().then_some(now);
-        self.expires_at = self.ended_at.map(|ended_at| {
-            Duration::from_millis(ended_at)
-                .saturating_add(KEPT_FOR)
-                .as_secs()
-        });
+    /// Whether a person waits for this: somebody reported it, or a remedy was sent. Such records
+    /// are worked on before those that only events and imports ask for.
+    pub fn is_urgent(&self) -> bool {
+        self.sent.is_some() || self.claims.are_reported()
     }
 
-    /// Opens it again, as an operator asks.
-    pub fn reopen(&mut self, now: u64) {
-        self.state = if self.sent_at.is_some() {
-            State::Confirming
-        } else {
-            State::Pending
+    /// The first report of this episode, if there is one.
+    pub fn first_report(&self) -> Option<u64> {
+        self.claims.first_report(self.created_at)
+    }
+
+    /// The claimants, each person once: an external id that became another one is counted as that
+    /// one. `events` is the trusted lineage between them that events state.
+    pub fn people(&self, events: &[Lineage], now: u64) -> BTreeSet<&str> {
+        let lineages: Vec<_> = self.lineages.iter().chain(events).collect();
+        successors(&self.claims.external_ids(), &lineages, now)
+    }
+
+    /// The people of whom a login or an operator says that the email is theirs, and those of whom
+    /// only events say so but `is_proven`: that the holder's external id became theirs.
+    pub fn callers<'a>(
+        &'a self,
+        people: &BTreeSet<&'a str>,
+        is_proven: impl Fn(&str) -> bool,
+    ) -> BTreeSet<&'a str> {
+        let is_caller = |id: &&str| {
+            let mut claims = self.claims.of(id);
+            claims.any(|claim| claim.source != ClaimSource::Event) || is_proven(id)
         };
-        self.reason = None;
-        self.attempts = 0;
-        // What was answered had no effect, and the operator's look counts as one.
-        self.answered = false;
-        self.looks = 1;
-        self.due_at = Some(now);
-        self.ended_at = None;
-        self.expires_at = None;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::conflicts::Source;
-
-    const NOW: u64 = 1_700_000_000_000;
-    const MINUTE: u64 = 60_000;
-
-    fn reported_by(claimant: &str, now: u64) -> Conflict {
-        let scope = Scope {
-            app_id: "app".to_owned(),
-            brand_id: None,
-        };
-        Conflict::over_email(&scope, &EmailKey::from("a@example.com"), claimant, now)
+        people.iter().copied().filter(is_caller).collect()
     }
 
-    fn ended(state: State) -> Conflict {
-        let mut conflict = reported_by("a", NOW);
-        conflict.version = 7;
-        conflict.attempts = 3;
-        conflict.sent_at = Some(NOW);
-        conflict.end(state, None, NOW);
-        conflict
+    /// When DynamoDB may remove the record, in seconds since 1970.
+    pub fn expires_at(&self) -> u64 {
+        let last = [Some(self.created_at), self.ended_at, self.claims.last_at()];
+        let last = last.into_iter().flatten().max().unwrap_or_default();
+        Duration::from_millis(last)
+            .saturating_add(KEPT_FOR)
+            .as_secs()
     }
 
-    #[test]
-    fn what_was_over_opens_again_after_ten_minutes() {
-        for state in [State::Resolved, State::NotAConflict] {
-            let early = NOW + 10 * MINUTE - 1;
-            assert!(
-                ended(state)
-                    .reported_again(&reported_by("a", early), early)
-                    .is_none()
-            );
-            let late = early + 1;
-            let again = ended(state)
-                .reported_again(&reported_by("a", late), late)
-                .unwrap();
-            assert!(again.state == State::Pending && again.due_at == Some(late));
-            assert_eq!((again.version, again.attempts, again.sent_at), (7, 0, None));
-            assert_eq!((again.ended_at, again.expires_at), (None, None));
-        }
+    /// Counts a write, which is done at `now`. Answers the version that it must find.
+    pub(super) fn count_write(&mut self, now: u64) -> u64 {
+        let read_at = self.version;
+        self.version += 1;
+        self.updated_at = now;
+        read_at
     }
 
-    #[test]
-    fn what_needs_a_person_waits_for_one() {
-        for state in [State::NeedsReview, State::Failed] {
-            let late = NOW + 1000 * MINUTE;
-            assert!(
-                ended(state)
-                    .reported_again(&reported_by("a", late), late)
-                    .is_none()
-            );
-            let two = ended(state)
-                .reported_again(&reported_by("b", late), late)
-                .unwrap();
-            assert_eq!((two.state, two.claimants.len()), (state, 2));
-        }
-    }
-
-    #[test]
-    fn who_claimed_an_email_stays_a_claimant() {
-        let late = NOW + 20 * MINUTE;
-        let again = ended(State::Resolved)
-            .reported_again(&reported_by("b", late), late)
-            .unwrap();
-        assert_eq!(again.claimants.len(), 2);
-    }
-
-    #[test]
-    fn a_plan_is_made_again_where_something_is_new() {
-        let planned = ended(State::Planned);
-        let report = reported_by("a", NOW);
-        assert!(planned.reported_again(&report, NOW).is_none());
-        let mut proven = reported_by("a", NOW);
-        proven.lineages.push(Lineage {
-            previous: "old".to_owned(),
-            current: "a".to_owned(),
-            source: Source::Claim,
-            time: NOW,
-        });
-        for report in [reported_by("b", NOW), proven] {
-            let again = planned.reported_again(&report, NOW).unwrap();
-            assert!(again.state == State::Pending && again.due_at == Some(NOW));
-            assert!(again.reported_again(&report, NOW).is_none());
-        }
-    }
-
-    #[test]
-    fn an_operator_never_takes_back_what_was_sent() {
-        let mut sent = ended(State::NeedsReview);
-        sent.reopen(NOW);
-        assert_eq!((sent.state, sent.due_at), (State::Confirming, Some(NOW)));
-        let mut unsent = reported_by("a", NOW);
-        unsent.end(State::Failed, None, NOW);
-        unsent.reopen(NOW);
-        assert_eq!((unsent.state, unsent.attempts), (State::Pending, 0));
+    /// Takes a count back whose write did not succeed.
+    pub(super) fn uncount_write(&mut self, read_at: u64) {
+        self.version = read_at;
     }
 }

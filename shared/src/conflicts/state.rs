@@ -1,32 +1,34 @@
-//! Where a conflict is, what is done about it, and why nothing is.
+//! The states of a conflict, the remedies, and the reasons.
 
 use std::str::FromStr;
 
+use serde::de::IntoDeserializer;
+use serde::de::value::Error;
 use serde::{Deserialize, Serialize};
 
-/// Where a conflict is.
+/// The state of a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// To be looked at.
+    /// It waits for a worker.
     Pending,
-    /// A worker has it, until its lease ends. Nothing has been sent.
+    /// A worker has it until its lease ends. Nothing has been sent.
     InProgress,
-    /// A changing call may have been sent; what came of it is being looked at.
+    /// A changing call may have been sent; its effect is checked.
     Confirming,
     /// The email is free, or the caller's.
     Resolved,
-    /// What would be done is known, and `REMEDY` does not allow it.
+    /// The remedy is known, and `REMEDY` does not allow it, or nobody has reported the conflict.
     Planned,
     /// There was nothing to resolve.
     NotAConflict,
-    /// A person must look; the reason says at what.
+    /// A person must look at it; the reason says why.
     NeedsReview,
-    /// It was tried too often.
+    /// It was tried too often, or is forbidden.
     Failed,
 }
 
-/// What is done about a conflict, mildest first.
+/// The remedies, mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Remedy {
@@ -40,7 +42,7 @@ pub enum Remedy {
     Delete,
 }
 
-/// Why a person must look, or why nothing was done.
+/// The reason why a person must look, or why nothing more was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
@@ -48,6 +50,7 @@ pub enum Remedy {
     reason = "docs/cleanup.md explains each to the person who must act"
 )]
 pub enum Reason {
+    NotClaimed,
     SeveralCallers,
     SeveralUsers,
     SeveralEmails,
@@ -56,10 +59,14 @@ pub enum Reason {
     CaseDifference,
     OwnUser,
     OtherBrand,
+    HolderActive,
+    OtherIdentities,
     NoLineage,
     ContradictedLineage,
     NoZendeskId,
+    SupportIdUnknown,
     CallerLinked,
+    MergeForbidden,
     ToBeRetained,
     NoEmail,
     EmailStillHeld,
@@ -68,28 +75,23 @@ pub enum Reason {
     HolderChanged,
     ApprovalInterrupted,
     TooManyAttempts,
+    ForbiddenUser,
 }
 
-impl Reason {
-    /// The reason as it is written.
-    pub fn as_str(self) -> String {
-        serde_json::to_value(self)
-            .ok()
-            .and_then(|value| value.as_str().map(ToOwned::to_owned))
-            .unwrap_or_default()
+impl State {
+    /// Whether nothing more is done until a person moves the conflict or it is reported again.
+    pub fn is_end(self) -> bool {
+        match self {
+            Self::Pending | Self::InProgress | Self::Confirming | Self::Planned => false,
+            Self::Resolved | Self::NotAConflict | Self::NeedsReview | Self::Failed => true,
+        }
     }
 }
 
 impl FromStr for Remedy {
-    type Err = ();
+    type Err = Error;
 
-    fn from_str(name: &str) -> Result<Self, ()> {
-        match name {
-            "plan" => Ok(Self::Plan),
-            "release-email" => Ok(Self::ReleaseEmail),
-            "merge" => Ok(Self::Merge),
-            "delete" => Ok(Self::Delete),
-            _ => Err(()),
-        }
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::deserialize(name.into_deserializer())
     }
 }

@@ -4,10 +4,11 @@
 //! | --- | --- | --- |
 //! | a conflict | `conflict#` and its id | `conflict` |
 //! | the run lease | `run` | `lease` |
-//! | what webhooks told | see `history.rs` and `webhook.rs` | |
+//! | the statements of events | see `event.rs` | |
+//! | the statements of operators | see `said.rs` | |
 //!
-//! The index `due` (`dueShard`, `dueAt`) holds what is to be worked on; the index `state`
-//! (`state`, `updatedAt`) what an operator lists. No key holds an email or an external id.
+//! The index `due` (`dueShard`, `dueAt`) holds the records to work on; the index `state`
+//! (`state`, `updatedAt`) is what an operator lists. No key holds an email or an external id.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,36 +20,60 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 use tokio::time::timeout_at;
 
 use super::id::ConflictId;
-use super::record::Conflict;
+use super::record::{Conflict, Report};
 use super::state::State;
+use crate::aws::sdk::{SdkConfig, failure, rehearse};
 use crate::lambda::clock::now_millis;
 use crate::lambda::deadline::Deadline;
 use crate::lambda::problem::{Code, Problem};
 
-/// The index of what is due has one partition: a deployment has few conflicts at a time.
-const DUE_SHARD: &str = "0";
+/// The queues of records that are due. Each is a partition of the index `due`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// Conflicts that people reported, and remedies whose effect is not seen yet.
+    Urgent,
+    /// Conflicts that only events and imports ask for. They wait for the urgent ones.
+    Background,
+}
+
+impl Queue {
+    fn of(conflict: &Conflict) -> Self {
+        if conflict.is_urgent() {
+            Self::Urgent
+        } else {
+            Self::Background
+        }
+    }
+
+    /// The partition. Every record of earlier versions is in the first one.
+    fn shard(self) -> &'static str {
+        match self {
+            Self::Urgent => "0",
+            Self::Background => "1",
+        }
+    }
+}
 
 pub(super) type Item = HashMap<String, AttributeValue>;
-/// Where a listing goes on.
+/// The position at which a listing continues.
 pub type Position = Item;
 
-/// Why the table did not do what it was asked.
+/// An error of the table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
-    /// The record was changed by somebody else since it was read. Nothing was written.
+    /// Another writer changed the record since it was read. Nothing was written.
     #[error("the record was changed meanwhile")]
     Changed,
     /// DynamoDB did not answer, or could not. A write may have been done.
     #[error("the table is not available ({0})")]
     Unavailable(String),
     /// A record that cannot be read or written.
-    #[error("a record has not the form it should have")]
+    #[error("a record is malformed")]
     Malformed,
 }
 
@@ -69,29 +94,27 @@ pub struct Table {
     pub(super) name: String,
 }
 
-/// That this run, and no other, may call Sunshine Conversations.
+/// The lease of a run: no other run may call Sunshine Conversations meanwhile.
 pub struct RunLease {
     owner: String,
 }
 
-/// What became of a conditional put.
+/// The result of a conditional put.
 enum Put {
     Written,
-    /// The condition did not hold; the item that was there.
+    /// The condition did not hold; this item was there.
     Refused(Box<Item>),
 }
 
 impl Table {
-    /// The table `name`, reached by the SDK's standard variables.
-    pub async fn connect(name: String) -> Self {
-        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    /// The table `name`.
+    pub fn connect(sdk: &SdkConfig, name: String) -> Self {
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(1))
             .operation_attempt_timeout(Duration::from_secs(2))
             .operation_timeout(Duration::from_secs(6))
             .build();
         let client = Client::from_conf(
-            aws_sdk_dynamodb::config::Builder::from(&config)
+            aws_sdk_dynamodb::config::Builder::from(sdk)
                 .timeout_config(timeouts)
                 .retry_config(RetryConfig::standard().with_max_attempts(4))
                 .build(),
@@ -102,6 +125,13 @@ impl Table {
     /// The table `name`, reached by `client`.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
+    }
+
+    /// Opens the connection, for init: the first request does not wait for it. Nothing is sent.
+    pub async fn warm_up(&self) {
+        let put = self.client.put_item().table_name(&self.name);
+        // Boxed, because the SDK's futures are large.
+        rehearse(Box::pin(put.item("pk", string("rehearsal")).send())).await;
     }
 
     /// `work` on the table, unless the deadline comes first.
@@ -115,12 +145,13 @@ impl Table {
             .unwrap_or_else(|_elapsed| Err(TableError::Unavailable("no answer in time".to_owned())))
     }
 
-    /// Records that a conflict was reported: opens it, or adds to what is there. One conditional
-    /// write where there is no record, or nothing new. Answers the record as it is now.
-    pub async fn report(&self, report: &Conflict) -> Result<Conflict, TableError> {
+    /// Records a report: opens a conflict, or adds to the one that is there. It takes one
+    /// conditional write if there is no record, or nothing new. Answers the record as it is now.
+    pub async fn report(&self, report: &Report) -> Result<Conflict, TableError> {
+        let opened = Conflict::open(report);
         loop {
-            let Some(known) = self.open(report).await? else {
-                return Ok(report.clone());
+            let Some(known) = self.open(&opened).await? else {
+                return Ok(opened);
             };
             let Some(mut changed) = known.reported_again(report, now_millis()) else {
                 return Ok(known);
@@ -133,10 +164,10 @@ impl Table {
         }
     }
 
-    /// Writes a record, unless there is one; that one is answered then.
-    pub(super) async fn open(&self, report: &Conflict) -> Result<Option<Conflict>, TableError> {
+    /// Writes a new record, unless there is one already. Answers that one.
+    pub async fn open(&self, opened: &Conflict) -> Result<Option<Conflict>, TableError> {
         let put = self
-            .put_item(&conflict_item(report)?, |put| {
+            .put_item(&conflict_item(opened)?, |put| {
                 put.condition_expression("attribute_not_exists(pk)")
             })
             .await?;
@@ -150,9 +181,7 @@ impl Table {
 
     /// Writes a record over the version it was read at, and counts the version up.
     pub async fn write(&self, conflict: &mut Conflict) -> Result<(), TableError> {
-        let read_at = conflict.version;
-        conflict.version += 1;
-        conflict.updated_at = now_millis();
+        let read_at = conflict.count_write(now_millis());
         let item = conflict_item(conflict)?;
         let written = self
             .put_item(&item, |put| {
@@ -165,7 +194,7 @@ impl Table {
             Ok(Put::Refused(_)) => TableError::Changed,
             Err(error) => error,
         };
-        conflict.version = read_at;
+        conflict.uncount_write(read_at);
         Err(outcome)
     }
 
@@ -174,10 +203,11 @@ impl Table {
         self.read(&conflict_key(id), "conflict").await
     }
 
-    /// Up to `limit` records that are due at `now`, the longest waiting first, from `start` on.
-    /// The index lags: read a record again before it is worked on.
+    /// Up to `limit` records of a queue that are due at `now`, the longest waiting first, from
+    /// `start` on. The index lags: read a record again before it is worked on.
     pub async fn due(
         &self,
+        queue: Queue,
         now: u64,
         limit: i32,
         start: Option<Position>,
@@ -188,7 +218,7 @@ impl Table {
             .table_name(&self.name)
             .index_name("due")
             .key_condition_expression("dueShard = :shard AND dueAt <= :now")
-            .expression_attribute_values(":shard", string(DUE_SHARD))
+            .expression_attribute_values(":shard", string(queue.shard()))
             .expression_attribute_values(":now", number(now))
             .limit(limit)
             .set_exclusive_start_key(start)
@@ -224,8 +254,8 @@ impl Table {
         Ok((read_all(answer.items), answer.last_evaluated_key))
     }
 
-    /// Takes the run lease until `until`, in milliseconds since 1970; `None` where another run
-    /// holds it.
+    /// Takes the run lease until `until`, in milliseconds since 1970; `None` if another run holds
+    /// it.
     pub async fn take_run_lease(&self, until: u64) -> Result<Option<RunLease>, TableError> {
         let owner = format!("{:032x}", fastrand::u128(..));
         let item = run_item(&owner, until);
@@ -311,10 +341,11 @@ pub(super) fn conflict_key(id: &ConflictId) -> String {
 
 pub(super) fn conflict_item(conflict: &Conflict) -> Result<Item, TableError> {
     let mut item: Item = to_item(conflict).map_err(|_| TableError::Malformed)?;
-    item.insert("pk".to_owned(), string(conflict_key(&conflict.conflict_id)));
+    item.insert("pk".to_owned(), string(conflict_key(conflict.id())));
     item.insert("sk".to_owned(), string("conflict"));
-    if conflict.due_at.is_some() {
-        item.insert("dueShard".to_owned(), string(DUE_SHARD));
+    if conflict.due_at().is_some() {
+        let shard = Queue::of(conflict).shard();
+        item.insert("dueShard".to_owned(), string(shard));
     }
     Ok(item)
 }
@@ -328,12 +359,12 @@ fn run_item(owner: &str, until: u64) -> Item {
     ])
 }
 
-/// The records of a page. One that cannot be read does not keep the others from being worked on.
+/// The records of a page. Malformed ones are skipped, so that the others are worked on.
 fn read_all(items: Option<Vec<Item>>) -> Vec<Conflict> {
     let read = items.unwrap_or_default().into_iter().map(from_item);
     read.filter_map(|conflict| {
         conflict
-            .inspect_err(|_| tracing::error!("a record has not the form it should have"))
+            .inspect_err(|_| tracing::error!("skipped a malformed record"))
             .ok()
     })
     .collect()
@@ -352,14 +383,6 @@ fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The SDK's own words may quote the item, so only the code is kept.
-pub(super) fn unavailable<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> TableError {
-    let why = match error {
-        SdkError::ServiceError(refusal) => refusal.err().code().unwrap_or("no code"),
-        SdkError::TimeoutError(_) => "timeout",
-        SdkError::DispatchFailure(_) => "connection failed",
-        SdkError::ResponseError(_) => "unreadable answer",
-        _ => "the request could not be made",
-    };
-    TableError::Unavailable(why.to_owned())
+pub(super) fn unavailable<E: ProvideErrorMetadata>(error: &SdkError<E>) -> TableError {
+    TableError::Unavailable(failure(error).why)
 }

@@ -3,39 +3,40 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::redirect;
-use tokio::time::timeout_at;
-use tower::util::MapRequestLayer;
+use tokio::time::{timeout, timeout_at};
 use url::Url;
 
+use super::connections::{self, Connections};
+use super::tls;
 use crate::lambda::deadline::Deadline;
 
-/// How long a connection, TLS included, may take.
+/// Maximum time to open a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A connection that was idle for longer is not used again: a Lambda environment sleeps between
-/// invocations, and what was closed meanwhile is noticed too late.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Maximum time for a connection that is opened ahead of its request. Init waits for it, and with
+/// init the user of a cold start, so an upstream that is not there must not cost more than this.
+const AHEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The most that a `Retry-After` is taken for.
+/// Maximum idle time of a connection. A Lambda environment is frozen between invocations, so a
+/// connection that the upstream closed meanwhile would be noticed too late.
+pub(super) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The longest `Retry-After` that is believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
-/// The HTTP client: rustls, HTTP/1.1, no redirects, no proxy, no retries of its own. Clones share
-/// its connections.
+/// The HTTP client: rustls, HTTP/1.1, no redirects, no retries of its own. Clones share its
+/// connections.
 ///
-/// Making one reads the system's root certificates, which takes milliseconds: make one during
-/// init, off the request's path, and keep it.
+/// The first one in a process reads the system's root certificates: make it during init.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     client: reqwest::Client,
-    /// How many connections were begun so far.
-    connections: Arc<AtomicU64>,
+    connections: Connections,
 }
 
 /// What an upstream answered. Its `Debug` hides the body.
@@ -81,32 +82,51 @@ pub enum TransportError {
 }
 
 impl HttpClient {
-    /// A client with a pool of its own.
+    /// A client for upstreams, with a pool of its own and without a proxy.
     ///
     /// # Errors
-    /// [`TransportError::Client`] where the system has no root certificates.
+    /// [`TransportError::Client`] if the system has no root certificates.
     pub fn new() -> Result<Self, TransportError> {
-        let connections = Arc::new(AtomicU64::new(0));
-        let begun = Arc::clone(&connections);
-        reqwest::Client::builder()
+        Self::build(|client| client.no_proxy().connect_timeout(CONNECT_TIMEOUT))
+    }
+
+    /// A client with a pool of its own, with what `set` adds.
+    pub(crate) fn build(
+        set: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Self, TransportError> {
+        let connections = Connections::default();
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::client_config().ok_or(TransportError::Client)?)
             .http1_only()
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
-            .no_proxy()
             .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .user_agent(concat!("chat-identity/", env!("CARGO_PKG_VERSION")))
-            .connector_layer(MapRequestLayer::new(move |target| {
-                begun.fetch_add(1, Ordering::Relaxed);
-                target
-            }))
-            .build()
-            .map(|client| Self {
-                client,
-                connections,
-            })
-            .map_err(|_| TransportError::Client)
+            .connector_layer(connections.clone());
+        let client = set(client).build().map_err(|_| TransportError::Client)?;
+        Ok(Self {
+            client,
+            connections,
+        })
+    }
+
+    /// Opens a connection to the origin of `url`, for the next request there. Nothing is sent. If
+    /// it fails, the request opens one itself.
+    pub async fn connect_ahead(&self, url: Url) {
+        let origin = url.origin().ascii_serialization();
+        let opened = connections::ahead(origin, self.client.get(url).send());
+        // It always ends with an error: either the connection is kept, or there is none.
+        let _ = timeout(AHEAD_TIMEOUT, opened).await;
+    }
+
+    /// Sends `request`. The body of the response is still to be read.
+    pub(crate) async fn execute(
+        &self,
+        request: reqwest::Request,
+    ) -> Result<reqwest::Response, reqwest::Error> {
+        let origin = request.url().origin().ascii_serialization();
+        connections::to(origin, self.client.execute(request)).await
     }
 
     /// Begins a request; [`HttpClient::send`] sends it.
@@ -132,12 +152,15 @@ impl HttpClient {
         request: reqwest::RequestBuilder,
         body_limit: usize,
     ) -> Result<Answer, TransportError> {
-        let connections = self.connections.load(Ordering::Relaxed);
-        let response = request.send().await.map_err(|error| {
-            // Where calls run at once, one that begins a connection hides that another had a kept
-            // one: the error is then the plain one, which promises less.
-            let kept = connections == self.connections.load(Ordering::Relaxed);
-            before_answer(&error, kept)
+        let used = self.connections.used();
+        let sent = match request.build() {
+            Ok(request) => self.execute(request).await,
+            Err(error) => Err(error),
+        };
+        let response = sent.map_err(|error| {
+            // If calls run at once, one that opens a connection hides that another had a kept
+            // one. The error is then the plain one, which promises less.
+            before_answer(&error, used == self.connections.used())
         })?;
         read(response, body_limit).await
     }

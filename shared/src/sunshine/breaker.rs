@@ -1,21 +1,21 @@
-//! What stops a run.
+//! The breaker: it halts a run whose calls fail.
 
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-/// How many calls are looked back on.
+/// The number of calls that are looked back on.
 const WINDOW: u32 = 20;
-/// More than 20 % of the window is more than this.
+/// Failures tolerated in the window: 20 %.
 const TOLERATED: u32 = WINDOW / 5;
 
-/// Why a run was stopped.
+/// The reason why no more calls are sent in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum StopReason {
-    /// 401: the API key was refused, also after it was read afresh.
+pub enum Halt {
+    /// 401: the API key was refused, also after it was read again.
     #[error("unauthorized")]
     Unauthorized,
-    /// 403: the API key does not allow a call.
+    /// 403: the API key does not allow what every run needs.
     #[error("forbidden")]
     Forbidden,
     /// More than 20 % of the last 20 calls failed (5xx, timeout, transport).
@@ -23,16 +23,16 @@ pub enum StopReason {
     TooManyFailures,
 }
 
-/// Stops a run, once and for good: at once, or when too many of its last calls failed.
+/// Stops a run for good: at once, or if too many of its last calls failed.
 #[derive(Debug)]
 pub struct Breaker {
     /// The last calls, newest in the lowest bit; a failed one is 1.
     recent: Mutex<u32>,
-    stopped: watch::Sender<Option<StopReason>>,
+    stopped: watch::Sender<Option<Halt>>,
 }
 
 impl Breaker {
-    /// A breaker that has seen no call.
+    /// A breaker without any calls yet.
     pub fn new() -> Self {
         Self {
             recent: Mutex::new(0),
@@ -40,18 +40,18 @@ impl Breaker {
         }
     }
 
-    /// Notes a call. Stops the run when more than 4 of the last 20 failed; these need not be
-    /// 20 yet, since 5 failures are too many whatever comes next.
+    /// Records a call. Stops the run if more than 4 of the last 20 calls failed. It does not wait
+    /// for 20 calls, since 5 failures are too many whatever follows.
     pub fn record(&self, failed: bool) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         *recent = (*recent << 1 | u32::from(failed)) & ((1 << WINDOW) - 1);
         if recent.count_ones() > TOLERATED {
-            self.stop(StopReason::TooManyFailures);
+            self.stop(Halt::TooManyFailures);
         }
     }
 
     /// Stops the run. The first reason stays.
-    pub fn stop(&self, reason: StopReason) {
+    pub fn stop(&self, reason: Halt) {
         self.stopped.send_if_modified(|stopped| {
             let first = stopped.is_none();
             stopped.get_or_insert(reason);
@@ -60,19 +60,19 @@ impl Breaker {
     }
 
     /// Why the run was stopped, if it was.
-    pub fn stopped(&self) -> Option<StopReason> {
+    pub fn stopped(&self) -> Option<Halt> {
         *self.stopped.borrow()
     }
 
     /// Waits until the run is stopped.
-    pub async fn wait(&self) -> StopReason {
+    pub async fn wait(&self) -> Halt {
         let mut stopped = self.stopped.subscribe();
         loop {
             if let Some(reason) = *stopped.borrow_and_update() {
                 return reason;
             }
             if stopped.changed().await.is_err() {
-                // Cannot be while `self` holds the sender; then nobody can stop the run.
+                // Unreachable, since `self` holds the sender.
                 std::future::pending::<()>().await;
             }
         }
@@ -89,7 +89,7 @@ impl Default for Breaker {
 mod tests {
     use super::*;
 
-    fn after(calls: impl IntoIterator<Item = bool>) -> Option<StopReason> {
+    fn after(calls: impl IntoIterator<Item = bool>) -> Option<Halt> {
         let breaker = Breaker::new();
         calls.into_iter().for_each(|failed| breaker.record(failed));
         breaker.stopped()
@@ -98,25 +98,25 @@ mod tests {
     #[test]
     fn a_fifth_of_the_last_twenty_may_fail() {
         assert_eq!(after([true; 4]), None);
-        assert_eq!(after([true; 5]), Some(StopReason::TooManyFailures));
+        assert_eq!(after([true; 5]), Some(Halt::TooManyFailures));
         // 4 of every 20, for long.
         assert_eq!(after((0..1000).map(|n| n % 5 == 0)), None);
-        // The 5th failure is 20 calls after the 1st, or 19.
+        // The 5th failure comes 20 calls after the 1st, or 19.
         let spread = |apart: usize| (0..=apart).map(move |n| n < 4 || n == apart);
         assert_eq!(after(spread(20)), None);
-        assert_eq!(after(spread(19)), Some(StopReason::TooManyFailures));
+        assert_eq!(after(spread(19)), Some(Halt::TooManyFailures));
     }
 
     #[tokio::test]
     async fn it_stays_stopped_for_the_first_reason() {
         let breaker = Breaker::new();
         let (reason, ()) = tokio::join!(breaker.wait(), async {
-            breaker.stop(StopReason::Forbidden);
-            breaker.stop(StopReason::Unauthorized);
+            breaker.stop(Halt::Forbidden);
+            breaker.stop(Halt::Unauthorized);
         });
         (0..100).for_each(|_| breaker.record(false));
-        assert_eq!(reason, StopReason::Forbidden);
-        assert_eq!(breaker.stopped(), Some(StopReason::Forbidden));
-        assert_eq!(breaker.wait().await, StopReason::Forbidden);
+        assert_eq!(reason, Halt::Forbidden);
+        assert_eq!(breaker.stopped(), Some(Halt::Forbidden));
+        assert_eq!(breaker.wait().await, Halt::Forbidden);
     }
 }

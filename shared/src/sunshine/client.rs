@@ -1,4 +1,4 @@
-//! The calls. Each says what it needs and what it answers; how it is sent is one function.
+//! The calls of the API, one method each. All of them are sent by one function.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -23,14 +23,17 @@ mod send;
 #[cfg(test)]
 mod tests;
 
-/// Whose users, and with which key.
+/// An email that no one can have (RFC 2606).
+const NOBODY: &str = "nobody@chat-identity.invalid";
+
+/// The app, and the key to it.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// `https://acme.zendesk.com/sc`, for one; `/v2/apps/…` is appended.
+    /// For example `https://acme.zendesk.com/sc`; `/v2/apps/…` is appended.
     pub base_url: UpstreamUrl,
     /// The app.
     pub app_id: AppId,
-    /// The brand, where users are kept apart by brand.
+    /// The brand, if users are kept apart by brand.
     pub brand_id: Option<BrandId>,
     /// The API key.
     pub credentials: Credentials,
@@ -39,17 +42,18 @@ pub struct Account {
 /// How calls are paced and retried.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The budget of the run: 5.
+    /// Maximum requests per second of the run; default 5.
     pub requests_per_second: NonZeroU32,
-    /// How long one attempt may take, within the deadline of its call: 10 s.
+    /// Maximum time of one attempt, within the deadline of its call; default 10 s.
     pub attempt_timeout: Duration,
-    /// How often a call is tried again: 5 times.
+    /// Maximum retries of a call; default 5.
     pub max_retries: usize,
-    /// The wait before the first retry; it doubles, and up to as much again is added: 250 ms.
+    /// The wait before the first retry; it doubles with each retry, plus a jitter of up to as much
+    /// again; default 250 ms.
     pub first_backoff: Duration,
-    /// What the wait grows to: 8 s.
+    /// The longest wait before a retry; default 8 s.
     pub longest_backoff: Duration,
-    /// The largest answer that is read, in bytes: 16 MiB, more than 100 messages of 100 kB.
+    /// Maximum bytes read of a response body; default 16 MiB, more than 100 messages of 100 kB.
     pub body_limit: usize,
 }
 
@@ -69,10 +73,10 @@ impl Default for Options {
 /// The client of one run: every attempt of every call goes through its pacer and its breaker.
 /// Make one for each run; they share the connections of the HTTP client.
 ///
-/// Reads are repeated, with backoff, on 429, on 5xx and where the transport failed. Calls that
-/// change something are repeated only where they were surely not executed: on 429, and where no
-/// connection was made. Otherwise they end with [`Error::Unknown`]. A 401 fetches a fresh key
-/// and tries once more.
+/// Reads are repeated, with backoff, on 429, on 5xx and if the transport failed. Calls that change
+/// something are repeated only if they were certainly not executed: on 429, and if no connection was
+/// made. Otherwise they end with [`Error::Unknown`]. After a 401 the call is tried once more with a
+/// fresh key.
 #[derive(Debug)]
 pub struct SunshineClient {
     http: HttpClient,
@@ -94,17 +98,17 @@ impl SunshineClient {
         }
     }
 
-    /// Why the run must stop, if it must. From then on no call is sent.
+    /// The breaker of the run. Once it has halted the run, no call is sent.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
     }
 
-    /// How many requests were let out, retries included.
+    /// The number of requests that were sent, retries included.
     pub fn requests(&self) -> u64 {
         self.pacer.granted()
     }
 
-    /// All users with `email` as an identity, says the upstream: compare it.
+    /// All users that have `email` as an identity, as the upstream filters: compare it.
     pub async fn list_users_by_email(
         &self,
         email: &str,
@@ -118,11 +122,11 @@ impl SunshineClient {
     /// The user with this id.
     ///
     /// # Errors
-    /// [`Error::InvalidAnswer`] where another user came back.
+    /// [`Error::InvalidAnswer`] if another user came back.
     pub async fn user(&self, id: &UserId, deadline: Deadline) -> Result<User, Error> {
         let call = Call::get(["users", id.as_str()]);
         let user: User = page::one(&self.send(call, deadline).await?, "user")?;
-        // An external id may have the form of an id.
+        // Another user's external id may have the form of a user id.
         if user.id != *id {
             return Err(Error::InvalidAnswer {
                 what: "user of this id",
@@ -131,8 +135,8 @@ impl SunshineClient {
         Ok(user)
     }
 
-    /// The user that is found under an external id. The upstream takes user ids in its place,
-    /// so compare [`User::external_id`] before anything is decided.
+    /// The user that the upstream finds by an external id. It also accepts user ids in that place,
+    /// so compare [`User::external_id`] before you decide anything.
     pub async fn user_by_external_id(
         &self,
         id: &LookupExternalId,
@@ -157,15 +161,15 @@ impl SunshineClient {
         .await
     }
 
-    /// Deletes a user, its clients and all its conversations. The upstream does so later:
-    /// success says that it will.
+    /// Deletes a user, its clients and all its conversations. The upstream deletes later: success
+    /// means that it accepted the call.
     pub async fn delete_user(&self, id: &UserId, deadline: Deadline) -> Result<(), Error> {
         self.change(Call::new(Method::DELETE, ["users", id.as_str()]), deadline)
             .await
     }
 
-    /// Clears the profile, the metadata and what the clients know of the person. Whether the
-    /// email identity goes too, the contract does not promise: look.
+    /// Clears the profile, the metadata and what the clients know of the person. The contract does
+    /// not promise that the email identity goes too, so list again.
     pub async fn delete_personal_information(
         &self,
         id: &UserId,
@@ -178,17 +182,46 @@ impl SunshineClient {
         self.change(call, deadline).await
     }
 
-    /// Brings the messaging user of a core Zendesk user up to date with it, or with the
-    /// `surviving` one that it was merged into.
-    pub async fn sync_user(
+    /// Brings the messaging user of a Support user up to date: it gets Support's external id and
+    /// primary email, and every other user that has one of them is merged into it or loses it.
+    pub async fn sync_user(&self, id: &ZendeskId, deadline: Deadline) -> Result<(), Error> {
+        let call = Call::new(Method::POST, ["users", id.as_str(), "sync"]);
+        self.change(call.body(json!({})), deadline).await
+    }
+
+    /// Merges `discarded` into `surviving`, for good. Which keys allow this call is not documented,
+    /// so a refusal of it halts no run.
+    pub async fn merge_users(
         &self,
-        id: &ZendeskId,
-        surviving: Option<&ZendeskId>,
+        surviving: &UserId,
+        discarded: &UserId,
         deadline: Deadline,
     ) -> Result<(), Error> {
-        let call = Call::new(Method::POST, ["users", id.as_str(), "sync"]);
-        let body = surviving.map_or_else(|| json!({}), |id| json!({"survivingZendeskId": id}));
+        let mut call = Call::new(Method::POST, ["appusers", "merge"]);
+        call.version = "v1.1";
+        call.is_refusable = true;
+        let body = json!({"surviving": {"_id": surviving}, "discarded": {"_id": discarded}});
         self.change(call.body(body), deadline).await
+    }
+
+    /// Makes a user with nothing but an external id.
+    pub async fn create_user(
+        &self,
+        external_id: &LookupExternalId,
+        deadline: Deadline,
+    ) -> Result<User, Error> {
+        let call = Call::new(Method::POST, ["users"]);
+        let body = json!({"externalId": external_id.as_str()});
+        page::one(&self.send(call.body(body), deadline).await?, "user")
+    }
+
+    /// Asks for the users of an email that no one has. After another call failed, this tells
+    /// whether it is Sunshine or the key that fails, or only that one call. It is not repeated.
+    pub async fn probe(&self, deadline: Deadline) -> Result<(), Error> {
+        let mut call = Call::get(["users"]).query("filter[identities.email]", NOBODY);
+        call = self.of_brand(call);
+        call.is_retried = false;
+        page::list::<User>(&self.send(call, deadline).await?, "users").map(drop)
     }
 
     /// A page of the user's clients, from `after` on.
@@ -203,7 +236,7 @@ impl SunshineClient {
             .await
     }
 
-    /// A page of the user's conversations, from `after` on.
+    /// A page of the user's conversations, starting after the cursor `after`.
     pub async fn conversations(
         &self,
         user: &UserId,
@@ -244,12 +277,13 @@ impl SunshineClient {
         page::page(&body, key, direction, cursor)
     }
 
-    /// The body of a change's answer is of no use: what became of it is read from the upstream.
+    /// The body of the response is not used: the effect is read from the upstream.
     async fn change(&self, call: Call<'_>, deadline: Deadline) -> Result<(), Error> {
         self.send(call, deadline).await.map(drop)
     }
 
-    /// Brand-separated users are found by external id or identity only with their brand.
+    /// Adds the brand: with brands, users can be found by external id or identity only within
+    /// theirs.
     fn of_brand<'a>(&'a self, call: Call<'a>) -> Call<'a> {
         match &self.account.brand_id {
             Some(brand) => call.query("brandId", brand.as_str()),
@@ -258,23 +292,31 @@ impl SunshineClient {
     }
 }
 
-/// A call, before it is a request. Its path is below `/v2/apps/{appId}`.
+/// A call, before it is a request. Its path is below `/{version}/apps/{appId}`.
 struct Call<'a> {
+    version: &'static str,
     method: Method,
     path: Vec<&'a str>,
     query: Vec<(&'a str, &'a str)>,
     body: Option<Value>,
-    /// How many of its attempts failed.
+    /// Whether it may be repeated at all.
+    is_retried: bool,
+    /// Whether a refused key may mean that keys of its kind do not allow this call.
+    is_refusable: bool,
+    /// The number of its attempts that failed.
     failures: AtomicU32,
 }
 
 impl<'a> Call<'a> {
     fn new<const N: usize>(method: Method, path: [&'a str; N]) -> Self {
         Self {
+            version: "v2",
             method,
             path: path.to_vec(),
             query: Vec::new(),
             body: None,
+            is_retried: true,
+            is_refusable: false,
             failures: AtomicU32::new(0),
         }
     }

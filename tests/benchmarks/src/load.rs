@@ -5,22 +5,15 @@
 mod environments;
 mod functions;
 mod open_loop;
+mod options;
 mod stack;
 mod summary;
 mod traffic;
 
+pub use options::Options;
 pub use summary::{Row, Summary};
 
 use local_stack::stack::StackError;
-
-/// How much of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// A few seconds of all of it, to see that it works; its figures mean nothing.
-    pub short: bool,
-    /// Where the random numbers start.
-    pub seed: u64,
-}
 
 /// An hour's worth of traffic in a minute, at the local stack's one address.
 pub async fn local_stack(options: Options) -> Result<Summary, StackError> {

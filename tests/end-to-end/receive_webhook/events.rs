@@ -173,7 +173,11 @@ async fn a_merge_is_recorded_of_both_users() {
     stack
         .deliver(&merged("b", &json!("11"), &json!("10"), -60))
         .await;
-    assert_eq!(stack.recorded(), recorded, "the older event replaced the newer");
+    assert_eq!(
+        stack.recorded(),
+        recorded,
+        "the older event replaced the newer"
+    );
 }
 
 /// A user who is an agent now, or has no external id any more, states nothing of an end user, but
@@ -303,7 +307,11 @@ async fn a_lost_response_of_the_table_does_not_record_an_event_twice() {
     assert_eq!(stack.aws.count("TransactWriteItems"), 2);
     assert!(stack.counted("ExternalIdChanged"));
     let recorded = stack.recorded();
-    assert!(recorded.iter().all(|it| it["version"].is_null() || it["version"] == 1));
+    assert!(
+        recorded
+            .iter()
+            .all(|it| it["version"].is_null() || it["version"] == 1)
+    );
 }
 
 /// Zendesk hangs up after about ten seconds, and repeats a 503 only with `Retry-After`.

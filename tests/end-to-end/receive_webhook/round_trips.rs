@@ -26,14 +26,46 @@ async fn each_event_costs_one_write_and_at_most_one_read_before_it() {
     let email = json!({"type": "email", "value": EMAIL, "primary": true});
     let (current, with) = (json!({"current": email}), json!({"user": {"id": "78"}}));
     let cases = [
-        ("a changed external id", changed("1", "1234", "123456"), &[WRITE][..]),
-        ("the first email", of("user.identity_created", "2", "end-user", &current), &[READ, WRITE]),
-        ("another email", of("user.identity_changed", "3", "end-user", &current), &[READ, WRITE]),
-        ("a merge", of("user.merged", "4", "end-user", &with), &[WRITE]),
-        ("an agent", of("user.external_id_changed", "5", "agent", &current), &[READ]),
-        ("a deletion", of("user.deleted", "6", "end-user", &json!({})), &[READ]),
-        ("an agent's email", of("user.identity_changed", "7", "agent", &current), &[]),
-        ("another type", of("user.created", "8", "end-user", &json!({})), &[]),
+        (
+            "a changed external id",
+            changed("1", "1234", "123456"),
+            &[WRITE][..],
+        ),
+        (
+            "the first email",
+            of("user.identity_created", "2", "end-user", &current),
+            &[READ, WRITE],
+        ),
+        (
+            "another email",
+            of("user.identity_changed", "3", "end-user", &current),
+            &[READ, WRITE],
+        ),
+        (
+            "a merge",
+            of("user.merged", "4", "end-user", &with),
+            &[WRITE],
+        ),
+        (
+            "an agent",
+            of("user.external_id_changed", "5", "agent", &current),
+            &[READ],
+        ),
+        (
+            "a deletion",
+            of("user.deleted", "6", "end-user", &json!({})),
+            &[READ],
+        ),
+        (
+            "an agent's email",
+            of("user.identity_changed", "7", "agent", &current),
+            &[],
+        ),
+        (
+            "another type",
+            of("user.created", "8", "end-user", &json!({})),
+            &[],
+        ),
     ];
     for (name, event, expected) in cases {
         let stack = Stack::start(&[]).await;

@@ -1,19 +1,20 @@
-//! The functions: what they run on, how long, what they are told, and where they log.
+//! The functions: their runtime, timeouts, variables and logs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::cloudformation::{CLEANUP, JWT, PUZZEL, SIGNING, Template, WEBHOOK, plain};
+use crate::cloudformation::{CLEANUP, ERASURE, JWT, PUZZEL, SIGNING, Template, WEBHOOK, plain};
 
-/// Logical id, binary, and whether an HTTP caller waits for it.
-pub(crate) const FUNCTIONS: [(&str, &str, bool); 5] = [
+/// Logical id, binary, and whether an HTTP client waits for the response.
+pub(crate) const FUNCTIONS: [(&str, &str, bool); 6] = [
     ("SignTokenFunction", "sign-token", true),
     ("ReportConflictFunction", "report-conflict", true),
     ("CleanConflictsFunction", "clean-conflicts", false),
     ("ReceiveWebhookFunction", "receive-webhook", true),
     ("ExchangeIdentityFunction", "exchange-identity", true),
+    ("ErasePersonFunction", "erase-person", false),
 ];
 
 const CALLER: &[&str] = &[
@@ -28,8 +29,11 @@ const CALLER: &[&str] = &[
 
 const NONE: &[&str] = &[];
 
+/// The variables of every function.
+const EVERY: &str = "STACK_NAME";
+
 #[test]
-fn the_functions_are_the_five_of_the_design() {
+fn the_functions_are_the_six_of_the_design() {
     let whole = Template::whole();
     let deployed: BTreeSet<_> = whole
         .of_type("AWS::Serverless::Function")
@@ -40,7 +44,7 @@ fn the_functions_are_the_five_of_the_design() {
 }
 
 #[test]
-fn each_is_built_from_the_package_of_its_name() {
+fn each_function_is_built_from_the_package_of_its_name() {
     let template = Template::load();
     for (name, binary, _) in FUNCTIONS {
         let metadata = &template.0["Resources"][name]["Metadata"];
@@ -74,24 +78,19 @@ fn each_folder_in_functions_is_deployed() {
 }
 
 #[test]
-fn what_a_function_runs_on_stands_literally_in_the_template() {
+fn runtime_memory_and_timeout_are_literal_in_the_template() {
     let template = Template::load();
     for (name, _, waited_for) in FUNCTIONS {
         let properties = &template.0["Resources"][name]["Properties"];
         assert_eq!(properties["Architectures"], json!(["arm64"]), "{name}");
         assert_eq!(properties["Runtime"], "provided.al2023", "{name}");
         let timeout = properties["Timeout"].as_u64().unwrap();
-        // API Gateway gives up after 30 s; a run may take longer than the schedule's minute, but not hold its lease
-        // for long where it was killed.
+        // API Gateway gives up after 30 s. A run may take longer than the schedule's minute, but a
+        // killed run must not hold its lease for long.
         let within = if waited_for { 5..29 } else { 120..301 };
         assert!(within.contains(&timeout), "{name}: {timeout} s");
         assert!(
             (128..=1024).contains(&properties["MemorySize"].as_u64().unwrap()),
-            "{name}"
-        );
-        assert_eq!(
-            properties["ReservedConcurrentExecutions"],
-            Value::Null,
             "{name}"
         );
     }
@@ -114,6 +113,7 @@ fn each_function_logs_json_into_a_group_of_its_own_with_retention() {
         CLEANUP,
         WEBHOOK,
         PUZZEL,
+        ERASURE,
         &[("LogRetentionDays", "14")],
     ]);
     let whole = whole.unwrap();
@@ -140,6 +140,8 @@ fn each_function_logs_json_into_a_group_of_its_own_with_retention() {
         .into_iter()
         .map(|(name, _)| name.to_owned())
         .collect();
+    // Add the group of the API's access log.
+    groups.insert("HttpApiLogGroup".to_owned());
     assert_eq!(all, groups);
 }
 
@@ -151,7 +153,7 @@ fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
         ("PuzzelProviderId", "7"),
     ];
     let all = Template::load()
-        .deploy(&[JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, given])
+        .deploy(&[JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, ERASURE, given])
         .unwrap();
     let least = Template::whole();
     for (name, always, sometimes, never) in [
@@ -187,8 +189,17 @@ fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
                 "REMEDY",
                 "SUNSHINE_REQUESTS_PER_SECOND",
                 "MAX_ACTIONS_PER_RUN",
+                "RELEASE_AFTER_SECONDS",
+                "MERGE_CALL",
+                "TRUST_WEBHOOK_LINEAGE",
                 "SECRET_TTL_SECONDS",
             ],
+            vec!["SUNSHINE_BRAND_ID"],
+            NONE,
+        ),
+        (
+            "ErasePersonFunction",
+            vec!["CONFLICTS_TABLE", "ARCHIVE_BUCKET", "SUNSHINE_APP_ID"],
             vec!["SUNSHINE_BRAND_ID"],
             NONE,
         ),
@@ -214,11 +225,11 @@ fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
             &["PUZZEL_IDP_URL", "PUZZEL_COMM_URL"],
         ),
     ] {
-        // A function reads an empty variable as one that is not set.
-        let both = [always.as_slice(), &sometimes, never].concat();
+        // A function treats an empty variable as not set.
+        let both = [always.as_slice(), &sometimes, never, &[EVERY]].concat();
         for (stack, set) in [
-            (&least, always.clone()),
-            (&all, [always, sometimes].concat()),
+            (&least, [always.as_slice(), &[EVERY]].concat()),
+            (&all, [always.as_slice(), &sometimes, &[EVERY]].concat()),
         ] {
             let variables = stack.properties(name)["Environment"]["Variables"]
                 .as_object()
@@ -237,7 +248,7 @@ fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
 }
 
 #[test]
-fn puzzel_is_told_its_region_or_both_of_its_hosts() {
+fn puzzel_gets_its_region_or_both_hosts() {
     let hosts = &[
         ("PuzzelCustomerId", "4711"),
         ("PuzzelIdpUrl", "https://idp.example.com"),
@@ -257,4 +268,22 @@ fn by_default_nothing_is_changed_at_zendesk() {
     assert_eq!(variables["REMEDY"], "plan");
     assert_eq!(variables["MAX_ACTIONS_PER_RUN"], 25);
     assert_eq!(variables["SUNSHINE_REQUESTS_PER_SECOND"], 5);
+}
+
+#[test]
+fn only_the_cleanup_reserves_concurrency_and_only_if_configured() {
+    let reserved = |given: &[(&str, &str)]| {
+        let parts = [JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, ERASURE, given];
+        let stack = Template::load().deploy(&parts).unwrap();
+        let names = FUNCTIONS.iter().map(|(name, ..)| *name);
+        let reserved = names.filter_map(|name| {
+            let reserved = &stack.properties(name)["ReservedConcurrentExecutions"];
+            (!reserved.is_null()).then(|| format!("{name} {}", plain(reserved)))
+        });
+        reserved.collect::<Vec<_>>()
+    };
+    // A new account has a limit of 10, and cannot reserve any of it.
+    assert_eq!(reserved(&[]), [""; 0]);
+    let five = [("CleanupReservedConcurrency", "5")];
+    assert_eq!(reserved(&five), ["CleanConflictsFunction 5"]);
 }

@@ -1,4 +1,4 @@
-//! Parameters: none without its words, and no value that would only fail later.
+//! Parameters: each is documented, and refuses values that would only fail later.
 
 use std::collections::BTreeSet;
 
@@ -24,20 +24,20 @@ fn each_parameter_is_described_and_grouped() {
         .map(plain)
         .collect();
     let all: BTreeSet<_> = parameters.keys().cloned().collect();
-    assert_eq!(grouped.len(), all.len(), "each in one group");
+    assert_eq!(grouped.len(), all.len(), "each parameter is in one group");
     assert_eq!(grouped.into_iter().collect::<BTreeSet<_>>(), all);
     for (name, declared) in parameters {
         assert!(declared["Description"].is_string(), "{name}");
         let explained = declared["ConstraintDescription"].is_string();
         assert!(
             explained || declared["AllowedPattern"].is_null(),
-            "{name}: say what the pattern wants"
+            "{name}: describe what the pattern accepts"
         );
     }
 }
 
 #[test]
-fn what_would_fail_later_is_refused() {
+fn values_that_would_fail_later_are_refused() {
     for (name, value) in [
         ("OidcIssuer", "http://login.example.com"),
         ("OidcIssuer", "https://login.example.com/?tenant=1"),
@@ -81,6 +81,19 @@ fn what_would_fail_later_is_refused() {
         ),
         ("AllowedOrigins", "https://a.example.com/"),
         ("AllowedOrigins", "http://a.example.com"),
+        ("ReleaseAfterSeconds", "-1"),
+        ("ReleaseAfterSeconds", "2592001"),
+        ("MergeCall", "merge"),
+        ("TrustWebhookLineage", "yes"),
+        ("CleanupReservedConcurrency", "-1"),
+        ("ExistingConflictsTableName", "a/b"),
+        ("ExistingArchiveBucketName", "Archive"),
+        ("DataKmsKeyArn", "alias/data"),
+        ("Erasure", "true"),
+        ("DisableExecuteApiEndpoint", "no"),
+        ("AlarmTopicArn", "on-call"),
+        ("AlarmEmail", "on-call"),
+        ("AlarmEmail", "a@example.com,b@example.com"),
         ("LogLevel", "TRACE"),
         ("LogLevel", "DEBUG"),
         ("LogRetentionDays", "2"),
@@ -90,7 +103,7 @@ fn what_would_fail_later_is_refused() {
 }
 
 #[test]
-fn what_is_right_is_taken() {
+fn valid_values_are_accepted() {
     for (name, value) in [
         (
             "OidcIssuer",
@@ -115,6 +128,22 @@ fn what_is_right_is_taken() {
             "AllowedOrigins",
             "https://a.example.com,http://localhost:8080",
         ),
+        ("ReleaseAfterSeconds", "0"),
+        ("MergeCall", "appusers-merge"),
+        ("CleanupReservedConcurrency", "5"),
+        (
+            "ExistingConflictsTableName",
+            "chat-identity-ConflictsTable-1A2B3C",
+        ),
+        (
+            "ExistingArchiveBucketName",
+            "chat-identity-archivebucket-1a2b3c",
+        ),
+        (
+            "AlarmTopicArn",
+            "arn:aws:sns:eu-west-1:123456789012:on-call",
+        ),
+        ("AlarmEmail", "on-call@example.com"),
         ("LogLevel", "WARN"),
     ] {
         assert!(accepts(name, value), "{name} refuses {value:?}");

@@ -1,11 +1,13 @@
-//! Either half can be deployed alone, and half a half not at all.
+//! Either half can be deployed alone, but half of a half cannot.
 
 use std::collections::BTreeSet;
 
 use regex::Regex;
 use serde_json::Value;
 
-use crate::cloudformation::{CLEANUP, Given, JWT, PUZZEL, SIGNING, Stack, Template, WEBHOOK};
+use crate::cloudformation::{
+    CLEANUP, ERASURE, Given, JWT, PUZZEL, SIGNING, Stack, Template, WEBHOOK,
+};
 
 const LAMBDA: Given = &[
     ("IdentitySource", "lambda-authorizer"),
@@ -28,7 +30,7 @@ fn refusals(given: &[Given]) -> Vec<String> {
 }
 
 #[test]
-fn a_part_brings_its_own_functions_only() {
+fn a_part_creates_its_own_functions_only() {
     for (given, expected) in [
         (&[JWT, SIGNING][..], &["SignToken"][..]),
         (&[JWT, CLEANUP], &["ReportConflict", "CleanConflicts"]),
@@ -37,6 +39,10 @@ fn a_part_brings_its_own_functions_only() {
             &["ReportConflict", "CleanConflicts", "ReceiveWebhook"],
         ),
         (&[JWT, PUZZEL], &["ExchangeIdentity"]),
+        (
+            &[JWT, CLEANUP, ERASURE],
+            &["ReportConflict", "CleanConflicts", "ErasePerson"],
+        ),
     ] {
         assert_eq!(
             functions(given),
@@ -46,7 +52,7 @@ fn a_part_brings_its_own_functions_only() {
 }
 
 #[test]
-fn puzzel_alone_stores_nothing_and_signing_alone_neither() {
+fn neither_puzzel_alone_nor_signing_alone_stores_anything() {
     for part in [PUZZEL, SIGNING] {
         let stack = Template::load().deploy(&[JWT, part]).unwrap();
         for kind in [
@@ -60,7 +66,7 @@ fn puzzel_alone_stores_nothing_and_signing_alone_neither() {
     }
 }
 
-/// Names in `${…}` of resources that the stack does not have.
+/// The names in `${…}` of resources that the stack does not have.
 fn dangling(stack: &Stack) -> Vec<String> {
     let reference = Regex::new(r"\$\{([A-Za-z0-9]+)[.}]").unwrap();
     let everything: Value = stack
@@ -79,8 +85,12 @@ fn dangling(stack: &Stack) -> Vec<String> {
 }
 
 #[test]
-fn whatever_is_left_out_nothing_refers_to_it() {
+fn nothing_refers_to_a_part_that_is_left_out() {
     let template = Template::load();
+    let existing: Given = &[
+        ("ExistingConflictsTableName", "kept"),
+        ("ExistingArchiveBucketName", "kept"),
+    ];
     let zendesk = [
         &[][..],
         &[SIGNING],
@@ -88,6 +98,9 @@ fn whatever_is_left_out_nothing_refers_to_it() {
         &[CLEANUP, WEBHOOK],
         &[SIGNING, CLEANUP],
         &[SIGNING, CLEANUP, WEBHOOK],
+        &[CLEANUP, ERASURE],
+        &[CLEANUP, ERASURE, existing],
+        &[SIGNING, CLEANUP, WEBHOOK, ERASURE, existing],
     ];
     let mut stacks = 0;
     for identity in [JWT, LAMBDA] {
@@ -101,11 +114,11 @@ fn whatever_is_left_out_nothing_refers_to_it() {
             }
         }
     }
-    assert_eq!(stacks, 22, "all but the two without any part");
+    assert_eq!(stacks, 34, "all except the two without any part");
 }
 
 #[test]
-fn the_whole_says_where_everything_is() {
+fn the_outputs_of_the_whole_stack_name_everything() {
     let outputs = Template::whole().outputs;
     for name in [
         "ApiUrl",
@@ -116,6 +129,7 @@ fn the_whole_says_where_everything_is() {
         "CleanConflictsFunctionName",
         "ReceiveWebhookFunctionName",
         "ExchangeIdentityFunctionName",
+        "ErasePersonFunctionName",
         "ConflictsTableName",
         "ArchiveBucketName",
         "FailedRunsQueueUrl",
@@ -125,7 +139,7 @@ fn the_whole_says_where_everything_is() {
 }
 
 #[test]
-fn a_wrong_deployment_is_stopped_early_and_says_why() {
+fn a_wrong_deployment_is_refused_early_with_the_reason() {
     for (given, reason) in [
         (&[JWT][..], "there is nothing to deploy"),
         (&[SIGNING, &[("OidcAudience", "web")]], "needs OidcIssuer"),
@@ -144,6 +158,29 @@ fn a_wrong_deployment_is_stopped_early_and_says_why() {
             "Puzzel needs either",
         ),
         (&[JWT, SIGNING, &PUZZEL[1..]], "but not PuzzelCustomerId"),
+        (&[JWT, SIGNING, ERASURE], "Erasure needs"),
+        (
+            &[JWT, SIGNING, &[("ExistingConflictsTableName", "kept")]],
+            "nothing would use it",
+        ),
+        (
+            &[JWT, SIGNING, &[("ExistingArchiveBucketName", "kept")]],
+            "nothing would use it",
+        ),
+        (
+            &[
+                JWT,
+                SIGNING,
+                &[
+                    ("AlarmEmail", "on-call@example.com"),
+                    (
+                        "AlarmTopicArn",
+                        "arn:aws:sns:eu-west-1:123456789012:on-call",
+                    ),
+                ],
+            ],
+            "not both",
+        ),
     ] {
         let refusals = refusals(given);
         assert!(

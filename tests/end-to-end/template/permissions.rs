@@ -1,19 +1,28 @@
-//! Each function may do what it does and nothing else.
+//! Each function has the permissions that it needs and no others.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::cloudformation::{CLEANUP, JWT, PUZZEL, SIGNING, Stack, Template, WEBHOOK, plain};
+use crate::cloudformation::{
+    ALARMS, CLEANUP, ERASURE, JWT, PUZZEL, SIGNING, Stack, Template, WEBHOOK, plain,
+};
 use crate::functions::FUNCTIONS;
 
 const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-0000-4000-8000-000000000000";
+const DATA_KEY: &str =
+    "arn:aws:kms:eu-west-1:123456789012:key/1a1b2c3d-0000-4000-8000-000000000000";
 const XRAY: &str = "arn:${AWS::Partition}:iam::aws:policy/AWSXRayDaemonWriteAccess";
 
 fn whole_with_key() -> Stack {
-    let key = &[("SecretsKmsKeyArn", KEY)];
+    whole_with(&[("SecretsKmsKeyArn", KEY)])
+}
+
+fn whole_with(given: &[(&str, &str)]) -> Stack {
     Template::load()
-        .deploy(&[JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, key])
+        .deploy(&[
+            JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, ERASURE, ALARMS, given,
+        ])
         .unwrap()
 }
 
@@ -25,7 +34,7 @@ fn each(value: &Value) -> Vec<String> {
     )
 }
 
-/// All policy statements anywhere below.
+/// All policy statements anywhere in `value`.
 fn statements(value: &Value) -> Vec<&Value> {
     match value {
         Value::Object(fields) if fields.contains_key("Effect") => vec![value],
@@ -35,7 +44,7 @@ fn statements(value: &Value) -> Vec<&Value> {
     }
 }
 
-/// What a role grants, as pairs of action and resource.
+/// The grants of a role, as pairs of action and resource.
 fn grants(stack: &Stack, role: &str) -> BTreeSet<(String, String)> {
     let mut grants = BTreeSet::new();
     for statement in statements(&stack.properties(role)["Policies"]) {
@@ -50,7 +59,7 @@ fn grants(stack: &Stack, role: &str) -> BTreeSet<(String, String)> {
     grants
 }
 
-/// What its design needs of a function, its own log aside.
+/// The grants that a function needs by its design, except for its own log.
 fn needs(function: &str) -> Vec<(&'static str, &'static str)> {
     let table = "${ConflictsTable.Arn}";
     match function {
@@ -77,6 +86,15 @@ fn needs(function: &str) -> Vec<(&'static str, &'static str)> {
             ("kms:Decrypt", KEY),
         ],
         "ExchangeIdentityFunction" => vec![],
+        "ErasePersonFunction" => vec![
+            ("dynamodb:DeleteItem", table),
+            ("dynamodb:GetItem", table),
+            ("dynamodb:PutItem", table),
+            ("dynamodb:Scan", table),
+            ("s3:ListBucketVersions", "${ArchiveBucket.Arn}"),
+            ("s3:DeleteObjectVersion", "${ArchiveBucket.Arn}/*"),
+            ("s3:GetObjectVersion", "${ArchiveBucket.Arn}/*"),
+        ],
         other => panic!("what does {other} need?"),
     }
 }
@@ -90,7 +108,7 @@ fn each_function_has_a_role_of_its_own_with_exactly_what_it_needs() {
             stack.properties(function)["Role"],
             format!("${{{role}.Arn}}")
         );
-        // Policies beside a role would be ignored in silence.
+        // Policies beside a role would be silently ignored.
         assert_eq!(stack.properties(function)["Policies"], Value::Null);
         let log = format!("${{{}.Arn}}", function.replace("Function", "LogGroup"));
         let log = [
@@ -111,7 +129,7 @@ fn each_function_has_a_role_of_its_own_with_exactly_what_it_needs() {
 }
 
 #[test]
-fn the_schedule_may_start_the_cleanup_and_keep_what_failed() {
+fn the_schedule_may_start_the_cleanup_and_keep_failed_events() {
     let stack = whole_with_key();
     let expected = [
         ("lambda:InvokeFunction", "${CleanConflictsFunction.Arn}"),
@@ -126,7 +144,7 @@ fn the_schedule_may_start_the_cleanup_and_keep_what_failed() {
 }
 
 #[test]
-fn no_grant_holds_a_wildcard() {
+fn no_grant_contains_a_wildcard() {
     let stack = whole_with_key();
     let resources: Value = stack.resources.into_iter().collect();
     let allows: Vec<_> = statements(&resources)
@@ -153,10 +171,10 @@ fn no_grant_holds_a_wildcard() {
 }
 
 #[test]
-fn a_role_is_taken_by_its_service_only() {
+fn only_its_service_can_assume_a_role() {
     let stack = whole_with_key();
     let roles = stack.of_type("AWS::IAM::Role");
-    assert_eq!(roles.len(), 6);
+    assert_eq!(roles.len(), 7);
     for (name, properties) in roles {
         let trust = statements(&properties["AssumeRolePolicyDocument"]);
         assert_eq!(trust.len(), 1, "{name}");
@@ -168,8 +186,13 @@ fn a_role_is_taken_by_its_service_only() {
         assert_eq!(trust[0]["Principal"], json!({"Service": service}), "{name}");
     }
     let drain = &stack.properties("DrainRole")["AssumeRolePolicyDocument"];
-    let own_account = json!({"StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"}});
-    assert_eq!(statements(drain)[0]["Condition"], own_account);
+    let group =
+        "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule-group/default";
+    let own_schedules = json!({"StringEquals": {
+        "aws:SourceAccount": "${AWS::AccountId}",
+        "aws:SourceArn": group,
+    }});
+    assert_eq!(statements(drain)[0]["Condition"], own_schedules);
 }
 
 #[test]
@@ -194,7 +217,7 @@ fn the_key_decrypts_the_functions_own_secret_and_only_through_secrets_manager() 
 }
 
 #[test]
-fn without_a_key_of_the_companys_nothing_is_decrypted() {
+fn without_a_customer_key_nothing_is_decrypted() {
     let whole = Template::whole();
     for (role, _) in whole.of_type("AWS::IAM::Role") {
         assert!(
@@ -203,5 +226,93 @@ fn without_a_key_of_the_companys_nothing_is_decrypted() {
                 .any(|(action, _)| action.starts_with("kms:")),
             "{role}"
         );
+    }
+}
+
+#[test]
+fn only_erase_person_may_delete() {
+    let stack = whole_with_key();
+    for (role, _) in stack.of_type("AWS::IAM::Role") {
+        let deletes = grants(&stack, role)
+            .iter()
+            .any(|(action, _)| action.contains("Delete") || action.contains("BatchWrite"));
+        assert_eq!(deletes, role == "ErasePersonRole", "{role}");
+    }
+}
+
+#[test]
+fn reports_and_webhooks_write_their_own_items_only() {
+    let stack = whole_with_key();
+    for (role, keys) in [
+        ("ReportConflictRole", json!(["conflict#*"])),
+        (
+            "ReceiveWebhookRole",
+            json!(["conflict#*", "event#*", "external-id#*", "zendesk-id#*"]),
+        ),
+    ] {
+        let all = statements(&stack.properties(role)["Policies"]);
+        let mut on_table = all.into_iter();
+        let on_table = on_table.find(|it| it["Action"].to_string().contains("dynamodb:"));
+        assert_eq!(
+            on_table.unwrap()["Condition"],
+            json!({"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}}),
+            "{role}"
+        );
+    }
+}
+
+#[test]
+fn an_existing_table_and_bucket_are_granted_by_their_names() {
+    let existing = [
+        ("ExistingConflictsTableName", "restored"),
+        ("ExistingArchiveBucketName", "kept-archive"),
+    ];
+    let stack = whole_with(&existing);
+    let table = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/restored";
+    let bucket = "arn:${AWS::Partition}:s3:::kept-archive";
+    for (function, ..) in FUNCTIONS {
+        let role = function.replace("Function", "Role");
+        let expected: BTreeSet<_> = needs(function)
+            .into_iter()
+            .filter(|(action, _)| *action != "kms:Decrypt")
+            .map(|(action, resource)| {
+                let resource = resource
+                    .replace("${ConflictsTable.Arn}", table)
+                    .replace("${ArchiveBucket.Arn}", bucket);
+                (action.to_owned(), resource)
+            })
+            .collect();
+        let granted = grants(&stack, &role).into_iter();
+        let granted: BTreeSet<_> = granted
+            .filter(|(action, _)| !action.starts_with("logs:"))
+            .collect();
+        assert_eq!(granted, expected, "{role}");
+    }
+}
+
+#[test]
+fn a_customer_key_is_used_only_through_the_services_that_store_data() {
+    let stack = whole_with(&[("DataKmsKeyArn", DATA_KEY)]);
+    for (role, services) in [
+        ("SignTokenRole", &[][..]),
+        ("ExchangeIdentityRole", &[]),
+        ("ReportConflictRole", &["dynamodb"]),
+        ("ReceiveWebhookRole", &["dynamodb"]),
+        ("CleanConflictsRole", &["dynamodb", "s3", "sqs"]),
+        ("ErasePersonRole", &["dynamodb", "s3"]),
+        ("DrainRole", &["sqs"]),
+    ] {
+        let all = statements(&stack.properties(role)["Policies"]);
+        let on_key: Vec<_> = all
+            .into_iter()
+            .filter(|it| it["Resource"] == DATA_KEY)
+            .map(|it| it["Condition"].clone())
+            .collect();
+        let services = services.iter();
+        let via: Vec<_> = services
+            .map(|name| format!("{name}.${{AWS::Region}}.${{AWS::URLSuffix}}"))
+            .collect();
+        let expected = (!via.is_empty()).then(|| json!({"StringEquals": {"kms:ViaService": via}}));
+        assert_eq!(on_key, Vec::from_iter(expected), "{role}");
     }
 }

@@ -1,8 +1,8 @@
-//! What outlives a request: the table, the archive, and the schedule that works on them.
+//! The state that outlives a request: the table, the archive, and the schedule that works on them.
 
 use serde_json::{Value, json};
 
-use crate::cloudformation::{CLEANUP, JWT, Template};
+use crate::cloudformation::{CLEANUP, ERASURE, JWT, Template};
 
 #[test]
 fn there_is_one_table_one_bucket_one_schedule_and_one_queue() {
@@ -27,13 +27,13 @@ fn table_and_archive_outlive_the_stack() {
             "{name}"
         );
     }
-    // A name of our own would stand in the way of the next stack.
+    // A fixed name would block the next stack.
     assert_eq!(whole.properties("ConflictsTable")["TableName"], Value::Null);
     assert_eq!(whole.properties("ArchiveBucket")["BucketName"], Value::Null);
 }
 
 #[test]
-fn the_table_is_protected_and_forgets_by_itself() {
+fn the_table_is_protected_and_expires_its_items() {
     let whole = Template::whole();
     let table = whole.properties("ConflictsTable");
     assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
@@ -50,7 +50,7 @@ fn the_table_is_protected_and_forgets_by_itself() {
 }
 
 #[test]
-fn the_tables_keys_and_indexes_are_those_that_the_code_uses() {
+fn the_tables_keys_and_indexes_match_the_code() {
     let template = Template::load();
     let table = &template.0["Resources"]["ConflictsTable"]["Properties"];
     let keys = |hash: &str, range: &str| {
@@ -79,7 +79,7 @@ fn the_tables_keys_and_indexes_are_those_that_the_code_uses() {
 }
 
 #[test]
-fn the_local_table_is_the_templates() {
+fn the_local_table_matches_the_template() {
     let template = Template::load();
     let table = &template.0["Resources"]["ConflictsTable"]["Properties"];
     let local = local_stack::stack::conflicts_table("local");
@@ -126,30 +126,30 @@ fn the_archive_is_private_encrypted_and_versioned() {
 }
 
 #[test]
-fn the_archive_is_reached_over_tls_only() {
+fn the_archive_is_accessible_over_tls_only() {
     let whole = Template::whole();
     let policy = whole.properties("ArchiveBucketPolicy");
     assert_eq!(policy["Bucket"], "${ArchiveBucket}");
-    let statements = json!([{
+    let statement = json!({
         "Sid": "TlsOnly",
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
         "Resource": ["${ArchiveBucket.Arn}", "${ArchiveBucket.Arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }]);
-    assert_eq!(policy["PolicyDocument"]["Statement"], statements);
+    });
+    assert_eq!(policy["PolicyDocument"]["Statement"][0], statement);
 }
 
 #[test]
-fn the_archive_is_kept_as_long_as_it_is_told() {
+fn the_archive_is_kept_for_the_configured_time() {
     let stack = Template::load()
         .deploy(&[JWT, CLEANUP, &[("ArchiveRetentionDays", "30")]])
         .unwrap();
     let rules = &stack.properties("ArchiveBucket")["LifecycleConfiguration"]["Rules"];
     assert_eq!(rules[0]["ExpirationInDays"], "30");
     assert_eq!(rules[0]["Status"], "Enabled");
-    // Without these, what expired would stay as an old version for ever.
+    // Without these rules, expired objects would stay for ever as old versions.
     assert_eq!(
         rules[0]["NoncurrentVersionExpiration"],
         json!({"NoncurrentDays": 7})
@@ -158,7 +158,7 @@ fn the_archive_is_kept_as_long_as_it_is_told() {
 }
 
 #[test]
-fn the_schedule_sends_a_drain_and_never_repeats_it() {
+fn the_schedule_sends_a_drain_and_never_retries_it() {
     let whole = Template::whole();
     let schedule = whole.properties("Drain");
     assert_eq!(schedule["ScheduleExpression"], "rate(1 minute)");
@@ -180,7 +180,7 @@ fn the_schedule_sends_a_drain_and_never_repeats_it() {
 }
 
 #[test]
-fn a_failed_run_is_kept_for_a_person_and_never_repeated() {
+fn a_failed_run_is_kept_for_a_person_and_never_retried() {
     let whole = Template::whole();
     let invoke = json!({
         "MaximumRetryAttempts": 0,
@@ -195,4 +195,85 @@ fn a_failed_run_is_kept_for_a_person_and_never_repeated() {
         whole.properties("FailedRunsQueue")["SqsManagedSseEnabled"],
         true
     );
+}
+
+#[test]
+fn an_object_of_the_archive_is_never_overwritten() {
+    let whole = Template::whole();
+    let policy = whole.properties("ArchiveBucketPolicy");
+    let statement = json!({
+        "Sid": "NewObjectsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": "${ArchiveBucket.Arn}/*",
+        "Condition": {"Null": {"s3:if-none-match": "true"}},
+    });
+    assert_eq!(policy["PolicyDocument"]["Statement"][1], statement);
+}
+
+#[test]
+fn an_object_that_a_check_wrote_expires_after_a_day() {
+    let whole = Template::whole();
+    let rules = &whole.properties("ArchiveBucket")["LifecycleConfiguration"]["Rules"];
+    let rules = rules.as_array().unwrap();
+    let checks = rules.iter().find(|rule| rule["Prefix"] == "checks/");
+    let checks = checks.unwrap();
+    assert_eq!(checks["Status"], "Enabled");
+    assert_eq!(checks["ExpirationInDays"], 1);
+    assert_eq!(
+        checks["NoncurrentVersionExpiration"],
+        json!({"NoncurrentDays": 1})
+    );
+}
+
+#[test]
+fn an_existing_table_and_bucket_are_used_instead_of_new_ones() {
+    let existing = &[
+        ("ExistingConflictsTableName", "restored"),
+        ("ExistingArchiveBucketName", "kept-archive"),
+    ];
+    let stack = Template::load()
+        .deploy(&[JWT, CLEANUP, ERASURE, existing])
+        .unwrap();
+    for kind in [
+        "AWS::DynamoDB::Table",
+        "AWS::S3::Bucket",
+        "AWS::S3::BucketPolicy",
+    ] {
+        assert!(stack.of_type(kind).is_empty(), "{kind}");
+    }
+    for function in ["CleanConflictsFunction", "ErasePersonFunction"] {
+        let variables = &stack.properties(function)["Environment"]["Variables"];
+        assert_eq!(variables["CONFLICTS_TABLE"], "restored", "{function}");
+        assert_eq!(variables["ARCHIVE_BUCKET"], "kept-archive", "{function}");
+    }
+    assert_eq!(stack.outputs["ConflictsTableName"]["Value"], "restored");
+    assert_eq!(stack.outputs["ArchiveBucketName"]["Value"], "kept-archive");
+}
+
+#[test]
+fn a_customer_key_encrypts_everything_that_is_stored() {
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-0000-4000-8000-000000000000";
+    let stack = Template::load()
+        .deploy(&[JWT, CLEANUP, ERASURE, &[("DataKmsKeyArn", key)]])
+        .unwrap();
+    assert_eq!(
+        stack.properties("ConflictsTable")["SSESpecification"],
+        json!({"SSEEnabled": true, "SSEType": "KMS", "KMSMasterKeyId": key})
+    );
+    let encryption = &stack.properties("ArchiveBucket")["BucketEncryption"];
+    assert_eq!(
+        encryption["ServerSideEncryptionConfiguration"],
+        json!([{
+            "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key},
+            "BucketKeyEnabled": true,
+        }])
+    );
+    let queue = stack.properties("FailedRunsQueue");
+    assert_eq!(queue["KmsMasterKeyId"], key);
+    assert!(queue["SqsManagedSseEnabled"].is_null());
+    for (name, group) in stack.of_type("AWS::Logs::LogGroup") {
+        assert_eq!(group["KmsKeyId"], key, "{name}");
+    }
 }

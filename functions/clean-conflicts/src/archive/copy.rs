@@ -98,7 +98,7 @@ impl Copy {
         user: &UserId,
         remedy: Remedy,
     ) -> Result<Self, ArchiveError> {
-        let progress = conflict.archive_progress.as_deref();
+        let progress = conflict.archive_progress();
         let mut begun = match progress.filter(|_| remedy == Remedy::Delete) {
             Some(key) if is_key(key) => {
                 let kept = tools.in_time(tools.archive.json(key)).await?;
@@ -114,7 +114,9 @@ impl Copy {
             // one of the same conflict that has expired.
             prefix: format!(
                 "{FOLDER}/{}/{}-{}",
-                conflict.conflict_id, conflict.created_at, conflict.version
+                conflict.id(),
+                conflict.created_at(),
+                conflict.version()
             ),
             objects: Vec::new(),
             begun: 0,
@@ -132,16 +134,18 @@ impl Copy {
             return Some(progress);
         }
         // The version tells this run from every other.
-        let key = format!("{}/progress-{}.json", self.prefix, conflict.version);
+        let key = format!("{}/progress-{}.json", self.prefix, conflict.version());
         let kept = Box::pin(tools.archive.write_json(&key, self));
         match timeout(PROGRESS_TIMEOUT, kept).await {
             Ok(Ok(())) => Some(key),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "a long archive begins anew");
+                tracing::warn!(%error, "could not keep the progress of an archive; it will begin again");
                 None
             }
             Err(_elapsed) => {
-                tracing::warn!("a long archive begins anew: no answer in time");
+                tracing::warn!(
+                    "could not keep the progress of an archive in time; it will begin again"
+                );
                 None
             }
         }
@@ -330,7 +334,7 @@ impl Copy {
         let key = format!("{}/manifest-{}.json", self.prefix, self.manifests);
         let manifest = Manifest {
             format: FORMAT,
-            conflict_id: conflict.conflict_id.to_string(),
+            conflict_id: conflict.id().to_string(),
             user_id: self.user_id.to_string(),
             objects: self.objects.clone(),
         };

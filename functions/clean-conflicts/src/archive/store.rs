@@ -2,10 +2,10 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use shared::aws::sdk::{SdkConfig, failure};
 
 /// The largest object that is read back: a page, or a manifest.
 const MAX_OBJECT_BYTES: i64 = 64 << 20;
@@ -65,13 +65,12 @@ impl Object {
 }
 
 impl Archive {
-    /// The bucket, reached by the SDK's standard variables.
-    pub async fn connect(bucket: String) -> Self {
-        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-        // At another endpoint than AWS's own a bucket is no host name.
+    /// The bucket.
+    pub fn connect(sdk: &SdkConfig, bucket: String) -> Self {
+        // At another endpoint than AWS's own a bucket is not a host name.
         let by_path =
-            config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-        let config = aws_sdk_s3::config::Builder::from(&config)
+            sdk.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let config = aws_sdk_s3::config::Builder::from(sdk)
             .force_path_style(by_path)
             .build();
         Self {
@@ -148,14 +147,14 @@ impl Archive {
         match Box::pin(put).await {
             Ok(_) => Ok(()),
             // The SDK repeats a put whose answer was lost, and the second one finds the first.
-            Err(error) if code(&error) == "PreconditionFailed" => {
+            Err(error) if failure(&error).why == "PreconditionFailed" => {
                 if self.bytes(key).await? == body {
                     Ok(())
                 } else {
                     Err(ArchiveError::Differs)
                 }
             }
-            Err(error) => Err(ArchiveError::Unavailable(code(&error).to_owned())),
+            Err(error) => Err(ArchiveError::Unavailable(failure(&error).why)),
         }
     }
 
@@ -168,7 +167,7 @@ impl Archive {
             .send();
         let get = Box::pin(get)
             .await
-            .map_err(|error| ArchiveError::Unavailable(code(&error).to_owned()))?;
+            .map_err(|error| ArchiveError::Unavailable(failure(&error).why))?;
         if get
             .content_length()
             .is_some_and(|length| length > MAX_OBJECT_BYTES)
@@ -186,14 +185,4 @@ impl Archive {
 
 fn hex_sha256(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes).as_ref())
-}
-
-fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> &str {
-    match error {
-        SdkError::ServiceError(refusal) => refusal.err().code().unwrap_or("no code"),
-        SdkError::TimeoutError(_) => "timeout",
-        SdkError::DispatchFailure(_) => "connection failed",
-        SdkError::ResponseError(_) => "unreadable answer",
-        _ => "the request could not be made",
-    }
 }

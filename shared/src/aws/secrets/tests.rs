@@ -50,6 +50,7 @@ impl Fixture {
     }
 }
 
+/// A secret that is fetched again at once after a failure.
 fn secret_at(endpoint: String, ttl: Duration) -> CachedSecret<Word> {
     let config = Config::builder()
         .behavior_version_latest()
@@ -57,8 +58,16 @@ fn secret_at(endpoint: String, ttl: Duration) -> CachedSecret<Word> {
         .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
         .endpoint_url(endpoint)
         .retry_config(RetryConfig::disabled())
+        .http_client(sdk::http_client().unwrap())
         .build();
-    CachedSecret::new(Client::from_conf(config), "word".to_owned(), ttl)
+    let at_once = Policy {
+        ttl,
+        stale_for: STALE_FOR,
+        retry_stale: Duration::ZERO,
+        retry_empty: Duration::ZERO,
+        again_floor: Duration::ZERO,
+    };
+    CachedSecret::with_policy(Client::from_conf(config), "word".to_owned(), at_once)
 }
 
 fn holding(secret: &str) -> ResponseTemplate {
@@ -190,6 +199,40 @@ async fn a_secret_that_an_upstream_refused_is_read_again() {
     let new = it.secret.get_again(&old, Deadline::after(IN_TIME)).await;
     assert_eq!(new.unwrap().value.0, "new");
     assert_eq!(it.get().await.as_deref(), Ok("new"));
+}
+
+#[tokio::test]
+async fn without_a_value_a_failed_fetch_is_not_repeated_at_once() {
+    let it = Fixture::new(Duration::from_mins(5)).await;
+    let client = it.secret.client.clone();
+    for refusal in [
+        error(400, "ResourceNotFoundException"),
+        holding("{}"),
+        error(500, "x"),
+    ] {
+        it.answers(refusal).await;
+        let secret = CachedSecret::<Word>::new(client.clone(), "word".to_owned(), STALE_FOR);
+        secret.warm_up().await;
+        for _ in 0..10 {
+            assert!(secret.get(Deadline::after(IN_TIME)).await.is_err());
+        }
+        assert_eq!(it.requests().await, 1);
+    }
+}
+
+#[test]
+fn white_space_around_a_secret_is_kept() {
+    for (value, has) in [
+        ("open", false),
+        ("op en", false),
+        ("open\n", true),
+        (" open", true),
+    ] {
+        let object = json!({"word": value});
+        let read = string_field(object.as_object().unwrap(), "word");
+        assert_eq!(read, Ok(value));
+        assert_eq!(has_white_space_around(value), has);
+    }
 }
 
 #[test]

@@ -163,6 +163,94 @@ async fn the_end_of_a_kept_connection_is_told_apart() {
     assert_eq!(garbage, TransportError::ClosedBeforeAnswer);
 }
 
+/// A server that tells how it goes, one connection after the other.
+async fn listen() -> (TcpListener, Url) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    (listener, url.parse().unwrap())
+}
+
+/// Answers one request on the next connection.
+async fn answer_one(listener: &TcpListener) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    answer_on(&mut stream).await;
+}
+
+async fn answer_on(stream: &mut TcpStream) {
+    head(stream).await;
+    let ok = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    stream.write_all(ok).await.unwrap();
+}
+
+async fn get(client: &HttpClient, url: &Url) -> Result<Answer, TransportError> {
+    let request = client.request(Method::GET, url.clone());
+    client.send(request, Deadline::after(SOON), LIMIT).await
+}
+
+#[tokio::test]
+async fn a_connection_opened_ahead_carries_nothing_until_the_next_request_uses_it() {
+    let (listener, url) = listen().await;
+    let client = HttpClient::new().unwrap();
+    client.connect_ahead(url.join("/x").unwrap()).await;
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut byte = [0];
+    let read = timeout(Duration::from_millis(50), stream.read(&mut byte)).await;
+    assert!(read.is_err(), "nothing is sent and nothing is closed");
+    let (answer, ()) = tokio::join!(get(&client, &url), answer_on(&mut stream));
+    assert_eq!(answer.unwrap().status, 200);
+    // It goes on as any other connection.
+    let (answer, ()) = tokio::join!(get(&client, &url), answer_on(&mut stream));
+    assert_eq!(answer.unwrap().status, 200);
+    assert_eq!(client.connections.used(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_opened_ahead_serves_its_own_origin_only() {
+    let (ahead, ahead_url) = listen().await;
+    let (other, other_url) = listen().await;
+    let client = HttpClient::new().unwrap();
+    client.connect_ahead(ahead_url.clone()).await;
+    let (answer, ()) = tokio::join!(get(&client, &other_url), answer_one(&other));
+    assert_eq!(answer.unwrap().status, 200);
+    let (answer, ()) = tokio::join!(get(&client, &ahead_url), answer_one(&ahead));
+    assert_eq!(answer.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_connection_opened_ahead_that_was_closed_is_replaced() {
+    let (listener, url) = listen().await;
+    let client = HttpClient::new().unwrap();
+    client.connect_ahead(url.clone()).await;
+    drop(listener.accept().await.unwrap());
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let (answer, ()) = tokio::join!(get(&client, &url), answer_one(&listener));
+    assert_eq!(answer.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn an_upstream_that_cannot_be_reached_ahead_is_tried_again_by_the_request() {
+    let (listener, url) = listen().await;
+    drop(listener);
+    let client = HttpClient::new().unwrap();
+    client.connect_ahead(url.clone()).await;
+    let error = get(&client, &url).await.unwrap_err();
+    assert_eq!(error, TransportError::Connect);
+}
+
+#[tokio::test]
+async fn a_request_that_fails_on_a_connection_opened_ahead_is_not_taken_for_a_kept_one() {
+    // It is the first request on that connection, so it may well have been executed.
+    let (listener, url) = listen().await;
+    let client = HttpClient::new().unwrap();
+    client.connect_ahead(url.clone()).await;
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let (answer, ()) = tokio::join!(get(&client, &url), async {
+        head(&mut stream).await;
+        drop(stream);
+    });
+    assert_eq!(answer.unwrap_err(), TransportError::ClosedBeforeAnswer);
+}
+
 #[test]
 fn retry_after_is_seconds_or_a_date() {
     let wait = |value: String| {

@@ -1,4 +1,4 @@
-//! How a call is sent: in its turn, again where that is safe, and never after the run stopped.
+//! Sends a call: in its turn, again if that is safe, and never after the run was halted.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,20 +12,20 @@ use url::Url;
 use super::{Call, SunshineClient};
 use crate::http::client::{Answer, TransportError};
 use crate::lambda::deadline::Deadline;
-use crate::sunshine::breaker::StopReason;
+use crate::sunshine::breaker::{Breaker, Halt};
 use crate::sunshine::credentials::ApiKey;
 use crate::sunshine::error::Error;
 use crate::sunshine::pacer::OutOfTime;
 
-/// How many failures of one call the breaker gets to see. One user whose reads always fail must
-/// not look like an upstream that fails: with every retry counted, it would stop each run, and
-/// nobody else would get a turn.
+/// Maximum failures of one call that the breaker counts. One user whose reads always fail must not
+/// look like an upstream that fails: with every retry counted it would halt each run, and no one
+/// else would get a turn.
 const COUNTED_FAILURES: u32 = 2;
 
 impl SunshineClient {
-    /// Sends `call`, with retries, and gives the body of its success.
+    /// Sends `call`, with retries, and returns the body of the successful response.
     pub(super) async fn send(&self, call: Call<'_>, deadline: Deadline) -> Result<Vec<u8>, Error> {
-        let app = ["v2", "apps", self.account.app_id.as_str()];
+        let app = [call.version, "apps", self.account.app_id.as_str()];
         let path = [app.as_slice(), &call.path].concat();
         let url = self.account.base_url.join(&path, &call.query)?;
         let backoff = ExponentialBuilder::new()
@@ -45,7 +45,7 @@ impl SunshineClient {
                     }
                 }
             })
-            .when(|error| call.may_be_repeated(error))
+            .when(|error| call.is_retried && call.may_be_repeated(error))
             .adjust(|error, backoff| {
                 let wait = backoff?.max(error.retry_after().unwrap_or_default());
                 (wait < deadline.remaining()).then_some(wait)
@@ -54,8 +54,8 @@ impl SunshineClient {
             .map_err(|error| call.outcome(error))
     }
 
-    /// One attempt, and a second one with a fresh key where the first one's is refused: a 401
-    /// says that nothing was executed.
+    /// One attempt, and a second one with a fresh key if the first key is refused: after a 401
+    /// nothing was executed.
     async fn attempt(
         &self,
         call: &Call<'_>,
@@ -70,12 +70,12 @@ impl SunshineClient {
         let result = match self.key(Some(key), deadline).await {
             Ok(fresh) => self.exchange(call, url, &fresh, deadline).await,
             Err(error) => {
-                self.breaker.stop(StopReason::Unauthorized);
+                call.halt_unless_refusable(&self.breaker);
                 return Err(error);
             }
         };
         if matches!(result, Err(Error::Unauthorized)) {
-            self.breaker.stop(StopReason::Unauthorized);
+            call.halt_unless_refusable(&self.breaker);
         }
         result
     }
@@ -89,7 +89,7 @@ impl SunshineClient {
         Ok(key.map_err(|_| OutOfTime)??)
     }
 
-    /// One request. Nothing is sent before the pacer grants it, or after the breaker stopped.
+    /// One request. Nothing is sent before the pacer grants it, or after the breaker has stopped.
     async fn exchange(
         &self,
         call: &Call<'_>,
@@ -114,9 +114,6 @@ impl SunshineClient {
         if let Err(Error::RateLimited { retry_after }) = result {
             self.pacer.throttled(&grant, retry_after);
         }
-        if matches!(result, Err(Error::Forbidden)) {
-            self.breaker.stop(StopReason::Forbidden);
-        }
         let failed = result.as_ref().is_err_and(Error::is_failure);
         if !failed || call.failures.fetch_add(1, Ordering::Relaxed) < COUNTED_FAILURES {
             self.breaker.record(failed);
@@ -126,18 +123,26 @@ impl SunshineClient {
 }
 
 impl Call<'_> {
+    /// The key was refused twice. That is about the key, unless it is not known whether keys of its
+    /// kind allow this call at all.
+    fn halt_unless_refusable(&self, breaker: &Breaker) {
+        if !self.is_refusable {
+            breaker.stop(Halt::Unauthorized);
+        }
+    }
+
     fn changes(&self) -> bool {
         self.method != Method::GET
     }
 
     fn may_be_repeated(&self, error: &Error) -> bool {
-        // A body that is too large once is so again.
+        // A body that is too large once is too large again.
         let too_large = matches!(error, Error::Transport(TransportError::BodyTooLarge));
         let executed = error.may_have_been_executed();
         error.was_not_executed() || (executed && !self.changes() && !too_large)
     }
 
-    /// What the last attempt's error means for the call.
+    /// The error of the call, from that of its last attempt.
     fn outcome(&self, error: Error) -> Error {
         if self.changes() && error.may_have_been_executed() {
             return Error::Unknown(Box::new(error));
@@ -162,7 +167,7 @@ fn success(answer: Answer) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// A 404 because the app is not there says nothing of the user.
+/// A 404 because the app does not exist says nothing about the user.
 fn is_about_the_app(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Problem {

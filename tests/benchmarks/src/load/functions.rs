@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Options;
 use super::environments::Environments;
 use super::open_loop::{Measured, Outcome, open_loop};
+use super::options::Options;
 use super::summary::{Row, Summary, machine};
 use super::traffic::{Kind, Traffic};
 use harness::lambda::{Function, build, build_release};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::Options;
 use super::open_loop::{Measured, Outcome, open_loop};
+use super::options::Options;
 use super::summary::{Row, Summary, machine};
 use super::traffic::{Kind, Traffic};
 use harness::lambda::HttpAnswer;

@@ -45,7 +45,7 @@ impl HttpEvent {
         Self::new("PUT", path)
     }
 
-    /// The claims that an HTTP API's JWT authorizer hands on. AWS makes each a string.
+    /// The claims that an HTTP API's JWT authorizer passes on. AWS makes each a string.
     #[must_use]
     pub fn claims(self, claims: Value) -> Self {
         let mut authorizer = json!({"jwt": {"scopes": null}});
@@ -61,7 +61,7 @@ impl HttpEvent {
         self.authorizer(authorizer)
     }
 
-    /// `requestContext.authorizer` itself, whatever it is.
+    /// Sets `requestContext.authorizer` to any value.
     #[must_use]
     pub fn authorizer(mut self, authorizer: Value) -> Self {
         self.authorizer = Some(authorizer);
@@ -96,7 +96,7 @@ impl HttpEvent {
         self
     }
 
-    /// A path parameter, decoded, as the gateway hands it on.
+    /// A path parameter, decoded, as the gateway passes it on.
     #[must_use]
     pub fn path_parameter(mut self, name: &str, value: &str) -> Self {
         self.path_parameters
@@ -119,7 +119,7 @@ impl HttpEvent {
         self
     }
 
-    /// A body of any bytes, base64-encoded as gateways do.
+    /// A body of any bytes, base64-encoded as by a gateway.
     #[must_use]
     pub fn base64_body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = Some(STANDARD.encode(body));
@@ -251,7 +251,7 @@ impl HttpEvent {
         })
     }
 
-    // Both the HTTP API and the load balancer hand headers on in lower case.
+    // Both the HTTP API and the load balancer pass headers on in lower case.
     fn lowercase_headers(&self) -> BTreeMap<String, &str> {
         self.headers
             .iter()
@@ -260,7 +260,7 @@ impl HttpEvent {
     }
 }
 
-/// What an HTTP function answered.
+/// The response of an HTTP function.
 #[derive(Clone, Debug)]
 pub struct HttpAnswer {
     /// The status.
@@ -272,11 +272,11 @@ pub struct HttpAnswer {
 }
 
 impl HttpAnswer {
-    /// Reads the answer from what the function returned.
+    /// Parses the value that the function returned.
     ///
     /// # Panics
-    /// Where it is not an answer that a gateway would understand.
-    #[allow(clippy::needless_pass_by_value)] // the end of an invocation's answer
+    /// If a gateway would not understand it.
+    #[allow(clippy::needless_pass_by_value)] // it consumes the response of an invocation
     pub fn new(answer: Value) -> Self {
         let status = answer["statusCode"].as_u64();
         let status = status.and_then(|status| status.try_into().ok());
@@ -309,13 +309,13 @@ impl HttpAnswer {
     /// The body as JSON.
     ///
     /// # Panics
-    /// Where it is not JSON.
+    /// If it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body)
             .unwrap_or_else(|error| panic!("{error} in the body of {self:?}"))
     }
 
-    /// A header, or nothing.
+    /// A header, if it is present.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }

@@ -9,13 +9,20 @@ use local_stack::tour;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Builds the functions and starts them with everything around them, on this machine alone.
+/// Builds the functions and starts them with everything that they need, on this machine alone.
 #[derive(Parser)]
 #[command(name = "cargo local --")]
 struct Arguments {
-    /// The port of the one address (a free one unless given)
+    /// The port of the local address (default: a free one)
     #[arg(long)]
     port: Option<u16>,
+    /// The strongest remedy that a drain may take: plan, release-email, merge or delete. Nothing
+    /// waits then, as a release does in a deployment
+    #[arg(long, default_value = "plan", value_parser = ["plan", "release-email", "merge", "delete"])]
+    remedy: String,
+    /// Keep the conflicts of the last run (Zendesk and the archive begin empty all the same)
+    #[arg(long)]
+    keep: bool,
     /// Play the story through the running functions, step by step, and stop
     #[arg(long)]
     tour: bool,
@@ -28,11 +35,11 @@ async fn main() -> ExitCode {
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
     ) else {
-        eprintln!("signals cannot be handled here");
+        eprintln!("cannot handle signals");
         return ExitCode::FAILURE;
     };
     let (mut interrupt, mut terminate) = (interrupt, terminate);
-    // Whichever way it ends, the stack is dropped, and everything that it started ends.
+    // However it ends, the stack is dropped, which stops everything that it started.
     tokio::select! {
         ended = run(&arguments) => ended.unwrap_or_else(|error| {
             eprintln!("{error}");
@@ -46,22 +53,23 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<ExitCode, StackError> {
     let stack = Stack::start(Options {
         port: arguments.port,
-        keep_data: !arguments.tour,
+        keep_data: arguments.keep,
         reload: !arguments.tour,
+        remedy: Some(arguments.remedy.clone()),
     })
     .await?;
     if arguments.tour {
         let passed = tour::play(&stack, &mut io::stdout()).await?;
         if !passed {
-            eprintln!("\nwhat the functions wrote:\n{}", stack.log());
+            eprintln!("\noutput of the functions:\n{}", stack.log());
         }
         return Ok(ExitCode::from(u8::from(!passed)));
     }
-    introduce(&stack)?;
+    introduce(&stack, &arguments.remedy)?;
     std::future::pending().await
 }
 
-fn introduce(stack: &Stack) -> io::Result<()> {
+fn introduce(stack: &Stack, remedy: &str) -> io::Result<()> {
     let (url, issuer) = (stack.url(), stack.backends.issuer.url());
     let token = stack.backends.issuer.id_token(Stack::user());
     let drain = stack.invoke_command("clean-conflicts", &json!({"action": "drain"}));
@@ -70,6 +78,7 @@ fn introduce(stack: &Stack) -> io::Result<()> {
         "chat-identity    {url}\n\
          login (IdP)      {issuer}\n\
          Zendesk          {}\n\
+         its app          {}\n\
          Puzzel           {}\n\
          AWS              {}\n\
          webhook secret   {}\n\
@@ -77,10 +86,13 @@ fn introduce(stack: &Stack) -> io::Result<()> {
          Ada's ID token, good for an hour:\n\n{token}\n\n\
          Try it:\n\n\
          curl -s -X POST {url}/zendesk/token -H 'authorization: Bearer {token}'\n\n\
-         Clear the conflicts that were reported (REMEDY is plan, as long as it is not set):\n\n\
+         Look at it as an operator does:\n\n\
+         cargo run -p operate -- --local check\n\n\
+         Clear the conflicts that were reported (REMEDY is {remedy}; see --remedy):\n\n\
          {drain}\n\n\
          Ctrl-C stops everything.",
         stack.backends.sunshine.url(),
+        stack.backends.app_id(),
         stack.backends.puzzel.idp_url(),
         stack.backends.aws.url(),
         stack.backends.webhook_secret,

@@ -5,24 +5,21 @@
 //! | `POST faults` with a [`Rule`] | adds it |
 //! | `GET faults`, `DELETE faults` | lists, clears them |
 //! | `GET requests`, `DELETE requests` | lists the exchanges and counts connections, forgets them |
-//! | `POST holds` `{"match", "point", "nth"?}` | stops a request at a point; answers `{"id"}` |
-//! | `GET holds/{id}` | answers with the exchange when it has come to the point |
-//! | `DELETE holds/{id}` | lets it go on |
+//! | `POST holds` `{"match", "point", "nth"?}` | stops a request at a point; returns `{"id"}` |
+//! | `GET holds/{id}` | returns the exchange once it has reached the point |
+//! | `DELETE holds/{id}` | lets it continue |
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::json;
 
 use super::faults::Rule;
 use super::http::{Request, Response};
+use super::line::Line;
+use super::lock::lock;
 use super::pattern::Pattern;
-use super::server::Line;
-use super::traffic::{Hold, Point, lock};
-
-/// The holds that were asked for over HTTP, by their id.
-pub(super) type Holds = Mutex<BTreeMap<u64, Arc<Hold>>>;
+use super::traffic::Point;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +35,7 @@ fn next() -> usize {
     1
 }
 
-/// Answers a call; none where it is not one of these.
+/// Handles a call; `None` if it is not one of these.
 pub(super) async fn answer(line: &Line, what: &str, request: &Request) -> Option<Response> {
     let (kind, id) = what
         .split_once('/')

@@ -1,4 +1,4 @@
-//! The server that both stand-ins run on: it accepts, records, goes wrong on purpose, and answers.
+//! The server of both stand-ins: it accepts and records requests, injects faults, and responds.
 
 use std::future::Future;
 use std::io;
@@ -8,33 +8,13 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::control::{self, Holds};
-use super::faults::{Fault, Faults};
+use super::control;
+use super::faults::Fault;
 use super::http::{Incoming, Request, Response, Wire, closes};
-use super::traffic::{Point, Traffic};
+use super::line::Line;
+use super::traffic::Point;
 
-/// What one stand-in knows of its wire, over all its addresses.
-pub(super) struct Line {
-    pub(super) faults: Faults,
-    pub(super) traffic: Traffic,
-    /// The holds that were asked for over HTTP.
-    pub(super) holds: Holds,
-    /// What may come before `/_control`.
-    base_path: String,
-}
-
-impl Line {
-    pub(super) fn new(base_path: &str) -> Self {
-        Self {
-            faults: Faults::default(),
-            traffic: Traffic::default(),
-            holds: Holds::default(),
-            base_path: base_path.into(),
-        }
-    }
-}
-
-/// A running server; it ends when this is dropped.
+/// A running server; it stops when this is dropped.
 pub(super) struct Server {
     address: SocketAddr,
     task: AbortHandle,
@@ -47,8 +27,8 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Serves on a loopback port (0: a free one). A request is handled to its end even when its
-    /// client is gone by then, as a real service does.
+    /// Serves on a loopback port (0 for a free one). A request is handled to its end even if its
+    /// client has gone by then, as in a real service.
     pub(super) async fn start<F>(
         port: u16,
         line: Arc<Line>,
@@ -60,7 +40,7 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let task = tokio::spawn(async move {
-            // Connections end with this task, because the set aborts them when it is dropped.
+            // The connections end with this task, because the set aborts them when it is dropped.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (line, handler) = (Arc::clone(&line), handler.clone());
@@ -80,13 +60,13 @@ impl Server {
         })
     }
 
-    /// The address, as in `http://127.0.0.1:49152`.
+    /// The origin, such as `http://127.0.0.1:49152`.
     pub(super) fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 }
 
-/// Reads one request and answers it; gives the connection back if it can serve another.
+/// Reads one request and responds to it; returns the connection if it can serve another.
 async fn exchange<F>(
     mut wire: Wire,
     connection: u64,
@@ -155,7 +135,7 @@ where
     (!last).then_some(wire)
 }
 
-/// Sends an answer, or as much of it as the fault lets through.
+/// Sends a response, or as much of it as the fault allows.
 async fn answer(mut wire: Wire, response: &Response, fault: Option<&Fault>) -> Option<Wire> {
     match fault {
         Some(Fault::Hang { .. }) => {

@@ -1,51 +1,15 @@
-//! What came over the wire: a record of every exchange, and points at which a test can stop one.
+//! The traffic of a stand-in: a record of every exchange, and points at which a test can stop one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use serde::{Serialize, Serializer};
-
+pub use super::exchange::Exchange;
 use super::holds::Holds;
 pub use super::holds::{Hold, Point};
 use super::http::Request;
+use super::lock::lock;
 use super::pattern::Pattern;
-
-/// One request and what became of it.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Exchange {
-    /// Counts the requests from 0.
-    pub number: usize,
-    /// Counts the connections from 1.
-    pub connection: u64,
-    /// The request line, exactly as it came over the wire.
-    pub line: String,
-    /// The method; empty for a request that was not HTTP.
-    pub method: String,
-    /// The path, neither decoded nor normalised, without the query.
-    pub path: String,
-    /// When the request was whole, counted from the stand-in's start; milliseconds in JSON.
-    #[serde(serialize_with = "millis")]
-    pub arrived: Duration,
-    /// When the answer was written, counted from the stand-in's start.
-    #[serde(serialize_with = "maybe_millis")]
-    pub answered: Option<Duration>,
-    /// The status that was answered; none where the answer was lost or never given.
-    pub status: Option<u16>,
-    /// Whether the request took effect, answered or not.
-    pub handled: bool,
-}
-
-fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(time.as_secs_f64() * 1000.0)
-}
-
-#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
-fn maybe_millis<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.map(|time| time.as_secs_f64() * 1000.0)
-        .serialize(serializer)
-}
 
 /// The record of a stand-in's exchanges.
 pub struct Traffic {
@@ -73,12 +37,12 @@ impl Default for Traffic {
 }
 
 impl Traffic {
-    /// How many connections were opened.
+    /// The number of connections opened.
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Every exchange so far, in the order of arrival. Calls of `/_control` are none.
+    /// Every exchange so far, in the order of arrival, without calls of `/_control`.
     pub fn all(&self) -> Vec<Exchange> {
         self.exchanges().kept.clone()
     }
@@ -94,12 +58,12 @@ impl Traffic {
             .collect()
     }
 
-    /// Forgets the exchanges so far, those under way too.
+    /// Forgets the exchanges so far, including those in progress.
     pub fn clear(&self) {
         self.exchanges().kept.clear();
     }
 
-    /// The most requests that arrived within any window of this length.
+    /// The maximum number of requests that arrived within any window of this length.
     pub fn most_within(&self, window: Duration) -> usize {
         let arrivals: Vec<Duration> = self
             .exchanges()
@@ -127,7 +91,7 @@ impl Traffic {
         self.holds.hold(pattern.into(), nth, point)
     }
 
-    /// Tells when the next matching exchange has come to a point, without stopping it.
+    /// Reports when the next matching exchange has reached a point, without stopping it.
     pub fn watch(&self, pattern: impl Into<Pattern>, point: Point) -> Hold {
         let hold = self.hold(pattern, 1, point);
         hold.release();
@@ -146,6 +110,7 @@ impl Traffic {
             line: request.line.clone(),
             method: request.method.clone(),
             path: request.path().to_owned(),
+            body: request.json().ok(),
             arrived: self.start.elapsed(),
             answered: None,
             status: None,
@@ -171,7 +136,7 @@ impl Traffic {
         self.start.elapsed()
     }
 
-    /// Lets an exchange go past a point, as soon as nothing holds it there.
+    /// Lets an exchange continue past a point as soon as nothing holds it there.
     pub(super) async fn pass(&self, point: Point, exchange: &Exchange) {
         let (method, path) = (&exchange.method, &exchange.path);
         self.holds.pass(point, method, path, exchange).await;
@@ -180,9 +145,4 @@ impl Traffic {
     fn exchanges(&self) -> MutexGuard<'_, Exchanges> {
         lock(&self.exchanges)
     }
-}
-
-/// A lock that a panicking test does not close for the others.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

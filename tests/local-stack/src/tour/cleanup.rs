@@ -4,7 +4,7 @@ use std::future::ready;
 
 use serde_json::{Value, json};
 
-use super::{Chapter, DEADLINE, Seen, Story, answer, expect, text};
+use super::story::{Chapter, DEADLINE, Seen, Story, answer, expect, text};
 use crate::issuer::keys::claims_of;
 use crate::stack::{BUCKET, TABLE};
 use crate::standins::sunshine::{Conversation, CoreUser, User};

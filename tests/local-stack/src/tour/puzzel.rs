@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::{Chapter, Seen, Story, answer, expect, text};
+use super::story::{Chapter, Seen, Story, answer, expect, text};
 use crate::stack::Stack;
 
 pub(super) const CHAPTER: Chapter = (

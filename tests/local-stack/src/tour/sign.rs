@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Chapter, Seen, Story, answer, expect};
+use super::story::{Chapter, Seen, Story, answer, expect};
 use crate::issuer::keys::{claims_of, header_of, hs256};
 use crate::stack::{KID, Stack};
 

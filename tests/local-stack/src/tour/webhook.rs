@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::cleanup::known_as;
-use super::{Chapter, Seen, Story, answer, expect};
+use super::story::{Chapter, Seen, Story, answer, expect};
 use crate::stack::TABLE;
 use crate::webhook::{
     PATH, SIGNATURE, TIMESTAMP, external_id_changed, seconds_from_now, signature,

@@ -1,4 +1,4 @@
-//! What each call sends and reads.
+//! The request that each call sends, and the response that it reads.
 
 use serde_json::json;
 use wiremock::matchers::any;
@@ -70,10 +70,9 @@ async fn an_external_id_is_one_segment_of_the_path() {
 
 #[tokio::test]
 async fn changes_go_to_ids_only() {
-    // Nothing in a change's answer is relied upon.
+    // Nothing in the response to a change is used.
     let (server, client) = answering(json!({})).await;
     let (id, core): (_, ZendeskId) = (user_id(), "35436".parse().unwrap());
-    let surviving = "35437".parse().unwrap();
     let mut patch = UserPatch::default();
     patch.profile.surname = Some("Doe".to_owned());
     client.update_user(&id, &patch, soon()).await.unwrap();
@@ -82,16 +81,11 @@ async fn changes_go_to_ids_only() {
         .delete_personal_information(&id, soon())
         .await
         .unwrap();
-    client.sync_user(&core, None, soon()).await.unwrap();
-    client
-        .sync_user(&core, Some(&surviving), soon())
-        .await
-        .unwrap();
+    client.sync_user(&core, soon()).await.unwrap();
     let expected = [
         format!("PATCH /users/{USER}"),
         format!("DELETE /users/{USER}"),
         format!("DELETE /users/{USER}/personalinformation"),
-        "POST /users/35436/sync".to_owned(),
         "POST /users/35436/sync".to_owned(),
     ];
     assert_eq!(lines(&server).await, expected);
@@ -101,12 +95,42 @@ async fn changes_go_to_ids_only() {
         json!({"profile": {"surname": "Doe"}})
     );
     assert_eq!(requests[3].body_json::<Value>().unwrap(), json!({}));
-    let merged = json!({"survivingZendeskId": "35437"});
-    assert_eq!(requests[4].body_json::<Value>().unwrap(), merged);
 }
 
 #[tokio::test]
-async fn lists_go_by_page() {
+async fn a_merge_names_both_users_by_their_ids() {
+    let (server, client) = answering(json!({})).await;
+    let discarded = "000000000000000000000000".parse().unwrap();
+    let surviving = user_id();
+    let merged = client.merge_users(&surviving, &discarded, soon());
+    merged.await.unwrap();
+    let request = &server.received_requests().await.unwrap()[0];
+    assert_eq!(request.method.as_str(), "POST");
+    let app = "5d8cff3cd55b040010928b5b";
+    assert_eq!(
+        request.url.path(),
+        format!("/sc/v1.1/apps/{app}/appusers/merge")
+    );
+    assert_eq!(
+        request.body_json::<Value>().unwrap(),
+        json!({"surviving": {"_id": USER}, "discarded": {"_id": "000000000000000000000000"}})
+    );
+}
+
+#[tokio::test]
+async fn a_user_is_made_of_an_external_id() {
+    let (server, client) = answering(json!({"user": {"id": USER, "externalId": "a/b"}})).await;
+    let id = "a/b".parse().unwrap();
+    let user = client.create_user(&id, soon()).await.unwrap();
+    assert_eq!(user.id, user_id());
+    assert_eq!(lines(&server).await, ["POST /users"]);
+    let request = &server.received_requests().await.unwrap()[0];
+    let body = request.body_json::<Value>().unwrap();
+    assert_eq!(body, json!({"externalId": "a/b"}));
+}
+
+#[tokio::test]
+async fn lists_are_read_page_by_page() {
     let more = json!({"hasMore": true, "afterCursor": "a2", "beforeCursor": "b2"});
     let item = json!([{"id": "c1", "type": "sdk"}]);
     let body = json!({"clients": item, "conversations": item, "messages": item, "meta": more});
@@ -141,7 +165,7 @@ async fn lists_go_by_page() {
 }
 
 #[tokio::test]
-async fn what_is_not_as_the_contract_says_is_an_error() {
+async fn a_response_that_violates_the_contract_is_an_error() {
     for body in [
         json!({}),
         json!([]),

@@ -1,127 +1,49 @@
-//! Puzzel: the service that takes an identity provider's token (`IDP_SRV`) and the one that chats (`COMM_SRV`).
+//! Puzzel: the identity service, which accepts an identity provider's token (`IDP_SRV`), and the
+//! chat service (`COMM_SRV`).
 //!
-//! Puzzel documents one answer, the 200 of authenticate. The others are ours, and a client must
-//! not rely on them: errors are `{"error": "…"}`, see [`identity`] and [`chat`] for the statuses.
+//! Puzzel documents only one response, the 200 of authenticate. The others are ours, and a client
+//! must not rely on them: errors are `{"error": "…"}`, see [`identity`] and [`chat`] for the
+//! statuses.
 
 pub mod chat;
 pub mod identity;
+mod state;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use jsonwebtoken::jwk::JwkSet;
 use rand::SeedableRng;
-use rand::distr::{Alphanumeric, SampleString};
 use rand::rngs::StdRng;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
+pub use state::{Authentication, Chat, Provider, TokenKind};
+use state::{State, refused};
 
 use super::faults::Faults;
 use super::http::{Request, Response};
+use super::line::Line;
+use super::lock::lock;
 use super::path::Path;
-use super::server::{Line, Server};
-use super::traffic::{Traffic, lock};
+use super::server::Server;
+use super::traffic::Traffic;
 
-/// What a stand-in starts with.
+/// The configuration of a stand-in.
 #[derive(Clone, Debug, Default)]
 pub struct PuzzelConfig {
-    /// Customer id to identity providers, the first being the default.
+    /// The identity providers of each customer id. The first one is the default.
     pub customers: BTreeMap<String, Vec<Provider>>,
-    /// Whether the two services have an address each.
+    /// Whether each of the two services has its own address.
     pub two_hosts: bool,
-    /// The port on loopback (the next one is the second's); 0 is free ones.
+    /// The port on loopback (the second service uses the next one); 0 for free ports.
     pub port: u16,
 }
 
-/// An identity provider under Organisation Settings, Visitor Idp.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Provider {
-    /// The `providerId`.
-    pub id: i64,
-    /// The `iss` that its tokens must have.
-    pub issuer: String,
-    /// Where its keys are.
-    pub jwks_url: String,
-    /// The `aud` that its tokens must have, if it matters.
-    #[serde(default)]
-    pub audience: Option<String>,
-}
-
-/// Which of the two tokens came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenKind {
-    /// `accessToken`.
-    Access,
-    /// `idToken`.
-    Id,
-}
-
-/// A token that was accepted.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Authentication {
-    /// What was answered.
-    pub user_info_id: String,
-    /// The customer.
-    pub customer_id: String,
-    /// The provider that vouched.
-    pub provider_id: i64,
-    /// Which token.
-    pub kind: TokenKind,
-    /// The token's `sub`.
-    pub subject: String,
-    #[serde(skip)]
-    challenge: String,
-    #[serde(skip)]
-    used: BTreeSet<Use>,
-}
-
-/// What a `userInfoId` is good for, once each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Use {
-    StartChat,
-    SetIdentity,
-}
-
-/// A conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Chat {
-    /// The queue it was routed to.
-    pub queue_key: String,
-    /// The `sub` of the user it is known to be with.
-    pub subject: Option<String>,
-    /// The visitor whose session started or identified it.
-    pub visitor_id: Option<String>,
-}
-
-/// A running stand-in. It ends with its last handle.
+/// A running stand-in. It stops when its last handle is dropped.
 #[derive(Clone)]
 pub struct Puzzel {
     servers: Arc<(Server, Option<Server>)>,
     line: Arc<Line>,
     state: Arc<Mutex<State>>,
-}
-
-struct State {
-    customers: BTreeMap<String, Vec<Provider>>,
-    /// By URL; read again when a `kid` is not among them.
-    keys: HashMap<String, JwkSet>,
-    authentications: Vec<Authentication>,
-    chats: BTreeMap<String, Chat>,
-    /// Access token to visitor id.
-    visitors: HashMap<String, String>,
-    random: StdRng,
-    strays: Vec<String>,
-}
-
-impl State {
-    fn name(&mut self, prefix: &str) -> String {
-        prefix.to_owned() + &Alphanumeric.sample_string(&mut self.random, 22)
-    }
 }
 
 impl Puzzel {
@@ -170,12 +92,12 @@ impl Puzzel {
         self.servers.1.as_ref().unwrap_or(&self.servers.0).origin()
     }
 
-    /// What goes wrong, at both services.
+    /// The faults of both services.
     pub fn faults(&self) -> &Faults {
         &self.line.faults
     }
 
-    /// What came over the wire, to both services.
+    /// The traffic of both services.
     pub fn traffic(&self) -> &Traffic {
         &self.line.traffic
     }
@@ -190,7 +112,7 @@ impl Puzzel {
         lock(&self.state).authentications.clone()
     }
 
-    /// Whose identity this `userInfoId` is.
+    /// The subject of this `userInfoId`.
     pub fn subject_of(&self, user_info_id: &str) -> Option<String> {
         let state = lock(&self.state);
         let known = state.authentications.iter().rev();
@@ -203,7 +125,7 @@ impl Puzzel {
         lock(&self.state).chats.get(conversation_id).cloned()
     }
 
-    /// The request lines whose path is none of Puzzel's calls.
+    /// The request lines whose path does not belong to any of Puzzel's calls.
     pub fn strays(&self) -> Vec<String> {
         lock(&self.state).strays.clone()
     }
@@ -263,8 +185,4 @@ fn control(state: &mut State, what: &str, request: &Request) -> Result<Response,
         )),
         _ => Err(refused(404, "there is nothing here")),
     }
-}
-
-fn refused(status: u16, why: &str) -> Response {
-    Response::json(status, &json!({ "error": why }))
 }

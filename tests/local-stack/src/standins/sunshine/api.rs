@@ -4,57 +4,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::{State, calls};
+use super::call::Call;
+use super::calls;
+use super::error::error;
+use super::state::State;
 use crate::standins::http::{Request, Response};
 use crate::standins::path::Path;
 
 /// What a request body may have.
 const BODY: usize = 100_000;
-
-/// An error as the contract has it.
-pub(super) fn error(status: u16, code: &str, title: &str) -> Response {
-    Response::json(
-        status,
-        &json!({ "errors": [{ "code": code, "title": title }] }),
-    )
-}
-
-/// A call that cleaning up needs, with the ids of its path.
-pub(super) enum Call<'a> {
-    CreateUser,
-    ListUsers,
-    GetUser(&'a str),
-    UpdateUser(&'a str),
-    DeleteUser(&'a str),
-    DeletePersonalInformation(&'a str),
-    SyncUser(&'a str),
-    ListClients(&'a str),
-    ListConversations,
-    ListMessages(&'a str),
-    /// `POST /v1.1/apps/{appId}/appusers/merge`.
-    MergeUsers,
-}
-
-impl<'a> Call<'a> {
-    fn parse(version: &str, method: &str, path: &[&'a str]) -> Option<Self> {
-        if version == "v1.1" {
-            return ((method, path) == ("POST", &["appusers", "merge"])).then_some(Self::MergeUsers);
-        }
-        Some(match (method, path) {
-            ("POST", ["users"]) => Self::CreateUser,
-            ("GET", ["users"]) => Self::ListUsers,
-            ("GET", ["users", id]) => Self::GetUser(id),
-            ("PATCH", ["users", id]) => Self::UpdateUser(id),
-            ("DELETE", ["users", id]) => Self::DeleteUser(id),
-            ("DELETE", ["users", id, "personalinformation"]) => Self::DeletePersonalInformation(id),
-            ("POST", ["users", zendesk_id, "sync"]) => Self::SyncUser(zendesk_id),
-            ("GET", ["users", id, "clients"]) => Self::ListClients(id),
-            ("GET", ["conversations"]) => Self::ListConversations,
-            ("GET", ["conversations", id, "messages"]) => Self::ListMessages(id),
-            _ => return None,
-        })
-    }
-}
 
 /// Answers a call of the API, and notes the path of every other request.
 pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> Response {
@@ -70,8 +28,7 @@ pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> R
         }
         _ => None,
     };
-    let call =
-        inside.and_then(|(version, inside)| Call::parse(version, &request.method, inside));
+    let call = inside.and_then(|(version, inside)| Call::parse(version, &request.method, inside));
     if path.crooked || call.is_none() {
         state.strays.push(request.line.clone());
     }

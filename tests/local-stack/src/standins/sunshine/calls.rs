@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::State;
-use super::api::{Call, error};
+use super::call::Call;
+use super::error::error;
 use super::model::{Client, User};
 use super::pages::{First, Page, size};
+use super::state::State;
 use super::store::{Store, now};
 use super::sync::sync;
 use crate::standins::http::{Request, Response};

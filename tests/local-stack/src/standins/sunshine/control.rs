@@ -1,11 +1,11 @@
-//! The handle's methods, and the same over HTTP while the stand-in runs:
+//! The stand-in's control over HTTP while it runs; the handle's methods do the same:
 //!
 //! | call under `/_control/` | does |
 //! | --- | --- |
 //! | `GET users` | every user |
-//! | `POST users` with a [`User`] | adds it, or replaces the one with its id |
+//! | `POST users` with a [`User`](super::User) | adds it, or replaces the one with its id |
 //! | `DELETE users/{id}` | removes it, as if an agent had |
-//! | `POST users/{id}/clients` with a [`Client`] | adds a client |
+//! | `POST users/{id}/clients` with a [`Client`](super::Client) | adds a client |
 //! | `POST users/{id}/conversations` `{"messages": n}` | adds a conversation of `n` made-up messages |
 //! | `POST conversations/{id}/messages` `{"text": "…"}` | posts as the business |
 //! | `PUT core-users/{zendeskId}` with a [`CoreUser`] | sets what `sync` copies |
@@ -21,122 +21,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::model::{Client, Conversation, CoreUser, Message, User};
-use super::{Behaviour, State, Sunshine};
+use super::model::{CoreUser, Message};
+use super::state::{Behaviour, State};
 use crate::standins::http::{Request, Response};
-use crate::standins::traffic::Exchange;
-
-impl Sunshine {
-    /// Keeps a user, new or (with an id) in place of the one with that id.
-    pub fn add_user(&self, user: User) -> User {
-        self.state().store.put(user)
-    }
-
-    /// The user with this id.
-    pub fn user(&self, id: &str) -> Option<User> {
-        self.state().store.user(id)
-    }
-
-    /// The user with this external id and no brand.
-    pub fn user_by_external_id(&self, external_id: &str) -> Option<User> {
-        self.state().store.by_external_id(None, external_id)
-    }
-
-    /// Every user.
-    pub fn users(&self) -> Vec<User> {
-        self.state().store.users().cloned().collect()
-    }
-
-    /// Removes a user with its history, as if an agent had.
-    pub fn remove_user(&self, id: &str) {
-        self.state().store.delete(id);
-    }
-
-    /// Adds a client to a user.
-    pub fn add_client(&self, user_id: &str, client: Client) -> Client {
-        self.state().store.add_client(user_id, client)
-    }
-
-    /// A user's clients.
-    pub fn clients(&self, user_id: &str) -> Vec<Client> {
-        self.state()
-            .store
-            .clients
-            .get(user_id)
-            .cloned()
-            .unwrap_or_default()
-    }
-
-    /// Adds a conversation with this many messages, which cost nothing until they are read.
-    pub fn add_conversation(&self, user_id: &str, messages: usize) -> Conversation {
-        self.state().store.add_conversation(user_id, messages)
-    }
-
-    /// A user's conversations, oldest first.
-    pub fn conversations(&self, user_id: &str) -> Vec<Conversation> {
-        self.state()
-            .store
-            .conversations_of(user_id)
-            .into_iter()
-            .cloned()
-            .collect()
-    }
-
-    /// Posts a message of the business; none where there is no such conversation.
-    pub fn post_message(&self, conversation_id: &str, text: &str) -> Option<Message> {
-        self.state()
-            .store
-            .post(conversation_id, Message::business(text))
-    }
-
-    /// Sets what `sync` copies for a `zendeskId`.
-    pub fn set_core_user(&self, zendesk_id: &str, core_user: CoreUser) {
-        self.state()
-            .store
-            .core_users
-            .insert(zendesk_id.into(), core_user);
-    }
-
-    /// Sets how the service behaves.
-    pub fn set_behaviour(&self, behaviour: Behaviour) {
-        self.state().behaviour = behaviour;
-    }
-
-    /// Replaces the keys that sign the end users' JWTs.
-    pub fn set_signing_keys(&self, keys: BTreeMap<String, String>) {
-        self.state().signing_keys = keys;
-    }
-
-    /// Replaces the keys of the v2 API.
-    pub fn set_integration_keys(&self, keys: BTreeMap<String, String>) {
-        self.state().integration_keys = keys;
-    }
-
-    /// Completes the deferred deletions; gives the ids of the users who are gone.
-    pub fn complete_deletions(&self) -> Vec<String> {
-        self.state().store.complete_deletions()
-    }
-
-    /// Whether a request has deleted the app.
-    pub fn app_deleted(&self) -> bool {
-        self.state().app_deleted
-    }
-
-    /// The request lines whose path is none of the calls that cleaning up needs.
-    pub fn strays(&self) -> Vec<String> {
-        self.state().strays.clone()
-    }
-
-    /// The calls of the API that change something, refused and broken ones included.
-    pub fn changing_calls(&self) -> Vec<Exchange> {
-        let changes = |one: &Exchange| {
-            let version = one.path.strip_prefix(&self.base_path).unwrap_or(&one.path);
-            let is_api = version.starts_with("/v2/") || version.starts_with("/v1.1/");
-            one.method != "GET" && is_api
-        };
-        self.traffic().all().into_iter().filter(changes).collect()
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,8 +12,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::State;
 use super::model::{Identity, Message, User};
+use super::state::State;
 use super::store::{Store, now};
 use super::user_token::{self, Claims};
 use crate::standins::http::{Request, Response};

@@ -1,11 +1,15 @@
 //! Sunshine Conversations for one app: the messaging login of the SDK, and the v2 API.
 
 mod api;
+mod call;
 mod calls;
 mod control;
+mod error;
+mod handle;
 mod login;
 mod model;
 mod pages;
+mod state;
 mod store;
 mod sync;
 pub mod user_token;
@@ -13,16 +17,18 @@ pub mod user_token;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
 
 pub use model::{Client, Conversation, CoreUser, Identity, Message, User};
-use serde::{Deserialize, Serialize};
+use state::State;
+pub use state::{Behaviour, Rate};
 use store::Store;
 
 use super::faults::Faults;
 use super::http::{Request, Response};
-use super::server::{Line, Server};
-use super::traffic::{Traffic, lock};
+use super::line::Line;
+use super::lock::lock;
+use super::server::Server;
+use super::traffic::Traffic;
 
 /// What a stand-in starts with.
 #[derive(Clone)]
@@ -59,67 +65,6 @@ pub struct Sunshine {
     line: Arc<Line>,
     state: Arc<Mutex<State>>,
     base_path: String,
-}
-
-/// How the real service may behave one way or the other.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Behaviour {
-    /// A deleted user can be read, and keeps its email, until the deletions are completed.
-    pub defer_deletions: bool,
-    /// `personalinformation` leaves the identities as they are.
-    pub keep_identities: bool,
-    /// The status that refuses every merge by ids, as if the key's scope did not allow it.
-    pub refuse_merges: Option<u16>,
-    /// A merge by ids drops the discarded user's identities, in place of moving them.
-    pub drop_merged_identities: bool,
-    /// More requests than this are answered with 429.
-    pub rate: Option<Rate>,
-}
-
-/// A limit on the v2 API.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Rate {
-    /// How many requests any one second may have.
-    pub per_second: usize,
-    /// The `Retry-After` that a refusal carries.
-    #[serde(default)]
-    pub retry_after: Option<String>,
-}
-
-struct State {
-    app_id: String,
-    integration_keys: BTreeMap<String, String>,
-    signing_keys: BTreeMap<String, String>,
-    behaviour: Behaviour,
-    /// When the requests of the last second came.
-    recent: VecDeque<Instant>,
-    store: Store,
-    app_deleted: bool,
-    strays: Vec<String>,
-}
-
-impl State {
-    /// Counts a request; where it is one too many, the error is the `Retry-After` to refuse it with.
-    fn within_the_rate(&mut self) -> Result<(), Option<String>> {
-        let Some(rate) = &self.behaviour.rate else {
-            return Ok(());
-        };
-        let now = Instant::now();
-        while self
-            .recent
-            .front()
-            .is_some_and(|first| now - *first >= Duration::from_secs(1))
-        {
-            self.recent.pop_front();
-        }
-        if self.recent.len() >= rate.per_second {
-            return Err(rate.retry_after.clone());
-        }
-        self.recent.push_back(now);
-        Ok(())
-    }
 }
 
 impl Sunshine {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::{Map, Value, json};
 
-use super::api::error;
+use super::error::error;
 use crate::standins::http::{Request, Response};
 
 /// The page that comes without a cursor.

@@ -1,0 +1,213 @@
+//! The commands and their flags.
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are the help text in a terminal"
+)]
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand};
+
+/// Look at chat-identity, clear what needs a person, and answer data subjects
+#[derive(Parser)]
+#[command(name = "operate", max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub target: Target,
+    /// Print the answer as JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where the functions are.
+#[derive(Args)]
+pub struct Target {
+    /// The stack's name
+    #[arg(
+        long,
+        global = true,
+        env = "OPERATE_STACK",
+        default_value = "chat-identity"
+    )]
+    pub stack: String,
+    /// Talk to `cargo local` instead of AWS; without an address it is found in .local
+    #[arg(long, global = true, value_name = "URL", num_args = 0..=1, default_missing_value = "", require_equals = true)]
+    pub local: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Say whether each function could do its work now, and what is wrong if not
+    Check,
+    /// Count the conflicts by state and reason
+    Count,
+    /// List the conflicts in a state
+    List(List),
+    /// Show everything about the conflicts of a person
+    Show(Show),
+    /// Clear one changed external_id, as you know that it changed
+    Resolve(Resolve),
+    /// Let a conflict go on, exactly as it was shown
+    Approve(Approve),
+    /// Look again at a conflict, or at all in a state, with what REMEDY allows
+    Recheck(Recheck),
+    /// End a conflict without doing anything
+    Close(Close),
+    /// Take a release back
+    Undo(Undo),
+    /// Work on everything that is due now, as the schedule does
+    Drain,
+    /// Hand over a migration: a CSV file with the old and the new external_id on each line
+    Import(Import),
+    /// Say how far a migration has come
+    Progress(Progress),
+    /// Say what is stored of a person, and delete it if asked to
+    Erase(Erase),
+}
+
+#[derive(Args)]
+pub struct List {
+    /// pending, in_progress, confirming, resolved, planned, not_a_conflict, needs_review or failed
+    #[arg(default_value = "needs_review")]
+    pub state: String,
+    /// Only those with this reason
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// The most conflicts to list
+    #[arg(long, default_value_t = 50)]
+    pub limit: usize,
+    /// List all of them
+    #[arg(long, conflicts_with = "limit")]
+    pub all: bool,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("whom").required(true).args(["whom_or_what", "external_id"]))]
+pub struct Show {
+    /// An email, or the id of a conflict
+    #[arg(value_name = "EMAIL")]
+    pub whom_or_what: Option<String>,
+    /// The external_id that claims the email, or holds it
+    #[arg(long)]
+    pub external_id: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Resolve {
+    /// The external_id before
+    pub previous: String,
+    /// The external_id now
+    pub current: String,
+    /// release-email, merge or delete; the mildest that resolves if not given
+    #[arg(long)]
+    pub remedy: Option<String>,
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Your name, for the record
+    #[arg(long, env = "OPERATE_BY", required_unless_present = "dry_run")]
+    pub by: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Approve {
+    /// The conflict's id, as listed
+    pub conflict: String,
+    /// Its version, as listed
+    pub version: u64,
+    /// release-email, merge or delete
+    #[arg(long)]
+    pub remedy: String,
+    /// Your name, for the record
+    #[arg(long, env = "OPERATE_BY")]
+    pub by: String,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["conflict", "state"]))]
+pub struct Recheck {
+    /// The conflict's id
+    pub conflict: Option<String>,
+    /// All in this state
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Of those, the ones with this reason
+    #[arg(long, requires = "state")]
+    pub reason: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Close {
+    /// The conflict's id, as listed
+    pub conflict: String,
+    /// Its version, as listed
+    pub version: u64,
+    /// Why nothing is to be done
+    #[arg(long)]
+    pub note: String,
+    /// Your name, for the record
+    #[arg(long, env = "OPERATE_BY")]
+    pub by: String,
+}
+
+#[derive(Args)]
+pub struct Undo {
+    /// The conflict's id, as listed
+    pub conflict: String,
+    /// Its version, as listed
+    pub version: u64,
+    /// Your name, for the record
+    #[arg(long, env = "OPERATE_BY")]
+    pub by: String,
+}
+
+#[derive(Args)]
+pub struct Import {
+    /// The file; it may have a header, quoted fields and any line ends
+    pub file: PathBuf,
+    /// Your name, for the record
+    #[arg(long, env = "OPERATE_BY")]
+    pub by: String,
+    /// The migration's name; the file's name if not given
+    #[arg(long)]
+    pub batch: Option<String>,
+    /// Nothing is worked on before this: a time such as 2026-12-01T22:00:00Z, or seconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub not_before: Option<String>,
+    /// Where lines that were refused are written; FILE.refused.csv if not given
+    #[arg(long, value_name = "FILE")]
+    pub refused: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Progress {
+    /// The migration's name
+    pub batch: String,
+    /// Only pairs in this state
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Look again every few seconds until nothing is left to be worked on
+    #[arg(long, conflicts_with = "state")]
+    pub watch: bool,
+    /// Write the pairs that are not resolved into a CSV file, with their reasons
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("person").required(true).args(["email", "external_id"]))]
+pub struct Erase {
+    /// The person's email
+    pub email: Option<String>,
+    /// The person's external_id
+    #[arg(long)]
+    pub external_id: Option<String>,
+    /// Delete it; without this nothing is changed
+    #[arg(long, requires = "by")]
+    pub delete: bool,
+    /// Your name, for the log
+    #[arg(long, env = "OPERATE_BY")]
+    pub by: Option<String>,
+}

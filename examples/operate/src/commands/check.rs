@@ -1,0 +1,70 @@
+//! `operate check`.
+
+use serde_json::{Map, Value, json};
+
+use super::{CommandError, Outcome, Session, items};
+use crate::backend::InvokeError;
+use crate::output::{self, field};
+
+/// All functions, in the order in which a user meets them.
+const FUNCTIONS: [&str; 6] = [
+    "sign-token",
+    "report-conflict",
+    "clean-conflicts",
+    "receive-webhook",
+    "exchange-identity",
+    "erase-person",
+];
+
+/// Has every function that is deployed check itself.
+pub async fn check(session: &Session) -> Result<Outcome, CommandError> {
+    let mut answers = Map::new();
+    for function in FUNCTIONS {
+        if session.functions.has(function) {
+            let answer = session
+                .functions
+                .invoke(function, &json!({"action": "check"}))
+                .await;
+            answers.insert(
+                function.to_owned(),
+                answer.unwrap_or_else(|error| failed(&error)),
+            );
+        }
+    }
+    if answers.is_empty() {
+        return Err(CommandError::Flag(
+            "no function of this stack is in this account and region; see --stack".to_owned(),
+        ));
+    }
+    let is_fine = answers
+        .values()
+        .all(|answer| answer.get("ok") == Some(&Value::Bool(true)));
+    session.show(&Value::Object(answers), shown);
+    Ok(if is_fine {
+        Outcome::Fine
+    } else {
+        Outcome::NotFine
+    })
+}
+
+/// A function that does not even start says so in the same form.
+fn failed(error: &InvokeError) -> Value {
+    let detail = error.to_string();
+    json!({"ok": false, "checks": [{"name": "configuration", "ok": false, "detail": detail}]})
+}
+
+fn shown(answers: &Value) {
+    let mut table = output::table(["function", "check", "", "detail"]);
+    for (function, answer) in answers.as_object().into_iter().flatten() {
+        for check in items(answer, "checks") {
+            let mark = match check.get("ok").and_then(Value::as_bool) {
+                Some(true) => "ok",
+                Some(false) => "WRONG",
+                None => "?",
+            };
+            let (name, detail) = (field(check, "name"), field(check, "detail"));
+            table.add_row([function.clone(), name, mark.to_owned(), detail]);
+        }
+    }
+    output::line(table);
+}

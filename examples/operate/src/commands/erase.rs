@@ -1,0 +1,62 @@
+//! `operate erase`: what is stored of a person, and its deletion.
+
+use serde_json::{Value, json};
+
+use super::conflicts::set;
+use super::{CommandError, Outcome, Session, items, number};
+use crate::cli::Erase;
+use crate::output::{self, field, text};
+
+pub async fn erase(session: &Session, erase: &Erase) -> Result<Outcome, CommandError> {
+    let mut event = json!({"dryRun": !erase.delete});
+    set(&mut event, "email", erase.email.clone().into());
+    set(&mut event, "externalId", erase.external_id.clone().into());
+    set(&mut event, "by", erase.by.clone().into());
+    let answer = session.functions.invoke("erase-person", &event).await?;
+    session.show(&answer, shown);
+    Ok(Outcome::Fine)
+}
+
+fn shown(answer: &Value) {
+    let mut table = output::table(["stored in the table", "kind", "an erasure"]);
+    for found in items(answer, "table") {
+        let item = found.get("item").unwrap_or(&Value::Null);
+        let erasure = match found.get("erasure").and_then(Value::as_str) {
+            Some("edit") => "takes the person out of it",
+            _ => "deletes it",
+        };
+        table.add_row([field(item, "pk"), field(item, "sk"), erasure.to_owned()]);
+    }
+    output::line(table);
+    let mut table = output::table(["stored in the archive", "objects", "bytes"]);
+    for copy in items(answer, "archive") {
+        let bytes: u64 = items(copy, "objects")
+            .map(|object| number(object, "bytes"))
+            .sum();
+        let objects = items(copy, "objects").count();
+        table.add_row([
+            field(copy, "folder"),
+            objects.to_string(),
+            bytes.to_string(),
+        ]);
+    }
+    output::line(table);
+    match answer.get("erased") {
+        Some(erased) => output::line(format_args!(
+            "Erased: {} items deleted, {} items of others edited, {} versions of objects deleted.",
+            number(erased, "items"),
+            number(erased, "edited"),
+            number(erased, "versions"),
+        )),
+        None => output::line(
+            "Nothing was changed. --json shows everything that is stored; --delete --by NAME erases it.",
+        ),
+    }
+    let mut table = output::table(["what remains", "until", "why"]);
+    for it in items(answer, "remains") {
+        let until = it.get("until").and_then(Value::as_u64).map(output::instant);
+        let until = until.unwrap_or_else(|| text(&Value::Null));
+        table.add_row([field(it, "where"), until, field(it, "why")]);
+    }
+    output::line(table);
+}

@@ -1,0 +1,190 @@
+//! The pairs of a migration, from a CSV file.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use csv::{ReaderBuilder, StringRecord, Trim};
+
+/// The most characters of an external id before, and now.
+const LONGEST: [usize; 2] = [1024, 255];
+
+/// Names of columns that a first line may have.
+const HEADERS: [&str; 14] = [
+    "previous",
+    "current",
+    "old",
+    "new",
+    "from",
+    "to",
+    "before",
+    "after",
+    "previous_external_id",
+    "current_external_id",
+    "previousexternalid",
+    "currentexternalid",
+    "old_external_id",
+    "new_external_id",
+];
+
+/// A pair, and the line that it stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    pub line: u64,
+    pub previous: String,
+    pub current: String,
+}
+
+/// A line that is not a pair, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    pub line: u64,
+    pub fields: Vec<String>,
+    pub reason: String,
+}
+
+/// Reads pairs. A first line that names columns is skipped; a pair that comes twice is read once.
+pub fn read(file: impl Read) -> Result<(Vec<Pair>, Vec<Refused>), csv::Error> {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(Trim::All)
+        .from_reader(file);
+    let (mut pairs, mut refused) = (Vec::new(), Vec::new());
+    let mut current_of: BTreeMap<String, String> = BTreeMap::new();
+    for (number, record) in reader.records().enumerate() {
+        let record = record?;
+        let line = record.position().map_or(0, csv::Position::line);
+        if number == 0 && is_header(&record) {
+            continue;
+        }
+        match pair(&record, line) {
+            Ok(pair) => match current_of.get(&pair.previous) {
+                Some(current) if *current == pair.current => {}
+                Some(_) => refused.push(refusal(
+                    &record,
+                    line,
+                    "an earlier line has the same previous external_id and another current one",
+                )),
+                None => {
+                    current_of.insert(pair.previous.clone(), pair.current.clone());
+                    pairs.push(pair);
+                }
+            },
+            Err(reason) => refused.push(refusal(&record, line, reason)),
+        }
+    }
+    Ok((pairs, refused))
+}
+
+fn is_header(record: &StringRecord) -> bool {
+    record.iter().any(|field| {
+        let name = without_mark(field)
+            .to_ascii_lowercase()
+            .replace([' ', '-'], "_");
+        HEADERS.contains(&name.as_str())
+    })
+}
+
+fn pair(record: &StringRecord, line: u64) -> Result<Pair, &'static str> {
+    let mut fields = record.iter();
+    let (Some(previous), Some(current), None) = (fields.next(), fields.next(), fields.next())
+    else {
+        return Err("a line has two fields: the external_id before, and the one now");
+    };
+    let previous = without_mark(previous);
+    for (field, longest) in [previous, current].into_iter().zip(LONGEST) {
+        if field.is_empty() {
+            return Err("an external_id is empty");
+        }
+        if field.chars().any(char::is_control) {
+            return Err("an external_id has a control character");
+        }
+        if matches!(field, "." | "..") {
+            return Err("an external_id is a dot segment");
+        }
+        if field.chars().count() > longest {
+            return Err("an external_id is too long");
+        }
+    }
+    if previous == current {
+        return Err("both external_ids are the same");
+    }
+    Ok(Pair {
+        line,
+        previous: previous.to_owned(),
+        current: current.to_owned(),
+    })
+}
+
+/// Excel begins a file in UTF-8 with a byte order mark.
+fn without_mark(field: &str) -> &str {
+    field.trim_start_matches('\u{feff}')
+}
+
+fn refusal(record: &StringRecord, line: u64, reason: &str) -> Refused {
+    Refused {
+        line,
+        fields: record.iter().map(ToOwned::to_owned).collect(),
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(file: &str) -> Vec<(String, String)> {
+        let (pairs, refused) = read(file.as_bytes()).unwrap();
+        assert_eq!(refused, []);
+        pairs
+            .into_iter()
+            .map(|pair| (pair.previous, pair.current))
+            .collect()
+    }
+
+    #[test]
+    fn files_of_any_program_are_read_alike() {
+        let expected = [("1", "a"), ("2", "b"), ("3", "c,d")];
+        let expected =
+            expected.map(|(previous, current)| (previous.to_owned(), current.to_owned()));
+        for file in [
+            "1,a\n2,b\n3,\"c,d\"\n",
+            "1,a\r\n2,b\r\n3,\"c,d\"\r\n",
+            "1,a\n2,b\n3,\"c,d\"",
+            "previous,current\n1,a\n2,b\n3,\"c,d\"\n",
+            "\u{feff}Previous External ID,Current External ID\r\n1,a\r\n2,b\r\n3,\"c,d\"\r\n",
+            "\u{feff}1,a\n\n 2 , b \n\"3\",\"c,d\"\n1,a\n",
+        ] {
+            assert_eq!(ids(file), expected, "{file:?}");
+        }
+    }
+
+    #[test]
+    fn a_first_line_of_ids_is_no_header() {
+        assert_eq!(ids("user-1,user-2\n").len(), 1);
+    }
+
+    #[test]
+    fn a_line_that_is_not_a_pair_is_refused_with_its_number_and_a_reason() {
+        let file = "1,a\n1,b\n2,\n,c\n3\n4,d,e\n5,5\n.,f\n6,g\n";
+        let (pairs, refused) = read(file.as_bytes()).unwrap();
+        let lines: Vec<_> = pairs.iter().map(|pair| pair.line).collect();
+        assert_eq!(lines, [1, 9]);
+        let lines: Vec<_> = refused.iter().map(|line| line.line).collect();
+        assert_eq!(lines, [2, 3, 4, 5, 6, 7, 8]);
+        assert!(
+            refused[0].reason.contains("earlier line"),
+            "{:?}",
+            refused[0]
+        );
+        assert!(refused[5].reason.contains("same"), "{:?}", refused[5]);
+    }
+
+    #[test]
+    fn an_external_id_has_no_more_characters_than_it_may() {
+        let (long, longer) = ("a".repeat(1024), "a".repeat(1025));
+        let file = format!("{long},b\n{longer},c\nd,{}\n", "e".repeat(256));
+        let (pairs, refused) = read(file.as_bytes()).unwrap();
+        assert_eq!((pairs.len(), refused.len()), (1, 2));
+    }
+}

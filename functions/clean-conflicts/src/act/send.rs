@@ -1,0 +1,107 @@
+//! Sends changing calls. What is about to be sent, to whom, and where it was archived is in the
+//! record before.
+
+use shared::conflicts::{Conflict, Reason, Sent};
+use shared::lambda::clock::now_millis;
+use shared::sunshine::{Error, LookupExternalId, User, UserId, UserPatch};
+
+use crate::context::Context;
+use crate::decide::Outcome;
+use crate::interrupted::Interrupted;
+use crate::plan::{Call, Plan};
+
+/// Makes the user that is to survive a merge, with the caller's external id and nothing else.
+pub async fn make_survivor(ctx: &Context<'_>, external_id: &str) -> Result<UserId, Interrupted> {
+    let lookup = LookupExternalId::try_from(external_id.to_owned());
+    let lookup = lookup.map_err(|_| Interrupted::Retry)?;
+    let made = ctx.sunshine.create_user(&lookup, ctx.deadlines.calls);
+    Ok(made.await?.id)
+}
+
+/// Records the remedy and sends it. Answers how the conflict ends, if the call shows that already.
+pub async fn send(
+    ctx: &Context<'_>,
+    conflict: &mut Conflict,
+    plan: &Plan,
+    user: &User,
+    manifest: &str,
+) -> Result<Option<Outcome>, Interrupted> {
+    let before = conflict.clone();
+    let mut sent = Sent::new(
+        plan.call.remedy(),
+        plan.user.as_str(),
+        manifest,
+        now_millis(),
+    );
+    sent.external_id.clone_from(&user.external_id);
+    sent.own_user_id = plan.own_user_id.as_ref().map(ToString::to_string);
+    sent.instead_because = plan.instead_because;
+    conflict.record_sent(sent);
+    if let Err(error) = ctx.table.write(conflict).await {
+        // Whether or not the record was written, nothing was sent.
+        tracing::warn!(%error, "could not record a remedy, so it was not sent");
+        *conflict = before;
+        return Err(Interrupted::Left);
+    }
+    match call(ctx, plan).await {
+        // After a 404 a delete is done, and a release has nothing left to do.
+        Ok(()) | Err(Error::NotFound) => {
+            conflict.note_answered();
+            Ok(None)
+        }
+        Err(error @ Error::Unknown(_)) => {
+            tracing::warn!(%error, "the outcome of a remedy is unknown");
+            Ok(None)
+        }
+        Err(error) => {
+            // It was certainly not executed.
+            conflict.undo_send(&before);
+            let is_refused = matches!(error, Error::Forbidden | Error::Unauthorized);
+            if is_refused && matches!(plan.call, Call::Merge { .. }) {
+                return Ok(Some(Outcome::NeedsReview(Reason::MergeForbidden)));
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// The call of a plan. It goes to the user's own id, or for a sync to the Support user's id that was
+/// just read from that user; never to an external id.
+async fn call(ctx: &Context<'_>, plan: &Plan) -> Result<(), Error> {
+    let (sunshine, deadline) = (&ctx.sunshine, ctx.deadlines.calls);
+    match &plan.call {
+        Call::Release => {
+            sunshine
+                .delete_personal_information(&plan.user, deadline)
+                .await
+        }
+        Call::Sync(id) => sunshine.sync_user(id, deadline).await,
+        Call::Merge {
+            survivor: Some(survivor),
+            ..
+        } => sunshine.merge_users(survivor, &plan.user, deadline).await,
+        Call::Merge { survivor: None, .. } => Err(Error::NotFound),
+        Call::Delete => sunshine.delete_user(&plan.user, deadline).await,
+    }
+}
+
+/// Writes fields back into the user that a remedy was sent to.
+pub async fn restore(
+    ctx: &Context<'_>,
+    conflict: &mut Conflict,
+    patch: &UserPatch,
+) -> Result<(), Interrupted> {
+    let target = conflict.sent().and_then(|sent| sent.to.parse().ok());
+    let target: UserId = target.ok_or(Interrupted::Retry)?;
+    match ctx
+        .sunshine
+        .update_user(&target, patch, ctx.deadlines.calls)
+        .await
+    {
+        Ok(()) | Err(Error::NotFound) => {
+            conflict.note_restored();
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

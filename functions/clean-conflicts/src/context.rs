@@ -1,0 +1,182 @@
+//! The context of a run: the clients, what is allowed, and how much time and how many actions are
+//! left. Everything in it belongs to this run alone.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use shared::conflicts::{Scope, Table};
+use shared::lambda::deadline::Deadline;
+use shared::sunshine::{Error, Halt, SunshineClient};
+use tokio::sync::Mutex;
+
+use crate::archive::Archive;
+use crate::evidence::Policy;
+use crate::interrupted::Interrupted;
+use crate::stop::StopReason;
+
+/// The times of an invocation, in this order.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    /// After this no work on a conflict begins.
+    pub begin: Deadline,
+    /// Calls must be answered by this, so that their result can be recorded.
+    pub calls: Deadline,
+    /// The run must be over by this: what is left is for the response.
+    pub answer: Deadline,
+    /// The end of the invocation and of all its leases, in milliseconds since 1970.
+    pub end: u64,
+}
+
+/// What a run works with.
+pub struct Context<'a> {
+    /// The API, with the run's pacer and breaker.
+    pub sunshine: SunshineClient,
+    /// The table.
+    pub table: &'a Table,
+    /// The app and brand.
+    pub scope: &'a Scope,
+    /// The archive, if one is configured.
+    pub archive: Option<&'a Archive>,
+    /// What is allowed.
+    pub policy: Policy,
+    /// The times.
+    pub deadlines: Deadlines,
+    /// The number of remedies that may still be taken.
+    pub actions: Actions,
+    /// Whether a merge of this run is not confirmed yet. Held while one is under way, because one
+    /// merge is confirmed before the next one begins.
+    pub merging: Mutex<bool>,
+    /// Why the run stopped, if it did.
+    pub stopped: Cell<Option<StopReason>>,
+}
+
+impl Context<'_> {
+    /// Whether no more work may begin.
+    pub fn must_stop(&self) -> bool {
+        if self.deadlines.begin.remaining() == Duration::ZERO {
+            self.stop(StopReason::OutOfTime);
+        }
+        self.stop_reason().is_some()
+    }
+
+    /// Why the run stops, if it does.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        if let Some(halt) = self.sunshine.breaker().stopped() {
+            self.stop(halt.into());
+        }
+        self.stopped.get()
+    }
+
+    /// Stops the run. The first reason stays.
+    pub fn stop(&self, reason: StopReason) {
+        if self.stopped.get().is_none() {
+            self.stopped.set(Some(reason));
+        }
+    }
+
+    /// Takes one of the remedies that the run may take, and stops the run if none is left.
+    pub fn take_action(&self) -> Option<Action<'_>> {
+        let action = self.actions.take();
+        if action.is_none() {
+            self.stop(StopReason::MaxActions);
+        }
+        action
+    }
+
+    /// Finds out what an interruption is about, with another call if need be. Answers
+    /// [`Interrupted::Retry`] or [`Interrupted::Forbidden`] if it is about this conflict alone; the
+    /// run stops otherwise.
+    pub async fn diagnose(&self, interrupted: Interrupted) -> Interrupted {
+        let diagnosed = match interrupted {
+            Interrupted::CallFailed | Interrupted::Forbidden | Interrupted::Retry
+                if self.deadlines.calls.remaining() == Duration::ZERO =>
+            {
+                Interrupted::RunOver(StopReason::OutOfTime)
+            }
+            Interrupted::CallFailed => self.probe(Interrupted::Retry).await,
+            Interrupted::Forbidden => self.probe(Interrupted::Forbidden).await,
+            other => other,
+        };
+        // The breaker may have halted the run by the very call that failed.
+        let diagnosed = match (diagnosed, self.stopped_by_breaker()) {
+            (Interrupted::Retry, Some(reason)) => Interrupted::RunOver(reason),
+            (diagnosed, _) => diagnosed,
+        };
+        if let Interrupted::RunOver(reason) | Interrupted::Unavailable(reason) = diagnosed {
+            self.stop(reason);
+        }
+        diagnosed
+    }
+
+    fn stopped_by_breaker(&self) -> Option<StopReason> {
+        self.sunshine.breaker().stopped().map(StopReason::from)
+    }
+
+    /// One harmless call: if it succeeds, the fault is the conflict's.
+    async fn probe(&self, if_answered: Interrupted) -> Interrupted {
+        match self.sunshine.probe(self.deadlines.calls).await {
+            Ok(()) => if_answered,
+            Err(Error::Forbidden) => {
+                self.sunshine.breaker().stop(Halt::Forbidden);
+                Interrupted::RunOver(StopReason::Forbidden)
+            }
+            Err(error) => match Interrupted::from(error) {
+                Interrupted::CallFailed => {
+                    Interrupted::Unavailable(StopReason::SunshineUnavailable)
+                }
+                interrupted => interrupted,
+            },
+        }
+    }
+}
+
+/// The number of remedies that may still be taken.
+pub struct Actions(Cell<u32>);
+
+impl Actions {
+    /// So many.
+    pub fn new(left: u32) -> Self {
+        Self(Cell::new(left))
+    }
+
+    fn take(&self) -> Option<Action<'_>> {
+        let left = self.0.get().checked_sub(1)?;
+        self.0.set(left);
+        Some(Action(Some(self)))
+    }
+}
+
+/// Leave to take one remedy. Unless it is spent, it is given back when it is dropped.
+pub struct Action<'a>(Option<&'a Actions>);
+
+impl Action<'_> {
+    /// The remedy was taken.
+    pub fn spend(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Action<'_> {
+    fn drop(&mut self) {
+        if let Some(Actions(left)) = self.0 {
+            left.set(left.get() + 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_that_was_not_spent_is_given_back() {
+        let actions = Actions::new(2);
+        let first = actions.take().unwrap();
+        let second = actions.take().unwrap();
+        assert!(actions.take().is_none());
+        first.spend();
+        drop(second);
+        assert!(actions.take().is_some());
+        assert_eq!(actions.0.get(), 1);
+    }
+}

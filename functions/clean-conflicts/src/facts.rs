@@ -1,0 +1,215 @@
+//! Reads all that a decision needs, and decides nothing.
+
+use serde_json::Value;
+use shared::conflicts::{Conflict, Proof, Remedy, Sent, Told};
+use shared::sunshine::{Error, LookupExternalId, User, UserId};
+
+use crate::archive::archived_user;
+use crate::context::Context;
+use crate::evidence::{Facts, LastSeen, is_restorable};
+use crate::interrupted::Interrupted;
+
+/// With more claimants than this the lineage between them is not read: whatever it says, so many
+/// are not one person.
+const MAX_COMPARED: usize = 4;
+
+/// Reads the facts about a conflict as they are now.
+pub async fn read(ctx: &Context<'_>, conflict: &Conflict, now: u64) -> Result<Facts, Interrupted> {
+    let mut facts = Facts {
+        holders: holders(ctx, conflict).await?,
+        ..Facts::default()
+    };
+    read_changes(ctx, conflict, &mut facts).await?;
+    let is_held = facts.is_held_by(&facts.people(conflict, now));
+    if let Some(user) = facts.holder().cloned().filter(|_| !is_held) {
+        read_evidence(ctx, conflict, &user, &mut facts, now).await?;
+    }
+    if let Some(sent) = conflict.sent() {
+        read_effect(ctx, conflict, sent, &mut facts, now).await?;
+    }
+    Ok(facts)
+}
+
+/// The users that hold the email; or the user that the conflict is over, if it still exists.
+async fn holders(ctx: &Context<'_>, conflict: &Conflict) -> Result<Vec<User>, Interrupted> {
+    if let Some(email) = conflict.email() {
+        let listed = ctx.sunshine.list_users_by_email(email, ctx.deadlines.calls);
+        return Ok(listed.await?);
+    }
+    let user = match conflict.user_id().and_then(|id| id.parse().ok()) {
+        Some(id) => user(ctx, &id).await?,
+        None => None,
+    };
+    Ok(user.into_iter().collect())
+}
+
+/// The lineage between claimants that trusted events state.
+async fn read_changes(
+    ctx: &Context<'_>,
+    conflict: &Conflict,
+    facts: &mut Facts,
+) -> Result<(), Interrupted> {
+    let ids = conflict.claims().external_ids();
+    if !ctx.policy.trusts_events || !(2..=MAX_COMPARED).contains(&ids.len()) {
+        return Ok(());
+    }
+    for previous in &ids {
+        for current in ids.iter().filter(|id| id != &previous) {
+            let told = ctx.table.told_of(ctx.scope, previous, current).await?;
+            if let Told::Became(lineage) = told {
+                facts.changes.push(lineage);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The evidence about the one user that holds the email.
+async fn read_evidence(
+    ctx: &Context<'_>,
+    conflict: &Conflict,
+    user: &User,
+    facts: &mut Facts,
+    now: u64,
+) -> Result<(), Interrupted> {
+    if let Some(external_id) = &user.external_id {
+        for claimant in conflict.claims().external_ids() {
+            let told = ctx.table.told_of(ctx.scope, external_id, claimant).await?;
+            facts.told.insert(claimant.to_owned(), told);
+        }
+    }
+    let callers: Vec<String> = facts
+        .callers(conflict, &ctx.policy, now)
+        .into_iter()
+        .map(ToOwned::to_owned)
+        .collect();
+    let names_release = ctx.policy.named == Some(Remedy::ReleaseEmail);
+    if callers.len() != 1 && !names_release {
+        // A dispute, or nobody's claim.
+        return Ok(());
+    }
+    read_own(ctx, &callers, facts).await?;
+    if let Some(id) = &user.zendesk_id {
+        let support_user = ctx.table.support_user(id.as_str()).await?;
+        if let Some(support_user) = support_user {
+            facts.is_settling = support_user.is_settling(now);
+            facts.support_external_id = support_user.external_id().map(ToOwned::to_owned);
+        }
+    }
+    let is_proven = callers.iter().any(|caller| {
+        let proof = facts.proof(conflict, &ctx.policy, caller, now);
+        matches!(proof, Proof::Given | Proof::Contradicted)
+    });
+    let is_due = now >= Facts::waits_until(conflict, &ctx.policy);
+    if !is_proven && is_due && !names_release {
+        facts.last_seen = last_seen(ctx, &user.id).await?;
+    }
+    Ok(())
+}
+
+/// The user under each caller's external id; or, since the path takes user ids too, the user with
+/// this id.
+async fn read_own(
+    ctx: &Context<'_>,
+    callers: &[String],
+    facts: &mut Facts,
+) -> Result<(), Interrupted> {
+    for caller in callers {
+        let Ok(lookup) = LookupExternalId::try_from(caller.clone()) else {
+            continue;
+        };
+        let read = ctx
+            .sunshine
+            .user_by_external_id(&lookup, ctx.deadlines.calls);
+        if let Some(own) = if_found(read.await)? {
+            facts.own.insert(caller.clone(), own);
+        }
+    }
+    Ok(())
+}
+
+/// The last sign of life of all the user's clients.
+async fn last_seen(ctx: &Context<'_>, id: &UserId) -> Result<LastSeen, Interrupted> {
+    let (mut seen, mut after) = (LastSeen::Never, None);
+    loop {
+        let page = ctx
+            .sunshine
+            .clients(id, after.as_ref(), ctx.deadlines.calls);
+        let page = page.await?;
+        for client in &page.items {
+            seen = seen.later(LastSeen::of_client(client.last_seen.as_deref()));
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(seen);
+        }
+    }
+}
+
+/// What a remedy that may have been sent has done.
+async fn read_effect(
+    ctx: &Context<'_>,
+    conflict: &Conflict,
+    sent: &Sent,
+    facts: &mut Facts,
+    now: u64,
+) -> Result<(), Interrupted> {
+    if let Ok(id) = sent.to.parse() {
+        let is_needed = sent.remedy != Remedy::Delete || conflict.email().is_none();
+        facts.target = if is_needed {
+            user(ctx, &id).await?
+        } else {
+            None
+        };
+    }
+    match sent.remedy {
+        Remedy::ReleaseEmail => {
+            if is_restorable(sent, now) && facts.target.is_some() {
+                facts.archived = archived(ctx, sent).await?;
+            }
+        }
+        Remedy::Merge => {
+            let people: Vec<String> = facts
+                .people(conflict, now)
+                .into_iter()
+                .map(ToOwned::to_owned)
+                .collect();
+            read_own(ctx, &people, facts).await?;
+            if let Some(id) = sent.own_user_id.as_deref().and_then(|id| id.parse().ok()) {
+                facts.own_before = user(ctx, &id).await?;
+            }
+        }
+        Remedy::Plan | Remedy::Delete => {}
+    }
+    Ok(())
+}
+
+/// The user as its archives hold it, the newest first.
+async fn archived(ctx: &Context<'_>, sent: &Sent) -> Result<Vec<Value>, Interrupted> {
+    let mut archived = Vec::new();
+    let Some(archive) = ctx.archive else {
+        return Ok(archived);
+    };
+    for manifest in &sent.archives {
+        archived.push(archived_user(archive, manifest).await?);
+    }
+    Ok(archived)
+}
+
+/// The user with this id. A user that was merged away is not found, or the one that it was merged
+/// into comes back.
+async fn user(ctx: &Context<'_>, id: &UserId) -> Result<Option<User>, Interrupted> {
+    match ctx.sunshine.user(id, ctx.deadlines.calls).await {
+        Err(Error::InvalidAnswer { .. }) => Ok(None),
+        read => if_found(read),
+    }
+}
+
+/// A 404 is an answer.
+fn if_found(read: Result<User, Error>) -> Result<Option<User>, Interrupted> {
+    match read {
+        Ok(user) => Ok(Some(user)),
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,146 @@
+//! The work on one conflict: takes its record, attempts it, and writes down where it got to.
+//!
+//! If the process is killed
+//! - before the record is taken, nothing has happened;
+//! - after that and before a remedy is recorded as sent, nothing was changed, the lease ends with
+//!   the invocation, and the next run begins again (an archive that was begun stays as it is);
+//! - after a remedy is recorded, the next run looks at its effect, whether it was sent or not;
+//! - after the effect was seen, the next run sees it again.
+
+mod attempt;
+
+use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, Remedy, State, TableError};
+use shared::lambda::clock::now_millis;
+
+use crate::context::{Action, Context};
+use crate::decide::Outcome;
+use crate::interrupted::Interrupted;
+use crate::stop::StopReason;
+
+/// Where an attempt got to.
+enum Progress {
+    /// The conflict ends, or is planned.
+    Done(Outcome),
+    /// A call was sent, and its effect is not seen yet.
+    Waiting,
+    /// The remedy is not taken before this time.
+    Postponed(Remedy, u64),
+}
+
+/// Works on a conflict, and answers its record as it is then; `None` if another writer has it.
+/// `action` is the leave to take a remedy, if it was taken for this conflict already.
+pub async fn process(
+    ctx: &Context<'_>,
+    mut conflict: Conflict,
+    action: Option<Action<'_>>,
+) -> Result<Option<Conflict>, TableError> {
+    let before = conflict.clone();
+    if before.has_ended() {
+        return Ok(None);
+    }
+    let attempted = if conflict.attempts() >= MAX_ATTEMPTS {
+        Ok(Progress::Done(match conflict.sent() {
+            Some(_) => Outcome::NeedsReview(Reason::OutcomeUnknown),
+            None => Outcome::Failed(Reason::TooManyAttempts),
+        }))
+    } else {
+        conflict.begin_attempt(ctx.deadlines.end);
+        match ctx.table.write(&mut conflict).await {
+            Ok(()) => {}
+            Err(TableError::Changed) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        match attempt::attempt(ctx, &mut conflict, action).await {
+            Ok(progress) => Ok(progress),
+            Err(interrupted) => match ctx.diagnose(interrupted).await {
+                Interrupted::Forbidden => {
+                    Ok(Progress::Done(Outcome::Failed(Reason::ForbiddenUser)))
+                }
+                interrupted => Err(interrupted),
+            },
+        }
+    };
+    if matches!(
+        attempted,
+        Ok(Progress::Done(Outcome::NeedsReview(
+            Reason::OtherUserChanged
+        )))
+    ) {
+        // A merge did something else than it should, so no other one may follow.
+        ctx.stop(StopReason::UpstreamError);
+    }
+    settle(&mut conflict, &before, &attempted, now_millis());
+    save(ctx, &mut conflict, &before).await?;
+    Ok(Some(conflict))
+}
+
+/// Writes down in the record where the attempt got to.
+fn settle(
+    conflict: &mut Conflict,
+    before: &Conflict,
+    attempted: &Result<Progress, Interrupted>,
+    now: u64,
+) {
+    match attempted {
+        Ok(Progress::Done(outcome)) => match *outcome {
+            Outcome::Planned(remedy, reason) => conflict.plan(remedy, reason),
+            outcome => {
+                let (state, reason) = end_of(outcome);
+                conflict.end(state, reason, now);
+            }
+        },
+        Ok(Progress::Waiting) => conflict.await_effect(before, now),
+        Ok(Progress::Postponed(remedy, until)) => conflict.postpone(*remedy, *until, before),
+        Err(Interrupted::Unavailable(_)) => conflict.leave_after_outage(before, now),
+        Err(Interrupted::Left | Interrupted::RunOver(_)) => conflict.leave(before, now),
+        Err(Interrupted::Retry | Interrupted::CallFailed | Interrupted::Forbidden) => {
+            conflict.retry(now);
+        }
+    }
+}
+
+/// The state and the reason of an outcome.
+pub fn end_of(outcome: Outcome) -> (State, Option<Reason>) {
+    match outcome {
+        Outcome::Resolved => (State::Resolved, None),
+        Outcome::NotAConflict => (State::NotAConflict, None),
+        Outcome::Planned(_, reason) => (State::Planned, reason),
+        Outcome::NeedsReview(reason) => (State::NeedsReview, Some(reason)),
+        Outcome::Failed(reason) => (State::Failed, Some(reason)),
+    }
+}
+
+/// Writes the record. A report that came meanwhile is taken in: if another person claims the email
+/// now, and nothing was sent, the decision was made without that.
+async fn save(
+    ctx: &Context<'_>,
+    conflict: &mut Conflict,
+    before: &Conflict,
+) -> Result<(), TableError> {
+    let reported = |conflict: &Conflict, now| {
+        let people = conflict.people(&[], now);
+        conflict.callers(&people, |_| false).len()
+    };
+    loop {
+        match ctx.table.write(conflict).await {
+            Err(TableError::Changed) => {}
+            outcome => return outcome,
+        }
+        let Some(newer) = ctx.table.get(conflict.id()).await? else {
+            return Err(TableError::Changed);
+        };
+        if newer.due_at() != Some(ctx.deadlines.end) {
+            return Err(TableError::Changed);
+        }
+        let is_claimed_by_more = conflict.take_in_reports(&newer);
+        let is_decided = conflict.has_ended() || conflict.state() == State::Planned;
+        if is_claimed_by_more && is_decided && conflict.sent().is_none() {
+            let now = now_millis();
+            if reported(conflict, now) > 1 && reported(conflict, now) > reported(before, now) {
+                conflict.end(State::NeedsReview, Some(Reason::SeveralCallers), now);
+            } else {
+                conflict.reopen(now);
+            }
+        }
+    }
+}

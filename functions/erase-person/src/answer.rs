@@ -1,0 +1,132 @@
+//! The answer: what is stored of a person, what was erased, and what remains.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_dynamo::aws_sdk_dynamodb_1::from_item;
+use serde_json::{Value, json};
+
+use crate::archive::Copy;
+use crate::person::{Item, Person, Verdict};
+use crate::table;
+
+/// Lambda's answers end at 6 MB. Above this the archived users are left out, and the keys stay.
+const LARGEST_ANSWER: usize = 5 << 20;
+/// How long point-in-time recovery goes back.
+const RECOVERABLE_FOR: Duration = Duration::from_hours(35 * 24);
+
+/// What was erased.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Erased {
+    /// Items of the table that are gone.
+    pub items: usize,
+    /// Items of others that the person was taken out of.
+    pub edited: usize,
+    /// Versions of objects that are gone.
+    pub versions: usize,
+}
+
+impl Erased {
+    /// Counts what came of an item.
+    pub fn count(&mut self, erased: table::Erased) {
+        match erased {
+            table::Erased::Deleted => self.items += 1,
+            table::Erased::Edited => self.edited += 1,
+            table::Erased::Nothing => {}
+        }
+    }
+}
+
+/// The answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    dry_run: bool,
+    /// The items of the table, as they are stored, and what an erasure does with each.
+    table: Vec<Found>,
+    /// The copies in the archive.
+    archive: Vec<Copy>,
+    /// Whether the archived users were left out, because the answer would be too long.
+    truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erased: Option<Erased>,
+    remains: Vec<Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Found {
+    erasure: &'static str,
+    item: Value,
+}
+
+impl Answer {
+    /// The answer on what was found, and on what was erased, if that was asked for.
+    pub fn new(
+        person: &Person,
+        items: Vec<Item>,
+        copies: Vec<Copy>,
+        erased: Option<Erased>,
+    ) -> Self {
+        let table = items.into_iter().map(|item| Found {
+            erasure: match person.verdict(&item) {
+                Verdict::Edit(_) => "edit",
+                Verdict::Keep | Verdict::Delete => "delete",
+            },
+            item: from_item(item).unwrap_or_default(),
+        });
+        let mut answer = Self {
+            dry_run: erased.is_none(),
+            table: table.collect(),
+            archive: copies,
+            truncated: false,
+            remains: remains(erased.is_some()),
+            erased,
+        };
+        answer.shorten();
+        answer
+    }
+
+    fn shorten(&mut self) {
+        let length = serde_json::to_vec(&self).map_or(0, |answer| answer.len());
+        if length > LARGEST_ANSWER {
+            self.truncated = true;
+            for copy in &mut self.archive {
+                copy.users.clear();
+            }
+        }
+    }
+}
+
+/// What no function can reach.
+fn remains(is_erased: bool) -> Vec<Value> {
+    let now = Duration::from_millis(shared::lambda::clock::now_millis());
+    let until = (now + RECOVERABLE_FOR).as_secs();
+    let mut remains = vec![
+        json!({
+            "where": "Zendesk",
+            "until": null,
+            "why": "this function changes nothing there; delete the user in Zendesk too",
+        }),
+        json!({
+            "where": "the queue of failed runs",
+            "until": null,
+            "why": "a failed request that an operator sent asynchronously stays for at most 14 days",
+        }),
+        json!({
+            "where": "backups of your own, and what operators saved",
+            "until": null,
+            "why": "no function knows of them",
+        }),
+    ];
+    if is_erased {
+        let recovery = json!({
+            "where": "point-in-time recovery of the table",
+            "until": until,
+            "why": "AWS keeps each state for 35 days, and nothing can be taken out of it; after a restore, erase again",
+        });
+        remains.insert(0, recovery);
+    }
+    remains
+}

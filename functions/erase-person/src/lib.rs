@@ -1,0 +1,119 @@
+//! Answers a data subject: tells what the table and the archive hold of a person, and deletes it
+//! if that is asked for. No other function may delete.
+
+mod answer;
+mod archive;
+mod config;
+mod person;
+mod request;
+mod table;
+
+use lambda_runtime::LambdaEvent;
+use serde_json::Value;
+use shared::conflicts::Scope;
+use shared::lambda::check::{self, Check, Checks};
+use shared::lambda::invoke::OperatorError;
+
+use answer::{Answer, Erased};
+use archive::Archive;
+use person::{Person, Verdict};
+use request::Request;
+use table::Table;
+
+pub use config::Config;
+
+/// The function, ready for events.
+pub struct ErasePerson {
+    scope: Scope,
+    table: Table,
+    archive: Archive,
+}
+
+impl ErasePerson {
+    /// Gets the clients ready.
+    pub async fn start(config: Config) -> Self {
+        Self {
+            scope: config.conflicts.scope,
+            table: Table::connect(config.conflicts.table).await,
+            archive: Archive::connect(config.archive_bucket).await,
+        }
+    }
+
+    /// One invocation, from event to answer.
+    ///
+    /// # Errors
+    /// If the event is not one that the function takes, or AWS fails. What was erased until then
+    /// stays erased, and the same request goes on.
+    pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Value, OperatorError> {
+        let request_id = event.context.request_id;
+        let answer = async {
+            if check::is_asked(&event.payload.to_string()) {
+                return json(&self.check().await);
+            }
+            let request = Request::try_from(event.payload)?;
+            json(&self.handle(request, &request_id).await?)
+        };
+        let answer = shared::lambda::http::catch_panic(answer).await;
+        let answer = answer.unwrap_or_else(|error| Err(OperatorError::Internal(error.to_string())));
+        answer.inspect_err(|error| {
+            tracing::warn!(request_id, error = error.kind(), "refused");
+        })
+    }
+
+    async fn handle(&self, request: Request, request_id: &str) -> Result<Answer, OperatorError> {
+        let person = Person::new(request.subject, &self.scope);
+        // The archive first: it is found by what it holds, and never by a record.
+        let copies = self.archive.copies_of(&person).await?;
+        let mut erased = Erased::default();
+        if request.erased_by.is_some() {
+            erased.versions = self.archive.erase(&copies).await?;
+        }
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let (page, next) = self.table.page(start).await?;
+            for item in page {
+                if person.verdict(&item) == Verdict::Keep {
+                    continue;
+                }
+                items.push(item.clone());
+                if request.erased_by.is_some() {
+                    erased.count(self.table.erase(&person, item).await?);
+                }
+            }
+            start = next;
+            if start.is_none() {
+                break;
+            }
+        }
+        if let Some(by) = &request.erased_by {
+            let (items, edited, versions) = (erased.items, erased.edited, erased.versions);
+            tracing::info!(request_id, by, items, edited, versions, "erased a person");
+        }
+        Ok(Answer::new(
+            &person,
+            items,
+            copies,
+            request.erased_by.map(|_| erased),
+        ))
+    }
+
+    /// Looks at the table and the archive.
+    async fn check(&self) -> Checks {
+        let table = match self.table.page(None).await {
+            Ok(_) => Check::passed("table", "a page was read"),
+            Err(error) => Check::failed("table", error.to_string()),
+        };
+        let archive = match self.archive.versions().await {
+            Ok(_) => Check::passed("archive", "its versions were listed"),
+            Err(error) => Check::failed("archive", error.to_string()),
+        };
+        let configuration = Check::passed(check::CONFIGURATION, "every variable holds what it may");
+        [configuration, table, archive].into_iter().collect()
+    }
+}
+
+fn json(answer: &impl serde::Serialize) -> Result<Value, OperatorError> {
+    serde_json::to_value(answer)
+        .map_err(|_| OperatorError::Internal("the answer could not be written".to_owned()))
+}

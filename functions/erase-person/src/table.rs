@@ -1,0 +1,170 @@
+//! The table, item by item: read as a whole, and the only place where anything is deleted from it.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::AttributeValue;
+use shared::lambda::invoke::OperatorError;
+
+use crate::person::{Item, Person, Verdict};
+
+/// How often an item that others keep changing is looked at again.
+const TRIES: usize = 10;
+
+/// The table.
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+/// What came of an item.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Erased {
+    /// It is gone.
+    Deleted,
+    /// It stays, without the person.
+    Edited,
+    /// Nothing of the person was left in it.
+    Nothing,
+}
+
+impl Table {
+    /// The table `name`, reached by the SDK's standard variables.
+    pub async fn connect(name: String) -> Self {
+        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+        Self {
+            client: Client::new(&config),
+            name,
+        }
+    }
+
+    /// A page of all items, and where the next one begins.
+    pub async fn page(
+        &self,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), OperatorError> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .set_exclusive_start_key(start)
+            .send();
+        // Boxed, because the SDK's futures are large.
+        let page = Box::pin(scan).await.map_err(|error| unavailable(&error))?;
+        Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
+    }
+
+    /// Takes the person out of an item. One that was changed since it was read is read again.
+    pub async fn erase(&self, person: &Person, item: Item) -> Result<Erased, OperatorError> {
+        let mut item = item;
+        for _ in 0..TRIES {
+            let (is_done, erased) = match person.verdict(&item) {
+                Verdict::Keep => return Ok(Erased::Nothing),
+                Verdict::Delete => (self.delete(&item).await?, Erased::Deleted),
+                Verdict::Edit(edited) => (self.put(&item, edited).await?, Erased::Edited),
+            };
+            if is_done {
+                return Ok(erased);
+            }
+            match self.get(&item).await? {
+                Some(now) => item = now,
+                None => return Ok(Erased::Nothing),
+            }
+        }
+        Err(OperatorError::Unavailable(
+            "an item changed each time before it could be erased; send the request again"
+                .to_owned(),
+        ))
+    }
+
+    /// Deletes an item, unless it was changed since it was read.
+    async fn delete(&self, item: &Item) -> Result<bool, OperatorError> {
+        let (condition, seen) = unchanged(item);
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(key(item)))
+            .condition_expression(condition)
+            .set_expression_attribute_values(seen)
+            .send();
+        match Box::pin(delete).await {
+            Ok(_) => Ok(true),
+            Err(error) if code(&error) == Some("ConditionalCheckFailedException") => Ok(false),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// Writes `edited` over `item`, unless that was changed since it was read.
+    async fn put(&self, item: &Item, mut edited: Item) -> Result<bool, OperatorError> {
+        // A worker that read the record before must not write the person back.
+        if let Some(AttributeValue::N(version)) = edited.get_mut("version")
+            && let Ok(number) = version.parse::<u64>()
+        {
+            *version = (number + 1).to_string();
+        }
+        if edited.contains_key("writeId") {
+            let mark = format!("{:032x}", fastrand::u128(..));
+            edited.insert("writeId".to_owned(), AttributeValue::S(mark));
+        }
+        let (condition, seen) = unchanged(item);
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(edited))
+            .condition_expression(condition)
+            .set_expression_attribute_values(seen)
+            .send();
+        match Box::pin(put).await {
+            Ok(_) => Ok(true),
+            Err(error) if code(&error) == Some("ConditionalCheckFailedException") => Ok(false),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    async fn get(&self, item: &Item) -> Result<Option<Item>, OperatorError> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key(item)))
+            .consistent_read(true)
+            .send();
+        let there = Box::pin(get).await.map_err(|error| unavailable(&error))?;
+        Ok(there.item)
+    }
+}
+
+/// The condition that an item was not written since it was read: each write leaves a mark.
+fn unchanged(item: &Item) -> (&'static str, Option<Item>) {
+    match item.get("writeId") {
+        Some(mark) => (
+            "writeId = :seen",
+            Some(Item::from([(":seen".to_owned(), mark.clone())])),
+        ),
+        None => (
+            "attribute_exists(pk) AND attribute_not_exists(writeId)",
+            None,
+        ),
+    }
+}
+
+fn key(item: &Item) -> Item {
+    let parts = item
+        .iter()
+        .filter(|(name, _)| *name == "pk" || *name == "sk");
+    parts
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+fn code<E: ProvideErrorMetadata>(error: &E) -> Option<&str> {
+    error.code()
+}
+
+/// The SDK's own words may quote an item, so only the code is kept.
+fn unavailable(error: &impl ProvideErrorMetadata) -> OperatorError {
+    let why = error.code().unwrap_or("no response");
+    OperatorError::Unavailable(format!("the table is not available ({why})"))
+}

@@ -1,0 +1,58 @@
+//! A remedy that may have been sent.
+
+use crate::conflicts::state::{Reason, Remedy};
+
+/// A changing call that may have been sent. It is recorded before the call is. Times are in
+/// milliseconds since 1970.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The remedy.
+    pub remedy: Remedy,
+    /// The id of the user that it was for, who need not be the one that holds the email now.
+    pub to: String,
+    /// The external id of that user before.
+    pub external_id: Option<String>,
+    /// The id of the user that the caller had before.
+    pub own_user_id: Option<String>,
+    /// Why it is this remedy, and not a merge.
+    pub instead_because: Option<Reason>,
+    /// The keys of the manifests of its archives, the newest first: a call that is sent again is
+    /// archived again.
+    pub archives: Vec<String>,
+    /// When it was sent last.
+    pub at: u64,
+    /// Whether it was answered.
+    pub answered: bool,
+    /// How often its effect was looked at.
+    pub checks: u32,
+    /// Whether what a release took beside the email was written back.
+    pub restored: bool,
+}
+
+impl Sent {
+    /// A call that is about to be sent at `now`.
+    pub fn new(
+        remedy: Remedy,
+        to: impl Into<String>,
+        archive: impl Into<String>,
+        now: u64,
+    ) -> Self {
+        Self {
+            remedy,
+            to: to.into(),
+            external_id: None,
+            own_user_id: None,
+            instead_because: None,
+            archives: vec![archive.into()],
+            at: now,
+            answered: false,
+            checks: 0,
+            restored: false,
+        }
+    }
+
+    /// The key of the newest archive's manifest.
+    pub fn archive(&self) -> Option<&str> {
+        self.archives.first().map(String::as_str)
+    }
+}

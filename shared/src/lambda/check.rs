@@ -1,0 +1,118 @@
+//! The action `check`: whether a function could do its work now, told before a user needs it.
+//!
+//! It comes by invoke only. An event of a route has no field `action`: what a caller sends is in
+//! the event's body.
+
+use serde::{Deserialize, Serialize};
+
+/// The name of the check that a running function always passes: it does not start otherwise.
+pub const CONFIGURATION: &str = "configuration";
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: &'static str,
+    /// Whether it is as it should be; `None` if it could not be asked because of another one.
+    pub ok: Option<bool>,
+    /// What was seen, and what to do about it. Holds no secret and no personal data.
+    pub detail: String,
+}
+
+/// The answer to a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checks {
+    ok: bool,
+    checks: Vec<Check>,
+}
+
+impl Check {
+    /// It is as it should be.
+    pub fn passed(name: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            name,
+            ok: Some(true),
+            detail: detail.into(),
+        }
+    }
+
+    /// It is not.
+    pub fn failed(name: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            name,
+            ok: Some(false),
+            detail: detail.into(),
+        }
+    }
+
+    /// It could not be asked, because `other` is not as it should be.
+    pub fn not_asked(name: &'static str, other: &str) -> Self {
+        Self {
+            name,
+            ok: None,
+            detail: format!("not asked, because of {other}"),
+        }
+    }
+}
+
+impl FromIterator<Check> for Checks {
+    fn from_iter<I: IntoIterator<Item = Check>>(checks: I) -> Self {
+        let checks: Vec<_> = checks.into_iter().collect();
+        Self {
+            ok: checks.iter().all(|check| check.ok == Some(true)),
+            checks,
+        }
+    }
+}
+
+/// Whether an event asks for a check.
+pub fn is_asked(event: &str) -> bool {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Request<'a> {
+        action: &'a str,
+    }
+    serde_json::from_str::<Request<'_>>(event).is_ok_and(|request| request.action == "check")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn all_is_well_only_if_everything_was_asked_and_is_well() {
+        let ok = |checks: &[Check]| {
+            let checks: Checks = checks.iter().cloned().collect();
+            serde_json::to_value(checks).unwrap()
+        };
+        let passed = Check::passed("table", "");
+        let answer = ok(&[passed.clone(), Check::failed("api_key", "401")]);
+        assert_eq!(answer["ok"], false);
+        assert_eq!(
+            answer["checks"][1],
+            json!({"name": "api_key", "ok": false, "detail": "401"})
+        );
+        let unasked = ok(&[passed.clone(), Check::not_asked("sunshine", "api_key")]);
+        assert_eq!(
+            (&unasked["ok"], &unasked["checks"][1]["ok"]),
+            (&json!(false), &json!(null))
+        );
+        assert_eq!(ok(&[passed])["ok"], true);
+    }
+
+    #[test]
+    fn only_the_bare_action_asks() {
+        assert!(is_asked(r#" {"action": "check"} "#));
+        for event in [
+            "{}",
+            r#"{"action":"drain"}"#,
+            r#"{"action":"check","requestContext":{}}"#,
+            r#"{"body":"{\"action\":\"check\"}"}"#,
+            "null",
+        ] {
+            assert!(!is_asked(event), "{event}");
+        }
+    }
+}

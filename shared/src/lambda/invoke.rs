@@ -1,0 +1,139 @@
+//! Requests that come by invoke: an operator's actions, read strictly, and refused with a type.
+
+use std::fmt;
+
+use lambda_runtime::Diagnostic;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Why a request of an operator is refused. The message answers whoever asked, and may quote what
+/// they sent; `Debug` goes to the log, so it prints the type alone.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OperatorError {
+    /// The request is not one of those that the function takes.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// The configuration does not allow it.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// The record has another version now.
+    #[error("{0}")]
+    Changed(String),
+    /// A service of AWS did not do what it was asked.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The function has a fault.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl OperatorError {
+    /// The type as the answer carries it (`errorType`).
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) => "InvalidRequest",
+            Self::NotAllowed(_) => "NotAllowed",
+            Self::Changed(_) => "Changed",
+            Self::Unavailable(_) => "Unavailable",
+            Self::Internal(_) => "Internal",
+        }
+    }
+
+    /// `field` may hold `expected`, and something else came.
+    pub fn invalid(field: impl fmt::Display, expected: impl fmt::Display) -> Self {
+        Self::InvalidRequest(format!("{field} must be {expected}"))
+    }
+}
+
+impl fmt::Debug for OperatorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind())
+    }
+}
+
+impl From<OperatorError> for Diagnostic {
+    fn from(error: OperatorError) -> Self {
+        Self {
+            error_type: error.kind().to_owned(),
+            error_message: error.to_string(),
+        }
+    }
+}
+
+/// Reads the fields of an action. An error names the field and what serde expected of it.
+pub fn fields<T: DeserializeOwned>(request: Value) -> Result<T, OperatorError> {
+    serde_path_to_error::deserialize(request).map_err(|error| {
+        let path = error.path().to_string();
+        let reason = error.into_inner();
+        // serde names a field that is missing or unknown itself.
+        OperatorError::InvalidRequest(if path == "." {
+            reason.to_string()
+        } else {
+            format!("{path}: {reason}")
+        })
+    })
+}
+
+/// Takes the field `action` out of a request. `takes` lists the actions.
+pub fn action(request: &mut Value, takes: &str) -> Result<String, OperatorError> {
+    request
+        .as_object_mut()
+        .and_then(|fields| fields.remove("action"))
+        .and_then(|action| action.as_str().map(ToOwned::to_owned))
+        .ok_or_else(|| OperatorError::invalid("action", takes))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Request {
+        #[expect(dead_code, reason = "only read to see what is refused")]
+        limit: u8,
+        #[expect(dead_code, reason = "only read to see what is refused")]
+        pairs: Vec<(String, String)>,
+    }
+
+    #[test]
+    fn an_error_names_the_field_and_the_reason() {
+        for (request, expected) in [
+            (json!({"limit": 1}), "missing field `pairs`"),
+            (
+                json!({"limit": 1, "pairs": [], "x": 1}),
+                "unknown field `x`",
+            ),
+            (json!({"limit": "1", "pairs": []}), "limit: invalid type"),
+            (
+                json!({"limit": 1, "pairs": [["a", "b"], ["a"]]}),
+                "pairs[1]: invalid length",
+            ),
+            (json!([]), "invalid"),
+        ] {
+            let error = fields::<Request>(request).unwrap_err();
+            assert_eq!(error.kind(), "InvalidRequest");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_log_shows_the_type_alone() {
+        let error = OperatorError::invalid("anna@example.com", "something else");
+        assert_eq!(format!("{error:?}"), "InvalidRequest");
+    }
+
+    #[test]
+    fn the_action_is_taken_out() {
+        let mut request = json!({"action": "check"});
+        assert_eq!(action(&mut request, "check"), Ok("check".to_owned()));
+        assert_eq!(request, json!({}));
+        for wrong in [json!({}), json!({"action": 1}), json!("check"), json!(null)] {
+            let error = action(&mut wrong.clone(), "check").unwrap_err();
+            assert_eq!(error.to_string(), "action must be check", "{wrong}");
+        }
+    }
+}

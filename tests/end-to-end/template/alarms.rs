@@ -1,0 +1,198 @@
+//! Alarms, the dashboard, and the count of requests that API Gateway refuses itself.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use regex::Regex;
+use serde_json::{Value, json};
+
+use crate::cloudformation::{ALARMS, CLEANUP, JWT, PUZZEL, SIGNING, Stack, Template, WEBHOOK};
+
+fn alarms(stack: &Stack) -> Vec<(&str, &Value)> {
+    stack.of_type("AWS::CloudWatch::Alarm")
+}
+
+fn name(alarm: &Value) -> &str {
+    let name = alarm["AlarmName"].as_str().unwrap();
+    name.strip_prefix("${AWS::StackName}-").unwrap()
+}
+
+fn dimension<'a>(alarm: &'a Value, name: &str) -> Option<&'a str> {
+    let mut dimensions = alarm["Dimensions"].as_array().unwrap().iter();
+    dimensions.find(|it| it["Name"] == name)?["Value"].as_str()
+}
+
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs")
+        .join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn each_alarm_has_a_page_that_says_what_to_do_and_each_page_an_alarm() {
+    let whole = Template::whole();
+    let runbooks = document("runbooks.md");
+    let heading = Regex::new(r"(?m)^### `([a-z-]+)`$").unwrap();
+    let pages: BTreeSet<_> = heading
+        .captures_iter(&runbooks)
+        .map(|found| found[1].to_owned())
+        .collect();
+    let named: BTreeSet<_> = alarms(&whole)
+        .into_iter()
+        .map(|(id, alarm)| {
+            let page = format!("docs/runbooks.md#{}", name(alarm));
+            let description = alarm["AlarmDescription"].as_str().unwrap();
+            assert!(description.ends_with(&page), "{id}: {description}");
+            name(alarm).to_owned()
+        })
+        .collect();
+    assert_eq!(pages, named);
+    let operations = document("operations.md");
+    for name in named {
+        let link = format!("[`{name}`](runbooks.md#{name})");
+        assert!(operations.contains(&link), "operations.md: {name}");
+    }
+}
+
+#[test]
+fn alarms_on_our_own_metrics_watch_this_stack_only() {
+    let whole = Template::whole();
+    let mut ours = 0;
+    for (id, alarm) in alarms(&whole) {
+        if alarm["Namespace"] == "chat-identity" {
+            assert_eq!(dimension(alarm, "stack"), Some("${AWS::StackName}"), "{id}");
+            ours += 1;
+        }
+    }
+    assert!(ours > 15, "{ours}");
+}
+
+#[test]
+fn each_fault_that_stops_runs_raises_an_alarm() {
+    let whole = Template::whole();
+    let stopped: BTreeSet<_> = alarms(&whole)
+        .into_iter()
+        .filter(|(_, alarm)| alarm["MetricName"] == "Stopped")
+        .filter_map(|(_, alarm)| dimension(alarm, "reason"))
+        .collect();
+    for reason in [
+        "unauthorized",
+        "forbidden",
+        "keys_unavailable",
+        "archive_unavailable",
+        "sunshine_unavailable",
+        "too_many_failures",
+        "upstream_error",
+    ] {
+        assert!(stopped.contains(reason), "{reason}");
+    }
+    let fetches = alarms(&whole).into_iter();
+    let fetches = fetches.filter(|(_, alarm)| alarm["MetricName"] == "SecretFetchFailed");
+    assert_eq!(fetches.count(), 3, "one for each function with a secret");
+}
+
+#[test]
+fn an_alarm_notifies_the_address_the_topic_or_no_one() {
+    let topic = "arn:aws:sns:eu-west-1:123456789012:on-call";
+    for (given, told) in [
+        (ALARMS, json!(["${AlarmTopic}"])),
+        (&[("AlarmTopicArn", topic)], json!([topic])),
+        (&[], Value::Null),
+    ] {
+        let parts = [JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, given];
+        let stack = Template::load().deploy(&parts).unwrap();
+        for (id, alarm) in alarms(&stack) {
+            assert_eq!(alarm["AlarmActions"], told, "{id}");
+            assert_eq!(alarm["OKActions"], told, "{id}");
+        }
+        let topics = stack.of_type("AWS::SNS::Topic");
+        assert_eq!(topics.len(), usize::from(given == ALARMS));
+    }
+    let whole = Template::whole();
+    let subscription = json!([{"Protocol": "email", "Endpoint": "on-call@example.com"}]);
+    assert_eq!(whole.properties("AlarmTopic")["Subscription"], subscription);
+    let policy = &whole.properties("AlarmTopicPolicy")["PolicyDocument"]["Statement"];
+    assert_eq!(
+        policy[0]["Principal"],
+        json!({"Service": "cloudwatch.amazonaws.com"})
+    );
+    let own_account = json!({"StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"}});
+    assert_eq!(policy[0]["Condition"], own_account);
+}
+
+#[test]
+fn an_alarm_notices_a_missing_run_only_if_the_schedule_is_frequent() {
+    for (given, is_missed) in [
+        (&[][..], true),
+        (&[("DrainSchedule", "rate(5 minutes)")], true),
+        (&[("DrainState", "DISABLED")], false),
+        (&[("DrainSchedule", "cron(0 3 ? * * *)")], false),
+    ] {
+        let stack = Template::load().deploy(&[JWT, CLEANUP, given]).unwrap();
+        let alarm = stack.properties("RunsMissingAlarm");
+        assert_eq!(!alarm.is_null(), is_missed, "{given:?}");
+        if is_missed {
+            assert_eq!(alarm["TreatMissingData"], "breaching");
+        }
+    }
+}
+
+#[test]
+fn a_part_brings_its_own_alarms_only() {
+    let stack = Template::load().deploy(&[JWT, PUZZEL]).unwrap();
+    let alarms: BTreeSet<_> = alarms(&stack).into_iter().map(|(_, it)| name(it)).collect();
+    assert_eq!(
+        alarms,
+        BTreeSet::from([
+            "gateway-refuses-tokens",
+            "gateway-throttles",
+            "server-errors"
+        ])
+    );
+}
+
+#[test]
+fn a_refusal_by_api_gateway_is_counted_from_the_access_log() {
+    let whole = Template::whole();
+    for (filter, metric, status) in [
+        (
+            "GatewayUnauthorizedFilter",
+            "GatewayUnauthorized",
+            "\"401\"",
+        ),
+        ("GatewayThrottledFilter", "GatewayThrottled", "\"429\""),
+    ] {
+        let filter = whole.properties(filter);
+        assert_eq!(filter["LogGroupName"], "${HttpApiLogGroup}");
+        let pattern = filter["FilterPattern"].as_str().unwrap();
+        assert!(pattern.contains(status) && pattern.contains("$.integrationStatus = \"-\""));
+        let transformation = &filter["MetricTransformations"][0];
+        assert_eq!(transformation["MetricName"], metric);
+        assert_eq!(transformation["MetricNamespace"], "chat-identity");
+        assert_eq!(
+            transformation["Dimensions"],
+            json!([{"Key": "stack", "Value": "$.stack"}])
+        );
+    }
+}
+
+#[test]
+fn each_widget_of_the_dashboard_asks_a_question() {
+    let whole = Template::whole();
+    let body = whole.properties("Dashboard")["DashboardBody"]
+        .as_str()
+        .unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    let widgets = body["widgets"].as_array().unwrap();
+    assert!(widgets.len() >= 8);
+    for widget in widgets {
+        let title = widget["properties"]["title"].as_str().unwrap();
+        assert!(title.contains('?'), "{title}");
+        let ours = widget["properties"]["metrics"].as_array().unwrap().iter();
+        for metric in ours.filter(|it| it[0] == "chat-identity") {
+            assert_eq!(metric[2], "stack", "{title}");
+            assert_eq!(metric[3], "${AWS::StackName}", "{title}");
+        }
+    }
+}

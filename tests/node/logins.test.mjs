@@ -1,0 +1,289 @@
+// How a login goes on: a widget that is silent, refusals and what they tell, and the conflict that the
+// tab remembers.
+
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { connectPuzzel, connectSmooch, connectZendesk } from "./web/chat-identity.js";
+import { endpoint, fakeApi, fakeSmooch, fakeStorage, fakeWidget, HOUR, isOurs, MINUTE, problem, SECOND, settle, startClock } from "./fakes.mjs";
+
+let api, clock, errors;
+beforeEach(() => {
+  clock = startClock();
+  api = fakeApi();
+  errors = [];
+  globalThis.sessionStorage = fakeStorage();
+});
+afterEach(() => {
+  clock.stop();
+  delete globalThis.sessionStorage;
+});
+
+const onError = (error) => errors.push(isOurs(error) && error.code);
+const getIdpToken = () => "id-ada";
+const connect = (widget, more) => connectZendesk({ endpoint, getIdpToken, zE: widget.zE, onError, ...more });
+const refusesEmail = (reason = "…") => ({ refuses: ({ email }) => email && reason });
+
+test("a widget that is loaded after a minute: the promise is rejected, and the user gets in", async () => {
+  const widget = fakeWidget({ isLoading: true });
+  const login = connect(widget);
+  await assert.rejects(clock.until(login), (error) => isOurs(error, "login_unanswered"));
+  await clock.pass(30 * SECOND);
+  assert.deepEqual(api.log, []);
+  widget.load();
+  await clock.pass(SECOND);
+  assert.equal(widget.who, "ada");
+  await clock.pass(15 * MINUTE);
+  let later;
+  widget.want().then((token) => (later = token));
+  await settle();
+  assert.ok(later, "and a token at the next expiry");
+  assert.deepEqual(errors, []);
+});
+
+test("after the silence a token is asked for until it comes, and failures are told", async () => {
+  const widget = fakeWidget({ isLoading: true });
+  await clock.until(connect(widget)).catch(() => {});
+  api.script["/zendesk/token"] = () => "unreachable";
+  widget.load();
+  await clock.pass(10 * MINUTE);
+  assert.deepEqual(errors, ["unreachable"]);
+  delete api.script["/zendesk/token"];
+  await clock.pass(MINUTE);
+  assert.equal(widget.who, "ada");
+
+  const other = fakeWidget({ isLoading: true });
+  await clock.until(connect(other)).catch(() => {});
+  let isLoggedOut = true;
+  errors.length = 0;
+  other.queue[0][1] = ((jwtCallback) => (hand) => ((other.want = () => jwtCallback(hand)), jwtCallback(hand)))(other.queue[0][1]);
+  api.script["/zendesk/token"] = () => (isLoggedOut ? problem(401) : undefined);
+  other.load();
+  await clock.pass(SECOND);
+  assert.deepEqual(errors, ["unauthenticated"]);
+  isLoggedOut = false;
+  other.want();
+  await clock.pass(SECOND);
+  assert.equal(other.who, "ada", "whenever the widget asks");
+});
+
+for (const [name, login] of [
+  ["zE", (knobs) => connect(fakeWidget(knobs))],
+  ["Smooch", (knobs) => connectSmooch({ endpoint, getIdpToken, onError, Smooch: fakeSmooch(knobs).Smooch })],
+]) {
+  test(`${name}: a late login that is refused goes the way around, and is reported`, async () => {
+    let slow = MINUTE;
+    const knobs = { ...refusesEmail(), confirm: () => new Promise((resolve) => setTimeout(resolve, slow)) };
+    await assert.rejects(clock.until(login(knobs)), (error) => isOurs(error, "login_unanswered"));
+    slow = 0;
+    await clock.pass(2 * MINUTE);
+    assert.deepEqual(api.asked(), ["token ada", "token ada", "token ada without email", "report ada"]);
+    assert.deepEqual(errors, []);
+  });
+
+  test(`${name}: a late login that is refused for good is told to onError`, async () => {
+    const knobs = { refuses: () => "…", confirm: () => new Promise((resolve) => setTimeout(resolve, MINUTE)) };
+    await assert.rejects(clock.until(login(knobs)), (error) => isOurs(error, "login_unanswered"));
+    await clock.pass(10 * MINUTE);
+    assert.deepEqual(errors, ["login_refused"]);
+  });
+
+  test(`${name}: the second try comes half a second after the first or later`, async () => {
+    const at = [];
+    await clock.until(login({ refuses: (_, count) => (at.push(Date.now()), count === 1 && "…") }));
+    assert.ok(at[1] - at[0] >= 500 && at[1] - at[0] < 2000, `${at}`);
+  });
+}
+
+test("time that the API takes does not count as the widget's silence", async () => {
+  api.script["/zendesk/token"] = ({ count }) => (count < 4 ? problem(503, null, { "retry-after": "20" }) : undefined);
+  const session = await clock.until(connect(fakeWidget({ takes: 25 * SECOND })));
+  assert.equal(session.outcome, "with_email");
+});
+
+for (const reason of ["Service Unavailable", "503", "HTTP 502 Bad Gateway", "Too Many Requests", "429", "request timed out", "timeout", "Network Error", "Failed to fetch", "Internal Server Error"]) {
+  test(`an outage is no conflict: ${reason}`, async () => {
+    const session = await clock.until(connect(fakeWidget({ refuses: (_, count) => count <= 2 && reason })));
+    assert.equal(session.outcome, "with_email");
+    assert.ok(!api.asked().some((what) => what !== "token ada"), api.asked().join());
+
+    const widget = fakeWidget({ refuses: () => reason });
+    await assert.rejects(clock.until(connect(widget)), (error) => isOurs(error, "login_refused") && error.cause.reason === reason);
+    assert.equal(widget.handed.length, 4);
+    assert.ok(!api.asked().includes("report ada"));
+  });
+}
+
+for (const reason of ["invalid_auth", "Unauthorized", "HTTP 401", "403 Forbidden", "token expired"]) {
+  test(`a token that is refused with or without the email is no conflict: ${reason}`, async () => {
+    const widget = fakeWidget({ refuses: () => reason });
+    await assert.rejects(clock.until(connect(widget)), (error) => isOurs(error, "login_refused"));
+    assert.deepEqual(widget.handed, ["ada", "ada"]);
+    assert.ok(!widget.calls.includes("logoutUser"));
+  });
+}
+
+for (const reason of ["…", "", "409", "HTTP 409 Conflict", "conflict", undefined, 17]) {
+  test(`the way around: ${reason}`, async () => {
+    const widget = fakeWidget(refusesEmail(reason || "."));
+    const session = await clock.until(connect(widget));
+    assert.equal(session.outcome, "without_email");
+    assert.deepEqual(widget.handed, ["ada", "ada", "ada without email"]);
+  });
+}
+
+/** A page of the same tab: a widget of its own. */
+async function page(knobs = refusesEmail(), more = {}) {
+  const widget = fakeWidget(knobs);
+  const before = api.log.length;
+  const session = await clock.until(connect(widget, more));
+  return { widget, session, asked: api.asked().slice(before) };
+}
+
+test("a reported conflict is remembered in the tab: no refusals, and one report an hour", async () => {
+  const first = await page();
+  assert.deepEqual(first.asked, ["token ada", "token ada", "token ada without email", "report ada"]);
+  for (let pages = 0; pages < 5; pages += 1) {
+    await clock.pass(10 * MINUTE);
+    const next = await page();
+    assert.deepEqual(next.asked, ["token ada", "token ada without email"]);
+    assert.deepEqual(next.widget.handed, ["ada without email"]);
+    assert.equal(next.session.outcome, "without_email");
+    assert.deepEqual(next.session.conflict, { conflictId: "c0ffee", state: "pending" });
+    assert.equal(next.session.reportError, null);
+  }
+  await clock.pass(11 * MINUTE);
+  api.conflict = { conflictId: "c0ffee", state: "needs_review" };
+  const later = await page();
+  assert.deepEqual(later.asked, ["token ada", "token ada without email", "report ada"]);
+  assert.deepEqual(later.session.conflict, api.conflict);
+  const kept = [...globalThis.sessionStorage.kept];
+  assert.deepEqual(kept.map(([key]) => key), ["chat-identity.conflict.ada"]);
+  assert.doesNotMatch(JSON.stringify(kept), /eyJ|id-ada/, "no token in it");
+});
+
+test("the legacy SDK remembers it likewise", async () => {
+  await page();
+  const widget = fakeSmooch(refusesEmail());
+  const session = await clock.until(connectSmooch({ endpoint, getIdpToken, Smooch: widget.Smooch }));
+  assert.deepEqual([session.outcome, widget.handed], ["without_email", ["ada without email"]]);
+});
+
+test("what is remembered is of one user", async () => {
+  await page();
+  const eve = await page({}, { getIdpToken: () => "id-eve" });
+  assert.equal(eve.session.outcome, "with_email");
+});
+
+test("after a logout, and after a day, the email is tried again; then nothing is remembered", async () => {
+  const { session } = await page();
+  await session.logout();
+  assert.equal((await page({})).session.outcome, "with_email");
+  await page();
+  for (let hours = 0; hours < 24; hours += 2) {
+    assert.equal((await page()).session.outcome, "without_email");
+    await clock.pass(2 * HOUR);
+  }
+  assert.equal((await page({})).session.outcome, "with_email");
+  assert.equal(globalThis.sessionStorage.kept.size, 0);
+});
+
+test("an hourly report that fails leaves the remembered conflict", async () => {
+  await page();
+  await clock.pass(2 * HOUR);
+  api.script["/zendesk/conflicts"] = () => problem(500);
+  const { session } = await page();
+  assert.equal(session.conflict.conflictId, "c0ffee");
+  assert.equal(session.reportError.code, "upstream_error");
+});
+
+test("a report is tried again like a token, and one that fails is not remembered", async () => {
+  api.script["/zendesk/conflicts"] = () => problem(429);
+  const { session, asked } = await page();
+  assert.equal(asked.filter((what) => what === "report ada").length, 4);
+  assert.equal(session.reportError.code, "too_many_requests");
+  assert.equal(globalThis.sessionStorage.kept.size, 0);
+});
+
+for (const [what, storage] of Object.entries({
+  "is forbidden": { get: () => { throw new DOMException("denied", "SecurityError"); } },
+  "is not there": { value: undefined },
+  "is full": { value: { ...fakeStorage(), setItem: () => { throw new DOMException("full", "QuotaExceededError"); } } },
+  "holds something else": { value: { ...fakeStorage(), getItem: () => "{not json" } },
+  "holds null": { value: { ...fakeStorage(), getItem: () => "null" } },
+})) {
+  test(`a login works if the storage ${what}`, async () => {
+    Object.defineProperty(globalThis, "sessionStorage", { configurable: true, ...storage });
+    assert.equal((await page()).session.outcome, "without_email");
+    assert.equal((await page()).session.outcome, "without_email");
+    assert.equal((await page({})).session.outcome, "with_email");
+  });
+}
+
+const hang = () => new Promise(() => {});
+for (const [what, options, code] of [
+  ["no options", undefined, "invalid_options"],
+  ["no endpoint", { endpoint: undefined }, "invalid_options"],
+  ["an empty endpoint", { endpoint: "" }, "invalid_options"],
+  ["an endpoint that is no text", { endpoint: new URL(endpoint) }, "invalid_options"],
+  ["no widget", { zE: undefined, Smooch: undefined }, "invalid_options"],
+  ["a widget that is none", { zE: {}, Smooch: {} }, "invalid_options"],
+  ["a getIdpToken that is no function", { getIdpToken: "eyJ" }, "invalid_options"],
+  ["a getIdpToken that throws", { getIdpToken: () => { throw new Error("Login required"); } }, "no_idp_token"],
+  ["a getIdpToken that rejects", { getIdpToken: () => Promise.reject(new Error("Login required")) }, "no_idp_token"],
+  ["a getIdpToken without a token", { getIdpToken: () => null }, "no_idp_token"],
+  ["a getIdpToken that hangs", { getIdpToken: hang }, "no_idp_token"],
+  ["a widget that throws", { zE: () => { throw new Error("broken"); }, Smooch: { login() { throw new Error("broken"); }, logout() {}, setDelegate() {} } }, "login_refused"],
+]) {
+  test(`an error of ours: ${what}`, async () => {
+    const { zE } = fakeWidget();
+    const { Smooch } = fakeSmooch();
+    for (const connect of [connectZendesk, connectSmooch]) {
+      const given = options && { endpoint, getIdpToken, zE, Smooch, ...options };
+      await assert.rejects(clock.until(connect(given)), (error) => isOurs(error, code));
+    }
+  });
+}
+
+test("an error of ours: whatever Puzzel's calls meet", async () => {
+  const calls = (options) => {
+    const puzzel = connectPuzzel({ endpoint, getIdpToken, ...options });
+    return [() => puzzel.exchange(), () => puzzel.startChat("c", "q"), () => puzzel.setIdentity("c")];
+  };
+  const reject = async (code, options) => {
+    for (const call of calls(options)) await assert.rejects(clock.until(call()), (error) => isOurs(error, code));
+  };
+  const answer = (make) => (globalThis.fetch = async () => make());
+  await reject("invalid_options", { endpoint: undefined });
+  await reject("no_idp_token", { getIdpToken: () => { throw new Error("Login required"); } });
+  answer(() => Promise.reject(new TypeError("fetch failed")));
+  await reject("unreachable");
+  answer(() => problem(401));
+  await reject("unauthenticated");
+  answer(() => new Response("<!doctype html>"));
+  const [exchange, startChat] = calls();
+  for (const call of [exchange, startChat]) await assert.rejects(call(), (error) => isOurs(error, "upstream_error"));
+  await assert.rejects(connectPuzzel({ endpoint, getIdpToken }).startChat("\ud800", "q"), (error) => isOurs(error, "invalid_options"));
+  const subtle = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(crypto), "subtle");
+  Object.defineProperty(crypto, "subtle", { configurable: true, value: undefined });
+  await assert.rejects(exchange(), (error) => isOurs(error, "insecure_context"));
+  delete crypto.subtle;
+  assert.ok(subtle);
+});
+
+test("Puzzel's 401: once more with a fresh token, in the header and in the body", async () => {
+  const sent = [];
+  globalThis.fetch = async (_, request) => {
+    sent.push([request.headers.authorization, JSON.parse(request.body).idToken]);
+    return sent.length === 1 ? problem(401) : Response.json({ conversation: null });
+  };
+  const tokens = (how) => (how?.fresh ? "id-fresh" : "id-stale");
+  assert.equal(await connectPuzzel({ endpoint, getIdpToken: tokens, tokenKind: "idToken" }).startChat("c", "q"), null);
+  assert.deepEqual(sent, [["Bearer id-stale", "id-stale"], ["Bearer id-fresh", "id-fresh"]]);
+});
+
+test("Puzzel's calls are not repeated by themselves", async () => {
+  let asked = 0;
+  globalThis.fetch = async () => (++asked, problem(503, { code: "upstream_busy", detail: "…" }, { "retry-after": "3" }));
+  await assert.rejects(connectPuzzel({ endpoint, getIdpToken }).exchange(), (error) => isOurs(error, "upstream_busy") && error.retryAfter === 3);
+  assert.equal(asked, 1);
+});

@@ -1,0 +1,310 @@
+// What is asked of the API, and when again: retries, refused ID tokens, tokens that are used again.
+
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+import { connectSmooch, connectZendesk } from "./web/chat-identity.js";
+import { endpoint, fakeApi, fakeSmooch, fakeWidget, gate, HOUR, inTurn, isOurs, jwt, MINUTE, problem, SECOND, settle, startClock } from "./fakes.mjs";
+
+let api, clock, widget, errors;
+beforeEach(() => {
+  clock = startClock();
+  api = fakeApi();
+  widget = fakeWidget();
+  errors = [];
+});
+afterEach(() => clock.stop());
+
+const onError = (error) => errors.push(isOurs(error) && error.code);
+const getIdpToken = () => "id-ada";
+const connect = (more) => connectZendesk({ endpoint, getIdpToken, zE: widget.zE, onError, ...more });
+/** The milliseconds between the requests. */
+const gaps = () => api.log.slice(1).map(({ at }, before) => at - api.log[before].at);
+
+/** Asks for a token as the widget does, and tells later what came. */
+function wanted() {
+  const want = { token: null };
+  widget.want().then((token) => (want.token = token), (error) => (want.error = error));
+  return want;
+}
+
+const PASSING = {
+  "no answer": () => "unreachable",
+  429: () => problem(429, { message: "Too Many Requests" }),
+  502: () => problem(502, { code: "upstream_error", detail: "…" }),
+  503: () => problem(503, { code: "keys_unavailable", detail: "…" }),
+  504: () => problem(504, { code: "upstream_timeout", detail: "…" }),
+};
+
+for (const [what, answer] of Object.entries(PASSING)) {
+  test(`${what}: a login asks again, four times in all`, async () => {
+    api.script["/zendesk/token"] = inTurn(answer(), answer(), answer());
+    assert.equal((await clock.until(connect())).outcome, "with_email");
+    assert.equal(api.log.length, 4);
+    const [one, two, three] = gaps();
+    assert.ok(one >= 400 && two > one / 2 && three > two / 2 && three <= 5 * SECOND, `${gaps()}`);
+
+    api.log.length = 0;
+    api.script["/zendesk/token"] = answer;
+    await assert.rejects(clock.until(connect()), (error) => isOurs(error));
+    assert.equal(api.log.length, 4);
+  });
+
+  test(`${what}: an expiry asks again until it works`, async () => {
+    await clock.until(connect());
+    await clock.pass(15 * MINUTE);
+    api.script["/zendesk/token"] = answer;
+    const want = wanted();
+    await clock.pass(HOUR);
+    assert.equal(want.token, null);
+    assert.ok(api.log.length > 60, "it goes on asking");
+    assert.ok(Math.max(...gaps().slice(1)) <= 31 * SECOND, "and never waits long");
+    delete api.script["/zendesk/token"];
+    await clock.pass(MINUTE);
+    assert.ok(want.token);
+    assert.equal(errors.length, 1, "onError hears of it once");
+  });
+}
+
+for (const status of [400, 403, 404, 405, 413, 415, 422, 500]) {
+  test(`${status} does not pass: it is asked once`, async () => {
+    api.script["/zendesk/token"] = () => problem(status, { code: "some_code", detail: "what to do" });
+    await assert.rejects(clock.until(connect()), (error) => isOurs(error, "some_code") && error.status === status);
+    assert.equal(api.log.length, 1);
+  });
+}
+
+test("Retry-After is kept, in seconds and as a date", async () => {
+  const date = () => new Date(Date.now() + 20 * SECOND).toUTCString();
+  api.script["/zendesk/token"] = inTurn(problem(503, null, { "retry-after": "7" }), problem(429, null, { "retry-after": date() }), problem(503, null, { "retry-after": "soon" }));
+  await clock.until(connect());
+  const [seconds, until, unreadable] = gaps();
+  assert.ok(seconds >= 7 * SECOND && seconds < 8 * SECOND, `${seconds}`);
+  assert.ok(until >= 12 * SECOND && until <= 21 * SECOND, `${until}`);
+  assert.ok(unreadable < 5 * SECOND, `${unreadable}`);
+});
+
+test("a Retry-After beyond all reason is neither hammered nor waited for without end", async () => {
+  await clock.until(connect());
+  await clock.pass(15 * MINUTE);
+  api.script["/zendesk/token"] = () => problem(503, null, { "retry-after": "99999999999" });
+  wanted();
+  await clock.pass(50 * MINUTE);
+  assert.equal(api.log.length, 2);
+  await clock.pass(15 * MINUTE);
+  assert.equal(api.log.length, 3);
+});
+
+test("the back-off is jittered", async () => {
+  api.script["/zendesk/token"] = () => "unreachable";
+  const waits = new Set();
+  for (let page = 0; page < 5; page += 1) {
+    api.log.length = 0;
+    widget = fakeWidget();
+    await clock.until(connect()).catch(() => {});
+    waits.add(gaps().join());
+  }
+  assert.ok(waits.size > 1);
+});
+
+test("when the network is back it is asked at once", async () => {
+  await clock.until(connect());
+  await clock.pass(15 * MINUTE);
+  globalThis.window = new EventTarget();
+  try {
+    api.script["/zendesk/token"] = () => "unreachable";
+    const want = wanted();
+    await clock.pass(5 * MINUTE);
+    delete api.script["/zendesk/token"];
+    assert.equal(want.token, null);
+    globalThis.window.dispatchEvent(new Event("online"));
+    await settle();
+    assert.ok(want.token);
+  } finally {
+    delete globalThis.window;
+  }
+});
+
+test("offline, the site's own getIdpToken fails too: an expiry asks it again", async () => {
+  let isOffline = false;
+  await clock.until(connect({ getIdpToken: async () => (isOffline ? Promise.reject(new TypeError("offline")) : "id-ada") }));
+  await clock.pass(15 * MINUTE);
+  isOffline = true;
+  const want = wanted();
+  await clock.pass(MINUTE);
+  assert.deepEqual(errors, ["no_idp_token"]);
+  isOffline = false;
+  await clock.pass(MINUTE);
+  assert.ok(want.token);
+});
+
+test("no ID token at an expiry: no one is logged in at the site, so nothing is asked again", async () => {
+  let asked = 0;
+  await clock.until(connect({ getIdpToken: () => (++asked === 1 ? "id-ada" : null) }));
+  await clock.pass(15 * MINUTE);
+  wanted();
+  await clock.pass(10 * MINUTE);
+  assert.deepEqual([errors, asked], [["no_idp_token"], 2]);
+});
+
+test("an answer that hangs is given up after 30 s, and asked for again", async () => {
+  const hanging = [new Promise(() => {}), new Response(new ReadableStream({ start() {} }))];
+  api.script["/zendesk/token"] = inTurn(...hanging);
+  await clock.until(connect());
+  assert.equal(api.log.length, 3);
+  assert.ok(gaps().every((gap) => gap >= 30 * SECOND), `${gaps()}`);
+});
+
+test("a body that breaks off is asked for again; one that is not the API's is not", async () => {
+  const broken = new ReadableStream({ start: (body) => (body.enqueue(new TextEncoder().encode('{"token":')), body.error(new TypeError("reset"))) });
+  api.script["/zendesk/token"] = inTurn(new Response(broken));
+  await clock.until(connect());
+  assert.equal(api.log.length, 2);
+  for (const body of ["{}", "<!doctype html>", '""', "null", "[]", '{"token":"","externalId":"ada"}', '{"token":null,"externalId":"ada"}', '{"token":"x"}']) {
+    api.log.length = 0;
+    widget = fakeWidget();
+    api.script["/zendesk/token"] = () => new Response(body);
+    await assert.rejects(clock.until(connect()), (error) => isOurs(error, "upstream_error") && error.status === 200);
+    assert.equal(api.log.length, 1, body);
+    assert.deepEqual(widget.handed, []);
+  }
+});
+
+test("a 200 without a token at an expiry: onError hears of it, and nothing is handed over", async () => {
+  await clock.until(connect());
+  await clock.pass(15 * MINUTE);
+  api.script["/zendesk/token"] = () => Response.json({});
+  const want = wanted();
+  await clock.pass(5 * MINUTE);
+  assert.deepEqual([errors, api.log.length, want.token], [["upstream_error"], 2, null]);
+});
+
+for (const when of ["login", "expiry"]) {
+  test(`401 at a ${when}: getIdpToken is told that its token was refused, once`, async () => {
+    const hows = [];
+    const stale = { getIdpToken: (...how) => (hows.push(...how), how[0]?.fresh ? "id-ada#fresh" : "id-ada#stale") };
+    const refuses = ({ request }) => (request.headers.authorization.endsWith("#stale") ? problem(401, { message: "Unauthorized" }) : undefined);
+    if (when === "login") api.script["/zendesk/token"] = refuses;
+    await clock.until(connect(stale));
+    await clock.pass(15 * MINUTE);
+    api.script["/zendesk/token"] = refuses;
+    const want = wanted();
+    await clock.pass(SECOND);
+    assert.ok(want.token);
+    assert.deepEqual(hows, Array(when === "login" ? 2 : 1).fill({ fresh: true }));
+
+    api.script["/zendesk/token"] = () => problem(401, { message: "Unauthorized" });
+    [api.log.length, hows.length] = [0, 0];
+    widget = fakeWidget();
+    await assert.rejects(clock.until(connect(stale)), (error) => isOurs(error, "unauthenticated"));
+    assert.deepEqual([api.log.length, hows.length], [2, 1]);
+  });
+}
+
+test("401 at a report: a fresh ID token is used for it, after a look whose it is", async () => {
+  widget = fakeWidget({ refuses: ({ email }) => email && "…" });
+  api.script["/zendesk/conflicts"] = inTurn(problem(401, { message: "Unauthorized" }));
+  const hows = [];
+  const session = await clock.until(connect({ getIdpToken: (...how) => (hows.push(...how), "id-ada") }));
+  assert.deepEqual(hows, [{ fresh: true }]);
+  assert.deepEqual(session.conflict, api.conflict);
+  assert.deepEqual(api.asked().slice(-3), ["report ada", "token ada without email", "report ada"]);
+
+  let user = "ada";
+  widget = fakeWidget({ refuses: ({ email }) => email && "…" });
+  api.script["/zendesk/conflicts"] = () => ((user = "eve"), problem(401, { message: "Unauthorized" }));
+  api.log.length = 0;
+  const changed = await clock.until(connect({ getIdpToken: () => `id-${user}` }));
+  assert.equal(changed.reportError.code, "user_changed");
+  assert.ok(!api.asked().includes("report eve"));
+});
+
+test("401 with a cookie login is final", async () => {
+  api.script["/zendesk/token"] = () => problem(401, { message: "Unauthorized" });
+  await assert.rejects(clock.until(connect({ getIdpToken: undefined })), (error) => isOurs(error, "unauthenticated"));
+  assert.equal(api.log.length, 1);
+});
+
+test("twenty callbacks at once are one request, and all get its token", async () => {
+  await clock.until(connect());
+  await clock.pass(15 * MINUTE);
+  const wants = Array.from({ length: 20 }, wanted);
+  await clock.pass(SECOND);
+  assert.equal(api.log.length, 2);
+  assert.equal(new Set(wants.map(({ token }) => token)).size, 1);
+});
+
+test("a token is used again while more than a minute of its life is left", async () => {
+  await clock.until(connect());
+  await clock.pass(13 * MINUTE);
+  const early = wanted();
+  await settle();
+  assert.equal(api.log.length, 1);
+  assert.ok(early.token);
+  await clock.pass(MINUTE + SECOND);
+  wanted();
+  await settle();
+  assert.equal(api.log.length, 2);
+});
+
+for (const [how, skew] of [["an hour fast", HOUR], ["an hour slow", -HOUR], ["a year slow", -365 * 24 * HOUR]]) {
+  test(`a visitor's clock that is ${how} changes nothing of that`, async () => {
+    api.script["/zendesk/token"] = ({ count }) => {
+      const now = Date.now() - skew;
+      return Response.json({ token: jwt("ada", { now, number: count }), externalId: "ada", expiresAt: Math.floor(now / 1000) + 900, emailIncluded: true });
+    };
+    await clock.until(connect());
+    await clock.pass(13 * MINUTE);
+    wanted();
+    await settle();
+    assert.equal(api.log.length, 1);
+    await clock.pass(2 * MINUTE);
+    wanted();
+    await settle();
+    assert.equal(api.log.length, 2);
+  });
+}
+
+test("a clock that is set back does not make an old token young", async () => {
+  const start = performance.now();
+  let monotonic = start;
+  mock.method(performance, "now", () => monotonic);
+  await clock.until(connect());
+  monotonic += 15 * MINUTE;
+  wanted();
+  await settle();
+  assert.equal(api.log.length, 2);
+  mock.restoreAll();
+});
+
+test("a token that is not a JWT lives as long as the response says", async () => {
+  api.script["/zendesk/token"] = ({ count }) => Response.json({ token: `${jwt("ada")}`.replace(/\.[^.]+\./, `.${btoa("{}")}.`), externalId: "ada", expiresAt: Date.now() / 1000 + 900, emailIncluded: true, count });
+  const tokens = [];
+  const zE = (area, call, jwtCallback, loginCallback) => {
+    zE.want = () => jwtCallback((token) => tokens.push(token));
+    jwtCallback((token) => (tokens.push(token), loginCallback()));
+  };
+  await clock.until(connect({ zE }));
+  zE.want();
+  await settle();
+  assert.deepEqual([tokens.length, api.log.length], [2, 1]);
+  await clock.pass(15 * MINUTE);
+  zE.want();
+  await settle();
+  assert.deepEqual([tokens.length, api.log.length], [3, 2]);
+});
+
+test("onInvalidAuth is a refusal: a new token, however young the last one is, and one for twenty", async () => {
+  const { Smooch, want } = (widget = fakeSmooch());
+  await clock.until(connectSmooch({ endpoint, getIdpToken, Smooch }));
+  const first = await want();
+  assert.equal(api.log.length, 2);
+  const held = gate();
+  api.script["/zendesk/token"] = inTurn(held.promise);
+  const many = Array.from({ length: 20 }, () => want());
+  await settle();
+  held.open();
+  const tokens = new Set(await Promise.all(many));
+  assert.equal(tokens.size, 1);
+  assert.ok(!tokens.has(first));
+  assert.equal(api.log.length, 3);
+});
