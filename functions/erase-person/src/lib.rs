@@ -53,7 +53,7 @@ impl ErasePerson {
             let request = Request::try_from(event.payload)?;
             json(&self.handle(request, &request_id).await?)
         };
-        let answer = shared::lambda::http::caught(answer).await;
+        let answer = shared::lambda::http::catch_panic(answer).await;
         let answer = answer.unwrap_or_else(|error| Err(OperatorError::Internal(error.to_string())));
         answer.inspect_err(|error| {
             tracing::warn!(request_id, error = error.kind(), "refused");

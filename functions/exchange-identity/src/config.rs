@@ -1,4 +1,4 @@
-//! What `exchange-identity` is told by its environment.
+//! The configuration of `exchange-identity`, read from its environment.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -6,29 +6,33 @@ use std::str::FromStr;
 use serde::Deserialize;
 use shared::identity::caller::Callers;
 use shared::lambda::config::{ConfigError, Variables};
+use shared::lambda::http::BasePath;
 use shared::puzzel::{CustomerId, Hosts, ProviderId, Region, TokenKind};
 
 /// The configuration of `exchange-identity`.
 pub struct Config {
-    /// Who is calling.
+    /// How callers are identified.
     pub callers: Callers,
-    /// Where Puzzel is.
+    /// The path under which the domain has this API.
+    pub base_path: BasePath,
+    /// Puzzel's base URLs.
     pub hosts: Hosts,
     /// The customer at Puzzel.
     pub customer: CustomerId,
-    /// The providers at Puzzel; `None` leaves them to the body, and then to Puzzel.
+    /// The providers at Puzzel. If `None`, the request's body may name one; else Puzzel uses its
+    /// first.
     pub providers: Option<Providers>,
-    /// What the caller's own bearer token is.
+    /// The kind of the caller's own bearer token.
     pub token_kind: TokenKind,
 }
 
-/// Which of Puzzel's providers verifies a token.
+/// The provider at Puzzel that verifies a token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Providers {
-    /// The same for each.
+    /// The same provider for every token.
     One(ProviderId),
-    /// By the token's `iss`. An issuer that is not in it has none.
+    /// A provider for each `iss`. An issuer that is not in the map has none.
     ByIssuer(HashMap<String, ProviderId>),
 }
 
@@ -37,6 +41,7 @@ impl Config {
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         Ok(Self {
             callers: Callers::from_variables(variables)?,
+            base_path: BasePath::from_variables(variables)?,
             hosts: hosts(variables)?,
             customer: variables.required("PUZZEL_CUSTOMER_ID", CustomerId::EXPECTED)?,
             providers: variables.optional(
@@ -51,18 +56,17 @@ impl Config {
 fn hosts(variables: &Variables) -> Result<Hosts, ConfigError> {
     const REGION: &str = "opo or uk; or set both PUZZEL_IDP_URL and PUZZEL_COMM_URL instead";
     const URL: &str = "a base URL: https, or http on a loopback host";
-    let missing = |variable, expected| ConfigError::Missing { variable, expected };
 
     let region: Option<Region> = variables.optional("PUZZEL_REGION", REGION)?;
     let identity = variables.optional("PUZZEL_IDP_URL", URL)?;
     let chat = variables.optional("PUZZEL_COMM_URL", URL)?;
     match (region, identity, chat) {
         (Some(region), None, None) => Hosts::try_from(region)
-            .map_err(|_| ConfigError::Conflict("PUZZEL_REGION: its URLs cannot be read")),
+            .map_err(|_| ConfigError::Conflict("PUZZEL_REGION: its URLs are not valid")),
         (None, Some(identity), Some(chat)) => Ok(Hosts { identity, chat }),
-        (None, None, None) => Err(missing("PUZZEL_REGION", REGION)),
-        (None, None, Some(_)) => Err(missing("PUZZEL_IDP_URL", URL)),
-        (None, Some(_), None) => Err(missing("PUZZEL_COMM_URL", URL)),
+        (None, None, None) => Err(ConfigError::missing("PUZZEL_REGION", REGION)),
+        (None, None, Some(_)) => Err(ConfigError::missing("PUZZEL_IDP_URL", URL)),
+        (None, Some(_), None) => Err(ConfigError::missing("PUZZEL_COMM_URL", URL)),
         (Some(_), _, _) => Err(ConfigError::Conflict(
             "set either PUZZEL_REGION, or PUZZEL_IDP_URL and PUZZEL_COMM_URL, and leave the other empty",
         )),
@@ -108,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_says_which_variable_is_wrong() {
+    fn any_other_combination_names_the_variable_that_is_wrong() {
         let idp = ("PUZZEL_IDP_URL", "https://a.example");
         let comm = ("PUZZEL_COMM_URL", "https://a.example");
         let opo = ("PUZZEL_REGION", "opo");

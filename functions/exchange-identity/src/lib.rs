@@ -1,5 +1,5 @@
-//! The Puzzel routes: the caller's token for a Puzzel identity, and a chat that is started or
-//! identified with one.
+//! The Puzzel routes: exchange the caller's token for a Puzzel identity, and start or identify a
+//! chat with one.
 
 mod body;
 mod config;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::http::client::TransportError;
 use shared::identity::caller::{Caller, Callers};
-use shared::lambda::http::{Answer, Request};
+use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
 use shared::puzzel::{CodeVerifier, Identity, Puzzel, TokenKind};
@@ -34,21 +34,20 @@ pub struct ExchangeIdentity {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ExchangeAnswer<'a> {
+struct ExchangeResponse<'a> {
     user_info_id: &'a str,
 }
 
 #[derive(Serialize)]
-struct StartChatAnswer {
+struct StartChatResponse {
     conversation: Option<Box<RawValue>>,
 }
 
 impl ExchangeIdentity {
-    /// Gets everything ready that does not need a request: the issuer's keys, and a connection to
-    /// Puzzel.
+    /// Prepares everything that needs no request: the issuer's keys, and a connection to Puzzel.
     ///
     /// # Errors
-    /// Where the system has no root certificates.
+    /// If the system has no root certificates.
     pub async fn start(config: Config) -> Result<Self, TransportError> {
         let function = Self {
             callers: config.callers,
@@ -60,8 +59,8 @@ impl ExchangeIdentity {
         Ok(function)
     }
 
-    /// Answers the three routes, for the caller.
-    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    /// Handles a request to one of the three routes.
+    pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         let route = Route::of(request)?;
         let caller = self.callers.identify(request).await?;
         match route {
@@ -76,8 +75,8 @@ impl ExchangeIdentity {
         }
     }
 
-    /// The client-held flow: the challenge is the browser's, and so is the verifier.
-    async fn exchange(&self, request: &Request, caller: &Caller) -> Result<Answer, Problem> {
+    /// The client-held flow: the browser made the challenge and keeps the verifier.
+    async fn exchange(&self, request: &Request, caller: &Caller) -> Result<Response, Problem> {
         let body: ExchangeBody = request.json(ExchangeBody::TAKES)?;
         let challenge = body.challenge()?;
         let forwarded = self.forwarded(request, body.token_fields(), caller)?;
@@ -90,10 +89,10 @@ impl ExchangeIdentity {
                 request.deadline,
             )
             .await?;
-        let answer = ExchangeAnswer {
+        let answer = ExchangeResponse {
             user_info_id: id.expose(),
         };
-        Ok(Answer::json(StatusCode::OK, &answer)?.metric(Metric::once("Exchanged")))
+        Ok(Response::json(StatusCode::OK, &answer)?.metric(Metric::once("Exchanged")))
     }
 
     async fn start_chat(
@@ -102,7 +101,7 @@ impl ExchangeIdentity {
         caller: &Caller,
         conversation: &str,
         queue: &str,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Response, Problem> {
         let conversation = parameter(request, "conversationId", conversation)?;
         let queue = parameter(request, "queueKey", queue)?;
         let body: ChatBody = request.json(ChatBody::TAKES)?;
@@ -118,8 +117,8 @@ impl ExchangeIdentity {
                 request.deadline,
             )
             .await?;
-        let answer = StartChatAnswer { conversation };
-        Ok(Answer::json(StatusCode::OK, &answer)?.metric(Metric::once("Started")))
+        let answer = StartChatResponse { conversation };
+        Ok(Response::json(StatusCode::OK, &answer)?.metric(Metric::once("Started")))
     }
 
     async fn set_identity(
@@ -127,7 +126,7 @@ impl ExchangeIdentity {
         request: &Request,
         caller: &Caller,
         conversation: &str,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Response, Problem> {
         let conversation = parameter(request, "conversationId", conversation)?;
         let body: ChatBody = request.json(ChatBody::TAKES)?;
         let visitor = body.visitor()?;
@@ -135,10 +134,11 @@ impl ExchangeIdentity {
         self.puzzel
             .set_identity(&conversation, &identity, visitor.as_ref(), request.deadline)
             .await?;
-        Ok(Answer::no_content().metric(Metric::once("Identified")))
+        Ok(Response::no_content().metric(Metric::once("Identified")))
     }
 
-    /// The server-held flow: an identity whose verifier is made here, for this request only.
+    /// The server-held flow: gets an identity with a verifier that is made here, for this request
+    /// only.
     async fn identity(
         &self,
         request: &Request,
@@ -148,8 +148,8 @@ impl ExchangeIdentity {
         let forwarded = self.forwarded(request, body.token_fields(), caller)?;
         let code_verifier = CodeVerifier::generate().map_err(|error| {
             Problem::new(
-                Code::KeysUnavailable,
-                "no verifier could be made; try again",
+                Code::InternalError,
+                "a verifier could not be made; try again",
             )
             .because(error)
         })?;
@@ -175,7 +175,7 @@ impl ExchangeIdentity {
         caller: &Caller,
     ) -> Result<Forwarded, Problem> {
         Forwarded::new(
-            request,
+            self.callers.token(request),
             fields,
             caller,
             self.providers.as_ref(),

@@ -1,14 +1,17 @@
-//! What `report-conflict` is told by its environment.
+//! The configuration of `report-conflict`, read from its environment.
 
 use shared::conflicts::ConflictsConfig;
 use shared::identity::caller::Callers;
 use shared::lambda::config::{ConfigError, Variables};
+use shared::lambda::http::BasePath;
 
 /// The configuration of `report-conflict`.
 pub struct Config {
-    /// Who is calling.
+    /// How callers are identified.
     pub callers: Callers,
-    /// The table, and whose conflicts are in it.
+    /// The path under which the domain has this API.
+    pub base_path: BasePath,
+    /// The table, and the app and brand of its conflicts.
     pub conflicts: ConflictsConfig,
 }
 
@@ -17,6 +20,7 @@ impl Config {
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         Ok(Self {
             callers: Callers::from_variables(variables)?,
+            base_path: BasePath::from_variables(variables)?,
             conflicts: ConflictsConfig::from_variables(variables)?,
         })
     }

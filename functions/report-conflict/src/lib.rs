@@ -1,4 +1,4 @@
-//! `POST /zendesk/conflicts`: the page says that its user's login was refused with 409.
+//! `POST /zendesk/conflicts`: the page reports that its user's login was refused with 409.
 
 mod config;
 
@@ -12,13 +12,13 @@ use shared::conflicts::{
 };
 use shared::identity::caller::{Caller, Callers};
 use shared::lambda::clock::now_millis;
-use shared::lambda::http::{Answer, Request};
+use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
 
 pub use config::Config;
 
-/// What is kept back of a request's time, to answer that nothing could be recorded.
+/// Time reserved at the end of a request for responding that nothing could be recorded.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 
 /// The function, ready for requests.
@@ -28,21 +28,20 @@ pub struct ReportConflict {
     table: Table,
 }
 
-/// Who reports is the caller, and nothing else is asked.
+/// The body is empty: the reporter is the caller.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReportRequest {}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ReportAnswer {
+struct ReportResponse {
     conflict_id: ConflictId,
     state: State,
 }
 
 impl ReportConflict {
-    /// Gets everything ready that does not need a request: the issuer's keys, and a connection to
-    /// the table.
+    /// Prepares everything that needs no request: the issuer's keys, and a connection to the table.
     pub async fn start(config: Config, sdk: &SdkConfig) -> Self {
         let function = Self {
             callers: config.callers,
@@ -53,32 +52,38 @@ impl ReportConflict {
         function
     }
 
-    /// Answers `{"conflictId","state"}`: the same conflict each time it is reported.
-    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    /// Responds with `{"conflictId","state"}`: the same conflict each time it is reported.
+    pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         request.check_route(&Method::POST, "/zendesk/conflicts")?;
         let caller = self.callers.identify(request).await?;
         let ReportRequest {} = request.json("empty, or an empty JSON object")?;
         let report = self.reported_by(&caller)?;
         let by = request.deadline.less(ANSWER_MARGIN);
         let conflict = self.table.by(by, self.table.report(&report)).await?;
-        let answer = ReportAnswer {
+        let answer = ReportResponse {
             conflict_id: conflict.id().clone(),
             state: conflict.state(),
         };
-        Ok(Answer::json(StatusCode::ACCEPTED, &answer)?.metric(Metric::once("Reported")))
+        Ok(Response::json(StatusCode::ACCEPTED, &answer)?.metric(Metric::once("Reported")))
     }
 
     fn reported_by(&self, caller: &Caller) -> Result<Report, Problem> {
-        let email = caller.email.as_ref().ok_or_else(|| {
+        let email = caller.email.as_ref().map_err(|reason| {
             Problem::new(
                 Code::EmailNotVerified,
-                "this user has no verified email, so there is nothing that could conflict",
+                "this user has no verified email, so there cannot be a conflict",
             )
+            .because(format!(
+                "the login provides no verified email: {}",
+                reason.as_str()
+            ))
         })?;
         let (now, external_id) = (now_millis(), caller.external_id.as_str());
         let claim = Claim::new(external_id, ClaimSource::Report, now);
         let became = caller.previous_external_id.iter().map(|previous| {
-            let source = Source::Claim { changed_at: None };
+            let source = Source::Claim {
+                changed_at: caller.external_id_changed_at,
+            };
             Lineage::new(previous.as_str(), external_id, source, now)
         });
         Ok(Report::over_email(&self.scope, &email.key(), claim).with_lineages(became))

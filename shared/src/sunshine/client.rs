@@ -29,7 +29,7 @@ const NOBODY: &str = "nobody@chat-identity.invalid";
 /// The app, and the key to it.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// `https://acme.zendesk.com/sc`, for one; `/v2/apps/…` is appended.
+    /// For example `https://acme.zendesk.com/sc`; `/v2/apps/…` is appended.
     pub base_url: UpstreamUrl,
     /// The app.
     pub app_id: AppId,
@@ -42,17 +42,18 @@ pub struct Account {
 /// How calls are paced and retried.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The budget of the run: 5.
+    /// Maximum requests per second of the run; default 5.
     pub requests_per_second: NonZeroU32,
-    /// How long one attempt may take, within the deadline of its call: 10 s.
+    /// Maximum time of one attempt, within the deadline of its call; default 10 s.
     pub attempt_timeout: Duration,
-    /// How often a call is tried again: 5 times.
+    /// Maximum retries of a call; default 5.
     pub max_retries: usize,
-    /// The wait before the first retry; it doubles, and up to as much again is added: 250 ms.
+    /// The wait before the first retry; it doubles with each retry, plus a jitter of up to as much
+    /// again; default 250 ms.
     pub first_backoff: Duration,
-    /// What the wait grows to: 8 s.
+    /// The longest wait before a retry; default 8 s.
     pub longest_backoff: Duration,
-    /// The largest answer that is read, in bytes: 16 MiB, more than 100 messages of 100 kB.
+    /// Maximum bytes read of a response body; default 16 MiB, more than 100 messages of 100 kB.
     pub body_limit: usize,
 }
 
@@ -72,10 +73,9 @@ impl Default for Options {
 /// The client of one run: every attempt of every call goes through its pacer and its breaker.
 /// Make one for each run; they share the connections of the HTTP client.
 ///
-/// Reads are repeated, with backoff, on 429, on 5xx and if the transport failed. Calls that change
-/// something are repeated only if they were certainly not executed: on 429, and if no connection was
-/// made. Otherwise they end with [`Error::Unknown`]. After a 401 the call is tried once more with a
-/// fresh key.
+/// Reads are retried, with backoff, on 429, on 5xx and on transport errors. Calls that change
+/// something are retried only if they were certainly not executed: on 429, and if no connection was
+/// made. Otherwise they end with [`Error::Unknown`]. A 401 fetches a fresh key and tries once more.
 #[derive(Debug)]
 pub struct SunshineClient {
     http: HttpClient,
@@ -125,7 +125,7 @@ impl SunshineClient {
     pub async fn user(&self, id: &UserId, deadline: Deadline) -> Result<User, Error> {
         let call = Call::get(["users", id.as_str()]);
         let user: User = page::one(&self.send(call, deadline).await?, "user")?;
-        // An external id may have the form of an id.
+        // Another user's external id may have the form of a user id.
         if user.id != *id {
             return Err(Error::InvalidAnswer {
                 what: "user of this id",
@@ -134,8 +134,8 @@ impl SunshineClient {
         Ok(user)
     }
 
-    /// The user that is found under an external id. The upstream takes user ids in its place,
-    /// so compare [`User::external_id`] before anything is decided.
+    /// The user that the upstream finds by an external id. It also accepts user ids in that place,
+    /// so compare [`User::external_id`] before you decide anything.
     pub async fn user_by_external_id(
         &self,
         id: &LookupExternalId,
@@ -160,15 +160,15 @@ impl SunshineClient {
         .await
     }
 
-    /// Deletes a user, its clients and all its conversations. The upstream does so later:
-    /// success says that it will.
+    /// Deletes a user, its clients and all its conversations. The upstream deletes later: success
+    /// means that it accepted the call.
     pub async fn delete_user(&self, id: &UserId, deadline: Deadline) -> Result<(), Error> {
         self.change(Call::new(Method::DELETE, ["users", id.as_str()]), deadline)
             .await
     }
 
-    /// Clears the profile, the metadata and what the clients know of the person. The contract does
-    /// not promise that the email identity goes too, so list again.
+    /// Clears the profile, the metadata and the personal data of the clients. The contract does not
+    /// promise that the email identity goes too, so check it afterwards.
     pub async fn delete_personal_information(
         &self,
         id: &UserId,
@@ -223,7 +223,7 @@ impl SunshineClient {
         page::list::<User>(&self.send(call, deadline).await?, "users").map(drop)
     }
 
-    /// A page of the user's clients, from `after` on.
+    /// A page of the user's clients, starting after the cursor `after`.
     pub async fn clients(
         &self,
         id: &UserId,
@@ -235,7 +235,7 @@ impl SunshineClient {
             .await
     }
 
-    /// A page of the user's conversations, from `after` on.
+    /// A page of the user's conversations, starting after the cursor `after`.
     pub async fn conversations(
         &self,
         user: &UserId,
@@ -281,7 +281,8 @@ impl SunshineClient {
         self.send(call, deadline).await.map(drop)
     }
 
-    /// Brand-separated users are found by external id or identity only with their brand.
+    /// Adds the brand: with brands, users can be found by external id or identity only within
+    /// theirs.
     fn of_brand<'a>(&'a self, call: Call<'a>) -> Call<'a> {
         match &self.account.brand_id {
             Some(brand) => call.query("brandId", brand.as_str()),
@@ -290,7 +291,7 @@ impl SunshineClient {
     }
 }
 
-/// A call, before it is a request. Its path is below `/{version}/apps/{appId}`.
+/// A call before it becomes a request. Its path is below `/{version}/apps/{appId}`.
 struct Call<'a> {
     version: &'static str,
     method: Method,

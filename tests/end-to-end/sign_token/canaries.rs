@@ -140,7 +140,7 @@ async fn no_failure_of_secrets_manager_tells_a_secret() {
         &json!({"activeKid": KID, "keys": {KID: SECRET, "app_a": {"a": SECRET}}}),
     )
     .await;
-    let stack = Stack::on(aws, &loudly("JSON")).await;
+    let stack = Stack::on(Secrets { aws }, &loudly("JSON")).await;
     let watch = Watch::over(&[]);
     let event = HttpEvent::post(PATH).claims(user());
     for faults in [
@@ -150,6 +150,7 @@ async fn no_failure_of_secrets_manager_tells_a_secret() {
         vec![Fault::new(Service::SecretsManager, Effect::DropAnswer)],
     ] {
         stack.aws.set_faults(faults);
+        tokio::time::sleep(RETRY_AFTER).await;
         let answer = stack.http(&event).await;
         assert_problem(&answer, 503, "keys_unavailable");
         watch.check("the answer", &format!("{answer:?}"));
@@ -159,6 +160,7 @@ async fn no_failure_of_secrets_manager_tells_a_secret() {
         ..Fault::new(Service::SecretsManager, Effect::Delay)
     };
     stack.aws.set_faults([slow]);
+    tokio::time::sleep(RETRY_AFTER).await;
     let soon = Duration::from_secs(2);
     let answer = stack
         .function

@@ -1,4 +1,4 @@
-//! The stand-in's v2 API answers as the contract says, traps included.
+//! The stand-in's v2 API follows the contract, traps included.
 
 use std::collections::BTreeMap;
 
@@ -185,7 +185,7 @@ async fn only_the_right_key_may_call() {
 }
 
 #[tokio::test]
-async fn patch_writes_what_it_may() {
+async fn patch_writes_only_the_allowed_fields() {
     let sunshine = start().await;
     let user = sunshine.add_user(User::known("1234", "sue@example.org"));
     let path = format!("/users/{}", user.id);
@@ -227,7 +227,7 @@ async fn patch_writes_what_it_may() {
 }
 
 #[tokio::test]
-async fn personalinformation_clears_the_person_and_keeps_the_history() {
+async fn personalinformation_clears_the_personal_data_and_keeps_the_history() {
     let sunshine = start().await;
     let mut user = User::known("1234", "sue@example.org");
     user.profile.insert("givenName".into(), "Sue".into());
@@ -269,7 +269,7 @@ async fn personalinformation_clears_the_person_and_keeps_the_history() {
 }
 
 #[tokio::test]
-async fn a_delete_is_complete_later_where_that_is_asked_for() {
+async fn a_delete_completes_later_if_requested() {
     let sunshine = start().await;
     let user = sunshine.add_user(User::known("1234", "sue@example.org"));
     let conversation = sunshine.add_conversation(&user.id, 1);
@@ -405,7 +405,7 @@ async fn sync_merges_into_the_user_and_moves_from_a_linked_one() {
     assert_eq!(sunshine.users().len(), 1);
     assert_eq!(sunshine.conversations(&old.id).len(), 2);
 
-    // The other way round: the caller's own user is linked too, so it loses the external id.
+    // The other way round: the caller's own user is also linked, so it loses the external id.
     let sunshine = start().await;
     let old = sunshine.add_user(User {
         zendesk_id: Some("35436".into()),
@@ -431,7 +431,7 @@ async fn sync_merges_into_the_user_and_moves_from_a_linked_one() {
         Some("123456")
     );
 
-    // With a survivor named, the outgoing user's history is the survivor's.
+    // If a survivor is named, it gets the history of the outgoing user.
     sunshine.add_conversation(&old.id, 2);
     let (_, answer) = call(
         &sunshine,
@@ -558,7 +558,7 @@ async fn a_merge_by_ids_may_be_refused() {
 }
 
 #[tokio::test]
-async fn the_rate_is_kept() {
+async fn the_rate_limit_is_enforced() {
     let sunshine = start().await;
     sunshine.set_behaviour(Behaviour {
         rate: Some(Rate {
@@ -585,7 +585,7 @@ async fn the_rate_is_kept() {
 }
 
 #[tokio::test]
-async fn it_is_programmed_over_http_as_well() {
+async fn it_can_be_controlled_over_http() {
     let sunshine = start().await;
     let client = reqwest::Client::new();
     let control = |method: Method, path: &str, body: Value| {

@@ -23,7 +23,7 @@ use crate::sunshine::pacer::OutOfTime;
 const COUNTED_FAILURES: u32 = 2;
 
 impl SunshineClient {
-    /// Sends `call`, with retries, and gives the body of its success.
+    /// Sends `call`, with retries, and returns the body of the successful response.
     pub(super) async fn send(&self, call: Call<'_>, deadline: Deadline) -> Result<Vec<u8>, Error> {
         let app = [call.version, "apps", self.account.app_id.as_str()];
         let path = [app.as_slice(), &call.path].concat();
@@ -54,7 +54,7 @@ impl SunshineClient {
             .map_err(|error| call.outcome(error))
     }
 
-    /// One attempt, and a second one with a fresh key if the first key is refused: after a 401
+    /// One attempt, and a second one with a fresh key if the first key is refused: after a 401,
     /// nothing was executed.
     async fn attempt(
         &self,
@@ -89,7 +89,7 @@ impl SunshineClient {
         Ok(key.map_err(|_| OutOfTime)??)
     }
 
-    /// One request. Nothing is sent before the pacer grants it, or after the breaker stopped.
+    /// One request. Nothing is sent before the pacer grants it, or after the breaker has stopped.
     async fn exchange(
         &self,
         call: &Call<'_>,

@@ -1,4 +1,4 @@
-//! What the functions talk to, and the variables that tell them where it is.
+//! The backends of the functions, and the variables that point the functions at them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,7 +17,7 @@ use crate::standins::sunshine::{Sunshine, SunshineConfig};
 use crate::tap::{Tap, address};
 use harness::lambda::{Function, LambdaError};
 
-/// The one key that signs messaging JWTs locally.
+/// The id of the only local key that signs messaging JWTs.
 pub const KID: &str = "app_local";
 
 const SIGNING_KEYS: &str = "chat-identity/signing-keys";
@@ -29,8 +29,7 @@ pub const TABLE: &str = "conflicts";
 pub const BUCKET: &str = "archive";
 const CUSTOMER: &str = "12345";
 
-/// Everything around the functions. The fields are in the order in which they end: the reverse
-/// of the start.
+/// Everything around the functions. The fields are dropped in this order, the reverse of the start.
 pub struct Backends {
     /// The embedded AWS.
     pub aws: Aws,
@@ -40,21 +39,21 @@ pub struct Backends {
     pub sunshine: Sunshine,
     /// The company's login.
     pub issuer: Issuer,
-    /// What the functions, the page and these asked of one another.
+    /// The calls between the functions, the page and the backends.
     pub calls: Calls,
     /// The secret of [`KID`], for tokens that the function would not sign.
     pub signing_secret: String,
     /// The secret that signs Zendesk's webhooks.
     pub webhook_secret: String,
-    /// Between the functions and the rest.
+    /// The taps between the functions and their backends.
     taps: Vec<Tap>,
 }
 
 impl Backends {
-    /// Starts them, with DynamoDB's data in `folder` or, without one, in memory.
+    /// Starts the backends, with DynamoDB's data in `folder` or, without one, in memory.
     pub async fn start(folder: Option<&Path>) -> io::Result<Self> {
         let calls = Calls::default();
-        // The issuer's address is in its tokens, so it must know that of its tap.
+        // The issuer's tokens contain its address, so it must know the address of its tap.
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let issuer = Issuer::start_behind(format!("http://{}", listener.local_addr()?)).await?;
         let login = address(&issuer.direct_url());
@@ -122,15 +121,20 @@ impl Backends {
         SunshineConfig::default().app_id
     }
 
-    /// clean-conflicts with another `REMEDY` than the stack's, in a process of its own beside it:
+    /// clean-conflicts with other variables than the stack's, in a separate process:
     /// `cargo lambda watch` gives all functions one environment.
-    pub async fn clean_conflicts(&self, remedy: &str) -> Result<Function, LambdaError> {
-        let mut environment = self.environment();
-        environment.push(("REMEDY".to_owned(), remedy.to_owned()));
+    pub async fn clean_conflicts(
+        &self,
+        variables: &[(&str, &str)],
+    ) -> Result<Function, LambdaError> {
+        let mut environment: BTreeMap<String, String> = self.environment().into_iter().collect();
+        for (name, value) in variables {
+            environment.insert((*name).to_owned(), (*value).to_owned());
+        }
         Function::start("clean-conflicts", environment).await
     }
 
-    /// What the functions are told, the same for all.
+    /// The variables of the functions, the same for all of them.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let mut environment = self.direct_environment();
         for tap in &self.taps {
@@ -141,7 +145,7 @@ impl Backends {
         environment
     }
 
-    /// The same without the taps, but for the issuer's, whose address is its name.
+    /// The same without the taps, except the issuer's, because the issuer's URL is its identity.
     pub fn direct_environment(&self) -> Vec<(String, String)> {
         let mut environment = self.aws.environment();
         environment.extend(
@@ -153,6 +157,13 @@ impl Backends {
                     "PREVIOUS_EXTERNAL_ID_CLAIM",
                     "previous_external_id".to_owned(),
                 ),
+                (
+                    "EXTERNAL_ID_CHANGED_AT_CLAIM",
+                    "external_id_changed_at".to_owned(),
+                ),
+                // Here no single sign-on changes an external id.
+                ("TRUST_WEBHOOK_LINEAGE", "true".to_owned()),
+                ("MERGE_CALL", "appusers-merge".to_owned()),
                 ("SIGNING_KEY_SECRET_ID", SIGNING_KEYS.to_owned()),
                 ("CONFLICTS_TABLE", TABLE.to_owned()),
                 ("ARCHIVE_BUCKET", BUCKET.to_owned()),
@@ -160,7 +171,7 @@ impl Backends {
                 ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
                 ("SUNSHINE_API_KEY_SECRET_ID", API_KEY.to_owned()),
                 ("RELEASE_AFTER_SECONDS", "0".to_owned()),
-                // Nobody else needs the stand-in's time.
+                // The stand-in serves no one else.
                 ("SUNSHINE_REQUESTS_PER_SECOND", "50".to_owned()),
                 ("WEBHOOK_SECRET_ID", WEBHOOK.to_owned()),
                 ("PUZZEL_IDP_URL", self.puzzel.idp_url()),

@@ -1,4 +1,4 @@
-//! One request over the wire, with its answer.
+//! One request over the wire, with its response.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use serde_json::Value;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Exchange {
-    /// Counts the requests from 0.
+    /// The number of the request, from 0.
     pub number: usize,
-    /// Counts the connections from 1.
+    /// The number of the connection, from 1.
     pub connection: u64,
-    /// The request line, exactly as it came over the wire.
+    /// The request line, exactly as received.
     pub line: String,
     /// The method; empty for a request that was not HTTP.
     pub method: String,
@@ -22,15 +22,16 @@ pub struct Exchange {
     /// The request's body, if it is JSON; it is not shown.
     #[serde(skip)]
     pub body: Option<Value>,
-    /// When the request was whole, counted from the stand-in's start; milliseconds in JSON.
+    /// The time at which the request was complete, counted from the stand-in's start; milliseconds
+    /// in JSON.
     #[serde(serialize_with = "millis")]
     pub arrived: Duration,
-    /// When the answer was written, counted from the stand-in's start.
+    /// The time at which the response was written, counted from the stand-in's start.
     #[serde(serialize_with = "maybe_millis")]
     pub answered: Option<Duration>,
     /// The status of the response; none if it was lost or never sent.
     pub status: Option<u16>,
-    /// Whether the request took effect, answered or not.
+    /// Whether the request took effect, with or without a response.
     pub handled: bool,
 }
 
