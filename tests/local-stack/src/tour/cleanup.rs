@@ -101,7 +101,7 @@ pub(super) fn known_as(external_id: &str) -> Value {
 }
 
 impl Story<'_> {
-    /// Somebody logs in and writes to support.
+    /// A user logs in and writes to support.
     pub(super) async fn write(&mut self, user: Value) -> Seen {
         self.log_in(user).await?;
         self.sign(&json!({})).await?;
@@ -117,7 +117,7 @@ impl Story<'_> {
     }
 
     /// The same for a user who is linked to a core Zendesk user, and who signed up long ago: a
-    /// lineage counts only for who was there before it.
+    /// lineage counts only for users who signed up before it.
     pub(super) async fn write_as_linked(&mut self, external_id: &str, zendesk_id: &str) -> Seen {
         let seen = self.write(known_as(external_id)).await?;
         let sunshine = &self.stack.backends.sunshine;
@@ -130,7 +130,7 @@ impl Story<'_> {
         Ok(format!("{seen}, zendeskId {zendesk_id}"))
     }
 
-    /// The core Zendesk user has another external id; the messaging user has not.
+    /// Changes the external id of the core Zendesk user, and not of the messaging user.
     pub(super) fn change_core_user(&self, external_id: &str, zendesk_id: &str) {
         let core_user = CoreUser {
             external_id: Some(external_id.to_owned()),
@@ -198,7 +198,7 @@ impl Story<'_> {
         Ok(format!("{seen}\nfirst message {message}"))
     }
 
-    /// The login with the last token, which must be for the external id of who is logged in.
+    /// Logs in with the last token, which must be for the logged-in user.
     async fn session(&self) -> Result<Value, String> {
         let (status, session) = self.zendesk_login(&self.messaging_token).await?;
         let is_theirs = session["user"]["externalId"] == self.external_id();
@@ -215,7 +215,7 @@ impl Story<'_> {
         Ok(format!("202 {reported}"))
     }
 
-    /// What the stack's own clean-conflicts does, under its default remedy.
+    /// Runs the stack's own clean-conflicts, with its default remedy.
     async fn plan(&mut self) -> Seen {
         let sunshine = &self.stack.backends.sunshine;
         let event = json!({"action": "drain"});
@@ -228,7 +228,8 @@ impl Story<'_> {
         Ok(seen)
     }
 
-    /// Drains until nothing is left for a later run: a call takes effect after it was answered.
+    /// Drains until nothing is left for a later run, because a call takes effect after its
+    /// response.
     pub(super) async fn drain(&mut self, remedy: &str) -> Seen {
         let before = self.stack.backends.sunshine.changing_calls().len();
         let mut runs = Vec::new();
@@ -266,8 +267,8 @@ impl Story<'_> {
         Ok(seen)
     }
 
-    /// Invokes clean-conflicts with another `REMEDY` than the stack's: the same binary, in a
-    /// process of its own, because `cargo lambda watch` gives every function one environment.
+    /// Invokes clean-conflicts with another `REMEDY` than the stack's: the same binary in a
+    /// separate process, because `cargo lambda watch` gives every function the same environment.
     async fn clean(&self, remedy: &str, event: &Value) -> Result<Value, String> {
         let clean = self.stack.backends.clean_conflicts(remedy).await;
         let clean = clean.map_err(|error| error.to_string())?;
@@ -292,7 +293,7 @@ impl Story<'_> {
         Ok(seen)
     }
 
-    /// The keys and the counts of lines of what was archived for the conflict.
+    /// The keys and line counts of the objects that were archived for the conflict.
     async fn archive(&mut self) -> Seen {
         let aws = &self.stack.backends.aws;
         let mut items = aws.items(TABLE).into_iter();
