@@ -262,6 +262,19 @@ impl Stack {
     }
 }
 
+impl Drop for Stack {
+    /// Whatever a test is about, its requests are ones that the official document describes.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let app_id = SunshineConfig::default().app_id;
+            let exchanges = self.sunshine.traffic().all();
+            for exchange in exchanges.iter().filter(|it| it.path.contains("/apps/")) {
+                crate::contract::assert_valid(exchange, &app_id);
+            }
+        }
+    }
+}
+
 fn environment(
     aws: &Aws,
     sunshine: &Sunshine,
@@ -273,12 +286,15 @@ fn environment(
     let ours = [
         ("IDENTITY_SOURCE", "lambda-authorizer"),
         ("PREVIOUS_EXTERNAL_ID_CLAIM", "previous"),
+        ("EXTERNAL_ID_CHANGED_AT_CLAIM", "changed_at"),
         ("CONFLICTS_TABLE", TABLE),
         ("ARCHIVE_BUCKET", BUCKET),
+        ("RELEASE_AFTER_SECONDS", "0"),
         ("SUNSHINE_BASE_URL", &url),
         ("SUNSHINE_APP_ID", &app_id),
         ("SUNSHINE_API_KEY_SECRET_ID", API_KEY),
         ("SUNSHINE_REQUESTS_PER_SECOND", "500"),
+        ("RELEASE_AFTER_SECONDS", "0"),
     ];
     for (name, value) in ours.iter().chain(variables) {
         environment.insert((*name).to_owned(), (*value).to_owned());
@@ -363,4 +379,26 @@ pub(crate) fn outcome(report: &Value) -> (&str, Option<&str>) {
         listed[0]["state"].as_str().unwrap(),
         listed[0]["reason"].as_str(),
     )
+}
+
+/// Moves every time in a record back: milliseconds since 1970, but for when it expires.
+pub(crate) fn move_back(value: &mut Value, by: u64) {
+    const YEAR_2001: u64 = 1_000_000_000_000;
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (name.as_str(), value.as_u64()) {
+                    ("expiresAt", Some(time)) => *value = json!(time - by / 1000),
+                    _ => move_back(value, by),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| move_back(item, by)),
+        Value::Number(time) => {
+            if let Some(time) = time.as_u64().filter(|time| *time > YEAR_2001) {
+                *value = json!(time - by);
+            }
+        }
+        _ => {}
+    }
 }

@@ -15,8 +15,8 @@ use story::{Chapter, Story};
 /// The chapters, in the order of the story. Each has its own person.
 const CHAPTERS: [Chapter; 6] = [
     sign::CHAPTER,
-    cleanup::RELEASE,
     cleanup::MERGE,
+    cleanup::RELEASE,
     cleanup::DELETE,
     webhook::CHAPTER,
     puzzel::CHAPTER,

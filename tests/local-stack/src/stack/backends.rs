@@ -121,11 +121,16 @@ impl Backends {
         SunshineConfig::default().app_id
     }
 
-    /// Starts clean-conflicts with another `REMEDY` than the stack's, in a separate process: `cargo
-    /// lambda watch` gives all functions the same environment.
-    pub async fn clean_conflicts(&self, remedy: &str) -> Result<Function, LambdaError> {
-        let mut environment = self.environment();
-        environment.push(("REMEDY".to_owned(), remedy.to_owned()));
+    /// clean-conflicts with other variables than the stack's, in a separate process:
+    /// `cargo lambda watch` gives all functions one environment.
+    pub async fn clean_conflicts(
+        &self,
+        variables: &[(&str, &str)],
+    ) -> Result<Function, LambdaError> {
+        let mut environment: BTreeMap<String, String> = self.environment().into_iter().collect();
+        for (name, value) in variables {
+            environment.insert((*name).to_owned(), (*value).to_owned());
+        }
         Function::start("clean-conflicts", environment).await
     }
 
@@ -152,6 +157,13 @@ impl Backends {
                     "PREVIOUS_EXTERNAL_ID_CLAIM",
                     "previous_external_id".to_owned(),
                 ),
+                (
+                    "EXTERNAL_ID_CHANGED_AT_CLAIM",
+                    "external_id_changed_at".to_owned(),
+                ),
+                // Here no single sign-on changes an external id.
+                ("TRUST_WEBHOOK_LINEAGE", "true".to_owned()),
+                ("MERGE_CALL", "appusers-merge".to_owned()),
                 ("SIGNING_KEY_SECRET_ID", SIGNING_KEYS.to_owned()),
                 ("CONFLICTS_TABLE", TABLE.to_owned()),
                 ("ARCHIVE_BUCKET", BUCKET.to_owned()),
