@@ -130,7 +130,12 @@ pub async fn call_within(function: &ExchangeIdentity, event: &Value, time: Durat
     context.deadline = u64::try_from(by.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let event = RawValue::from_string(event.to_string()).unwrap();
     let handler = async |request: &Request| function.handle(request).await;
-    let response = respond(&BasePath::default(), &handler, LambdaEvent::new(event, context)).await;
+    let response = respond(
+        &BasePath::default(),
+        &handler,
+        LambdaEvent::new(event, context),
+    )
+    .await;
     Reply(serde_json::to_value(response.unwrap()).unwrap())
 }
 

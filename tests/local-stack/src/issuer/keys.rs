@@ -1,5 +1,5 @@
-//! Keys and tokens, good and hostile. Signed with `aws-lc-rs` itself, not with the JWT library
-//! that the functions verify with, so that the two cannot share a mistake.
+//! Keys and tokens, valid and hostile. They are signed with `aws-lc-rs` itself and not with the JWT
+//! library that the functions verify with, so that the two cannot share a mistake.
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-/// What an issuer's key signs with.
+/// The signature algorithm of an issuer's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[allow(missing_docs)] // the names are those of RFC 7518, and of RFC 9864 for the last one
 pub enum Algorithm {
@@ -117,7 +117,7 @@ impl Key {
         jwk
     }
 
-    /// The public half in PEM, the bytes that an `alg` confusion attack signs HS256 with.
+    /// The public half in PEM, which an `alg` confusion attack uses as the HS256 secret.
     pub fn public_pem(&self) -> String {
         let der = match &self.pair {
             Pair::Rsa(pair, _) => pair.public_key().as_der(),
@@ -134,7 +134,7 @@ impl Key {
         format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
     }
 
-    /// The header that a decent issuer writes.
+    /// The header that a well-behaved issuer writes.
     pub fn header(&self) -> Value {
         json!({"alg": format!("{:?}", self.algorithm), "typ": "JWT", "kid": self.kid})
     }
@@ -144,7 +144,7 @@ impl Key {
         self.sign_with_header(&self.header(), claims)
     }
 
-    /// A token with any header, true or not, signed by this key all the same.
+    /// A token with any header, true or false, signed by this key.
     pub fn sign_with_header(&self, header: &Value, claims: &Value) -> String {
         let message = message(header, claims);
         let random = SystemRandom::new();
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_algorithm_signs_what_its_own_public_key_verifies() {
+    fn the_public_key_of_every_algorithm_verifies_its_signature() {
         for (algorithm, verification) in [
             (
                 Algorithm::RS256,
