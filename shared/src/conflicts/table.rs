@@ -25,7 +25,8 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 use tokio::time::timeout_at;
 
 use super::id::ConflictId;
-use super::record::{Conflict, Report};
+use super::record::Conflict;
+use super::record::report::Report;
 use super::state::State;
 use crate::aws::sdk::{SdkConfig, failure, rehearse};
 use crate::lambda::clock::now_millis;
