@@ -84,7 +84,9 @@ impl Stack {
 
     /// `report-conflict` with these values of the Lambda authorizer.
     pub(crate) async fn report_as(&self, caller: Value) -> HttpAnswer {
-        let event = HttpEvent::post("/zendesk/conflicts").authorizer(json!({ "lambda": caller }));
+        let event = HttpEvent::post("/zendesk/conflicts")
+            .header("content-type", "application/json")
+            .authorizer(json!({ "lambda": caller }));
         self.report.http(&event).await.unwrap()
     }
 
@@ -289,11 +291,11 @@ fn environment(
         ("EXTERNAL_ID_CHANGED_AT_CLAIM", "changed_at"),
         ("CONFLICTS_TABLE", TABLE),
         ("ARCHIVE_BUCKET", BUCKET),
+        ("RELEASE_AFTER_SECONDS", "0"),
         ("SUNSHINE_BASE_URL", &url),
         ("SUNSHINE_APP_ID", &app_id),
         ("SUNSHINE_API_KEY_SECRET_ID", API_KEY),
         ("SUNSHINE_REQUESTS_PER_SECOND", "500"),
-        ("RELEASE_AFTER_SECONDS", "0"),
     ];
     for (name, value) in ours.iter().chain(variables) {
         environment.insert((*name).to_owned(), (*value).to_owned());
