@@ -121,7 +121,7 @@ impl Backends {
         SunshineConfig::default().app_id
     }
 
-    /// clean-conflicts with other variables than the stack's, in a process of its own beside it:
+    /// clean-conflicts with other variables than the stack's, in a separate process:
     /// `cargo lambda watch` gives all functions one environment.
     pub async fn clean_conflicts(
         &self,
@@ -171,7 +171,7 @@ impl Backends {
                 ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
                 ("SUNSHINE_API_KEY_SECRET_ID", API_KEY.to_owned()),
                 ("RELEASE_AFTER_SECONDS", "0".to_owned()),
-                // Nobody else needs the stand-in's time.
+                // The stand-in serves no one else.
                 ("SUNSHINE_REQUESTS_PER_SECOND", "50".to_owned()),
                 ("WEBHOOK_SECRET_ID", WEBHOOK.to_owned()),
                 ("PUZZEL_IDP_URL", self.puzzel.idp_url()),
