@@ -85,7 +85,9 @@ impl Stack {
 
     /// `report-conflict` with these values of the Lambda authorizer.
     pub(crate) async fn report_as(&self, caller: Value) -> HttpAnswer {
-        let event = HttpEvent::post("/zendesk/conflicts").authorizer(json!({ "lambda": caller }));
+        let event = HttpEvent::post("/zendesk/conflicts")
+            .header("content-type", "application/json")
+            .authorizer(json!({ "lambda": caller }));
         self.report.http(&event).await.unwrap()
     }
 
@@ -307,7 +309,6 @@ fn environment(
         ("SUNSHINE_APP_ID", &app_id),
         ("SUNSHINE_API_KEY_SECRET_ID", API_KEY),
         ("SUNSHINE_REQUESTS_PER_SECOND", "500"),
-        ("RELEASE_AFTER_SECONDS", "0"),
     ];
     for (name, value) in ours.iter().chain(variables) {
         environment.insert((*name).to_owned(), (*value).to_owned());

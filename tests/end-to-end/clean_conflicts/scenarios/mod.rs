@@ -43,11 +43,12 @@ impl Stack {
     }
 
     /// A report of [`NEW`] whose login says that it was [`OLD`], and since when it is not.
-    async fn report_changed_at(&self, changed_at: &str) -> HttpAnswer {
+    async fn report_changed_at(&self, changed_at: &str) {
         let caller = json!({
             "sub": NEW, "previous": OLD, "changed_at": changed_at, "email": EMAIL,
             "email_verified": true,
         });
-        self.report_as(caller).await
+        let answer = self.report_as(caller).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
     }
 }
