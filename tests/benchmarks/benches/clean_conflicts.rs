@@ -4,6 +4,8 @@
 //! `cargo bench --profile host -p benchmarks --bench clean_conflicts`, or with a smaller number of
 //! conflicts after `--`. It takes two minutes after the build.
 
+#[path = "../../end-to-end/clean_conflicts/contract.rs"]
+mod contract;
 #[path = "../../end-to-end/clean_conflicts/crowd.rs"]
 mod crowd;
 #[path = "../../end-to-end/clean_conflicts/fixture.rs"]

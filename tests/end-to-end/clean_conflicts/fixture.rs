@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 pub(crate) use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest::{SHA256, digest};
 pub(crate) use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
 pub(crate) use local_stack::aws::{Aws, Effect, Fault as AwsFault, Service};
 pub(crate) use local_stack::standins::faults::{Fault, Rule};
@@ -170,6 +171,18 @@ impl Stack {
         let mut record = self.record(id);
         change(&mut record);
         self.aws.put_item(TABLE, &record);
+    }
+
+    /// Puts into the table that an event stated the external id of a Support user a while ago, as
+    /// `receive-webhook` records it.
+    pub(crate) fn support_user(&self, zendesk_id: &str, external_id: &str) {
+        let key = digest(&SHA256, format!("zendesk-id\0{zendesk_id}").as_bytes());
+        let hex: String = key.as_ref().iter().map(|it| format!("{it:02x}")).collect();
+        let item = json!({
+            "pk": format!("zendesk-id#{}", &hex[..32]), "sk": "user",
+            "externalId": external_id, "time": now() - 60_000, "expiresAt": now() / 1000 + 60,
+        });
+        self.aws.put_item(TABLE, &item);
     }
 
     /// Makes every record that waits for a time due now.
@@ -356,6 +369,9 @@ pub(crate) fn linked_holder() -> User {
         ..holder()
     }
 }
+
+/// Events are trusted, which a sync needs.
+pub(crate) const TRUSTED: (&str, &str) = ("TRUST_WEBHOOK_LINEAGE", "true");
 
 /// The source of a sync of [`ZENDESK_ID`]: the core user has the new external id.
 pub(crate) fn core_user() -> CoreUser {

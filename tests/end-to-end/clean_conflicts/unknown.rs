@@ -93,7 +93,9 @@ async fn a_new_holder_after_a_call_of_unknown_outcome_is_a_new_decision() {
 #[tokio::test]
 async fn a_delete_that_was_sent_to_one_user_is_never_applied_to_another() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
-    let user = stack.sunshine.add_user(holder());
+    let mut user = holder();
+    user.identities.push(Identity::phone("+4712345678"));
+    let user = stack.sunshine.add_user(user);
     stack.report_changed(OLD, NEW).await;
     assert_eq!(outcome(&stack.drain().await).0, "needs_review");
     let held = stack.sunshine.traffic().hold(DELETE, 1, Point::Handled);
@@ -216,10 +218,11 @@ async fn after_a_release_whose_response_was_lost_the_fields_are_restored() {
 #[tokio::test]
 async fn a_lost_release_or_merge_is_sent_again() {
     for (remedy, request) in [("release-email", RELEASE), ("merge", SYNC)] {
-        let stack = Stack::start(&[("REMEDY", remedy)]).await;
+        let stack = Stack::start(&[("REMEDY", remedy), TRUSTED]).await;
         let user = stack.sunshine.add_user(linked_holder());
         stack.sunshine.add_conversation(&user.id, 3);
         stack.sunshine.set_core_user(ZENDESK_ID, core_user());
+        stack.support_user(ZENDESK_ID, NEW);
         stack.report_changed(OLD, NEW).await;
         lose(&stack, request);
         assert_eq!(outcome(&stack.drain().await), ("confirming", None));
@@ -232,10 +235,11 @@ async fn a_lost_release_or_merge_is_sent_again() {
 
 #[tokio::test]
 async fn a_merge_whose_response_was_lost_is_recognised_as_done() {
-    let stack = Stack::start(&[("REMEDY", "merge")]).await;
+    let stack = Stack::start(&[("REMEDY", "merge"), TRUSTED]).await;
     let user = stack.sunshine.add_user(linked_holder());
     stack.sunshine.add_conversation(&user.id, 3);
     stack.sunshine.set_core_user(ZENDESK_ID, core_user());
+    stack.support_user(ZENDESK_ID, NEW);
     stack.report_changed(OLD, NEW).await;
     lose_the_answer(&stack, SYNC);
     assert_eq!(outcome(&stack.drain().await), ("resolved", None));

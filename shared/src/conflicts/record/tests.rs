@@ -167,6 +167,20 @@ fn a_plan_is_made_again_if_something_is_new() {
 }
 
 #[test]
+fn a_plan_that_is_made_again_and_again_is_no_attempt() {
+    let mut conflict = pending();
+    conflict.approve("user".to_owned(), NOW);
+    for _ in 0..2 * MAX_ATTEMPTS {
+        conflict.begin_attempt(NOW + MINUTE);
+        conflict.plan(Remedy::ReleaseEmail, None);
+    }
+    assert_eq!(
+        (conflict.attempts(), conflict.approved_user_id()),
+        (0, None)
+    );
+}
+
+#[test]
 fn an_event_renames_what_events_claim_and_makes_the_plan_again() {
     let mut conflict = Conflict::open(&claim(ClaimSource::Event, "a", NOW));
     conflict.plan(Remedy::ReleaseEmail, Some(Reason::NotClaimed));

@@ -100,9 +100,12 @@ impl Conflict {
         }
     }
 
-    /// What would be done is known, and may not be done yet.
+    /// The remedy is known, and may not be taken yet. To plan it again, as often as it is reported,
+    /// is no attempt.
     pub fn plan(&mut self, remedy: Remedy, reason: Option<Reason>) {
         self.state = State::Planned;
+        self.attempts = 0;
+        self.approved_user_id = None;
         self.proposed = Some(remedy);
         self.reason = reason;
         self.due_at = None;
