@@ -75,7 +75,7 @@ async fn a_caller_who_is_linked_is_not_merged() {
     });
     stack.report_changed(OLD, NEW).await;
     let report = stack.drain().await;
-    // The history stays where it was, and the record says why.
+    // The history stays with the old user, and the record says why.
     assert_eq!(outcome(&report), ("resolved", Some("caller_linked")));
     assert_eq!(stack.the_record()["remedy"], "release-email");
     assert_eq!(stack.messages_of(&user.id), 3);

@@ -96,7 +96,7 @@ async fn a_key_that_may_not_read_stops_the_run() {
     assert_stopped(&stack, &report, "forbidden", &before).await;
 }
 
-/// What Sunshine needs for anything is not there: no attempt of the conflict is counted.
+/// Sunshine is not available at all: this does not count as an attempt on any conflict.
 #[tokio::test]
 async fn an_upstream_that_is_down_stops_the_run_and_fails_no_conflict() {
     let app_is_gone = r#"{"errors":[{"code":"app_not_found","title":"App not found"}]}"#;
