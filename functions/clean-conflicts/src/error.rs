@@ -3,17 +3,17 @@
 use lambda_runtime::{Diagnostic, Error};
 use shared::conflicts::TableError;
 
-/// An invocation that was refused, or that could not be carried out.
+/// An invocation that was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorError {
-    /// A field does not hold what it may, or the event is not one that this function takes.
+    /// A field has a value that is not allowed, or the event is not one of this function's.
     #[error("{0}")]
     InvalidRequest(String),
     /// The remedy is beyond `REMEDY`.
     #[error("this remedy is stronger than REMEDY allows; change REMEDY first")]
     NotAllowed,
     /// The record has another version now.
-    #[error("the conflict was changed since it was listed; list it again, and look")]
+    #[error("the conflict was changed since it was listed; list it again and check it")]
     Changed,
     /// The table failed.
     #[error(transparent)]

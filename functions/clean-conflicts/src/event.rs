@@ -1,4 +1,4 @@
-//! The events that the function takes.
+//! The events that the function accepts.
 
 use std::fmt::Display;
 
@@ -10,7 +10,7 @@ use shared::sunshine::LookupExternalId;
 
 use crate::error::OperatorError;
 
-/// The events that are taken, for an operator who sent another one.
+/// The accepted events, for an operator who sent another one.
 const TAKES: &str = r#"this function takes {"action":"drain"} or a "Scheduled Event" of EventBridge; {"action":"resolve","previousExternalId":"…","currentExternalId":"…","remedy":"release-email|merge|delete","dryRun":false} (remedy and dryRun are optional); {"action":"list","state":"needs_review","limit":50} (both optional; a limit up to 100); {"action":"approve","conflictId":"…","version":7,"remedy":"release-email|merge|delete"}"#;
 
 /// An event.
@@ -24,15 +24,15 @@ const TAKES: &str = r#"this function takes {"action":"drain"} or a "Scheduled Ev
 pub enum Event {
     /// Work on everything that is due. The schedule sends it.
     Drain {},
-    /// The manual procedure in one command. Its operator is the lineage.
+    /// The manual procedure in one command. The operator's statement is the lineage.
     Resolve(Resolve),
     /// Show conflicts.
     List(List),
-    /// Let a conflict go on, exactly as it was shown.
+    /// Let the work on a conflict continue, exactly as it was shown.
     Approve(Approve),
 }
 
-/// A user's external id was changed: clear what holds the old one's email.
+/// A user's external id was changed: clear the holder of the old id's email.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resolve {
@@ -42,27 +42,27 @@ pub struct Resolve {
     /// The external id now.
     #[serde(deserialize_with = "current_external_id")]
     pub current_external_id: ExternalId,
-    /// The remedy to take; the mildest that resolves if none is named.
+    /// The remedy to apply; the mildest that resolves if none is named.
     #[serde(default)]
     pub remedy: Option<Remedy>,
-    /// Only say what would be done.
+    /// Only show what would be done.
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// Which conflicts to show.
+/// The conflicts to show.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct List {
-    /// In which state.
+    /// Their state.
     #[serde(default = "needs_review")]
     pub state: State,
-    /// How many.
+    /// Their maximum number.
     #[serde(default = "fifty")]
     pub limit: i32,
 }
 
-/// Which conflict may go on.
+/// The conflict whose work may continue.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Approve {
@@ -97,7 +97,7 @@ fn conflict_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConflictId,
     parsed("conflictId", deserializer)
 }
 
-/// A text of a form of its own. The error names the field.
+/// Parses a text with its own format. The error names the field.
 fn parsed<'de, D, T>(field: &str, deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

@@ -1,9 +1,9 @@
-//! Clears the 409s: reads the evidence, decides, and takes the mildest remedy that resolves, never
-//! without an archive of what it takes away.
+//! Clears the 409s: reads the evidence, decides, and applies the mildest remedy that resolves,
+//! never without an archive of the data that it removes.
 //!
-//! - `run` holds the run lease and chooses the conflicts: a drain, or what an operator asks for.
-//! - `process` works on one conflict: attempts, and what becomes of its record. Its docs say what
-//!   happens if the process is killed at any point.
+//! - `run` holds the run lease and chooses the conflicts: for a drain, or for an operator.
+//! - `process` works on one conflict: its attempts, and its record. Its docs describe what happens
+//!   if the process is killed at any point.
 //! - `facts` reads everything that a decision needs, and decides nothing.
 //! - `decide` holds the rules. It is pure: no I/O, no clock. To change a rule, begin there.
 //! - `act` archives, sends and restores.
@@ -56,11 +56,11 @@ pub use config::Config;
 pub use error::OperatorError;
 pub use report::Report;
 
-/// The part of an invocation's time that is kept back to record the results of the last calls.
+/// Time reserved at the end of an invocation for recording the results of the last calls.
 const RECORDING_MARGIN: Duration = Duration::from_secs(2);
-/// The part of an invocation's time that is kept back to answer that a list cannot be read.
+/// Time reserved at the end of an invocation for responding that a list cannot be read.
 const LIST_MARGIN: Duration = Duration::from_millis(250);
-/// With less time than this left no work begins.
+/// No work begins with less time left than this.
 const SHORTEST_WORK: Duration = Duration::from_secs(10);
 
 /// The function, ready for events.
@@ -93,7 +93,7 @@ impl CleanConflicts {
         })
     }
 
-    /// Carries an event out. `deadline` is the invocation's, in milliseconds since 1970.
+    /// Handles an event. `deadline` is the invocation's, in milliseconds since 1970.
     ///
     /// # Errors
     /// If the event is not recognised, the operator's request is not allowed or out of date, or the
@@ -115,7 +115,7 @@ impl CleanConflicts {
             }
             Event::Resolve(resolve) if resolve.dry_run => {
                 self.allow(resolve.remedy)?;
-                // It writes nothing at all, so it takes no lease either.
+                // It writes nothing, so it needs no lease.
                 let run = Run::new(self.context(ends_at, resolve.remedy));
                 let deadline = run.ctx.deadlines.answer.instant();
                 match timeout_at(deadline, run.resolve(&resolve)).await {
@@ -141,7 +141,7 @@ impl CleanConflicts {
         }
     }
 
-    /// A remedy beyond `REMEDY` is refused, never replaced.
+    /// Refuses a remedy beyond `REMEDY`; it is never replaced.
     fn allow(&self, named: Option<Remedy>) -> Result<(), OperatorError> {
         match named {
             Some(remedy) if remedy > self.config.allowed => Err(OperatorError::NotAllowed),

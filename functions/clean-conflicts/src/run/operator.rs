@@ -1,4 +1,4 @@
-//! Resolves and approves conflicts, as an operator asks.
+//! Resolves and approves conflicts for an operator.
 
 use shared::conflicts::{Claim, ClaimSource, Conflict, Lineage, Report, Source, State, TableError};
 use shared::lambda::clock::now_millis;
@@ -14,7 +14,7 @@ use crate::interrupted::Interrupted;
 use crate::stop::StopReason;
 
 impl Run<'_> {
-    /// Clears what holds the email of the user that had the previous external id.
+    /// Clears the holder of the email: the user with the previous external id.
     pub async fn resolve(&self, resolve: &Resolve) -> Result<(), OperatorError> {
         let user = match self.previous_user(resolve).await {
             Ok(user) => user,
@@ -35,12 +35,12 @@ impl Run<'_> {
         if !resolve.dry_run {
             table.record_said(scope, &lineage).await?;
         }
-        // Statements about a user who had this external id before: this one is another person.
+        // Skip statements about an earlier user with this external id, who is another person.
         let target = target(&user, &lineage.previous);
         stated.retain(|it| it.is_of_another(&target));
         stated.push(lineage);
         let report = self.report_of(resolve, &user, stated);
-        // A remedy that was named is for this user, and no drain puts another in its place.
+        // A named remedy is for this user only, and no drain may replace it by another.
         let named_for = resolve.remedy.map(|_| user.id.to_string());
         if resolve.dry_run {
             return self.dry_run(&report, named_for).await;
@@ -50,8 +50,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The user with exactly the previous external id. The path takes user ids too, so the user
-    /// that is found need not be the one that was meant.
+    /// The user with exactly the previous external id. The path also accepts user ids, so the
+    /// lookup may find another user.
     async fn previous_user(&self, resolve: &Resolve) -> Result<Option<User>, Interrupted> {
         let previous = &resolve.previous_external_id;
         let deadline = self.ctx.deadlines.calls;
@@ -70,7 +70,7 @@ impl Run<'_> {
         }
     }
 
-    /// The operator's claim, over the email of the user if it is one.
+    /// The operator's claim to the email of the user, or to the user if it has none.
     fn report_of(&self, resolve: &Resolve, user: &User, stated: Vec<Lineage>) -> Report {
         let current = resolve.current_external_id.as_str();
         let claim = Claim::new(current, ClaimSource::Operator, now_millis());
@@ -82,7 +82,7 @@ impl Run<'_> {
         report.with_lineages(stated)
     }
 
-    /// Says what would be done, and writes nothing.
+    /// Shows what would be done, and writes nothing.
     async fn dry_run(
         &self,
         report: &Report,
@@ -117,7 +117,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Opens a conflict, also one that had ended.
+    /// Opens a conflict, even one that had ended.
     async fn open(
         &self,
         report: &Report,
@@ -143,7 +143,7 @@ impl Run<'_> {
         }
     }
 
-    /// Lets a conflict go on, with exactly the user and version that were shown.
+    /// Lets the work on a conflict continue, with exactly the user and version that were shown.
     pub async fn approve(&self, approve: &Approve) -> Result<(), OperatorError> {
         let invalid = |reason: &str| OperatorError::InvalidRequest(reason.to_owned());
         let table = self.ctx.table;
@@ -162,7 +162,7 @@ impl Run<'_> {
                 "conflictId: only a conflict that needs review, is planned or failed is approved",
             ));
         }
-        // If no single user holds the email any more, the effect of a call is checked all the same.
+        // Even if no single user holds the email any more, the effect of a call is checked.
         let sent_to = conflict.sent().map(|sent| sent.to.as_str());
         let approved = conflict.user_id().or(sent_to).map(ToOwned::to_owned);
         let approved = approved.ok_or_else(|| {
@@ -183,7 +183,7 @@ impl Run<'_> {
     }
 }
 
-/// The lineage that the operator states, about the user that is there now.
+/// The lineage that the operator states, about the current user.
 fn lineage(resolve: &Resolve, user: &User) -> Lineage {
     let source = Source::Operator {
         user_id: user.id.to_string(),
