@@ -8,8 +8,9 @@
 //! - after the effect was seen, the next run sees it again.
 
 mod attempt;
+mod progress;
 
-use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, Remedy, State, TableError};
+use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, State, TableError};
 use shared::lambda::clock::now_millis;
 
 use crate::context::{Action, Context};
@@ -17,15 +18,7 @@ use crate::decide::Outcome;
 use crate::interrupted::Interrupted;
 use crate::stop::StopReason;
 
-/// Where an attempt got to.
-enum Progress {
-    /// The conflict ends, or is planned.
-    Done(Outcome),
-    /// A call was sent, and its effect is not seen yet.
-    Waiting,
-    /// The remedy is not taken before this time.
-    Postponed(Remedy, u64),
-}
+use progress::Progress;
 
 /// Works on a conflict, and answers its record as it is then; `None` if another writer has it.
 /// `action` is the leave to take a remedy, if it was taken for this conflict already.
@@ -85,7 +78,7 @@ fn settle(
         Ok(Progress::Done(outcome)) => match *outcome {
             Outcome::Planned(remedy, reason) => conflict.plan(remedy, reason),
             outcome => {
-                let (state, reason) = end_of(outcome);
+                let (state, reason) = outcome.end();
                 conflict.end(state, reason, now);
             }
         },
@@ -96,17 +89,6 @@ fn settle(
         Err(Interrupted::Retry | Interrupted::CallFailed | Interrupted::Forbidden) => {
             conflict.retry(now);
         }
-    }
-}
-
-/// The state and the reason of an outcome.
-pub fn end_of(outcome: Outcome) -> (State, Option<Reason>) {
-    match outcome {
-        Outcome::Resolved => (State::Resolved, None),
-        Outcome::NotAConflict => (State::NotAConflict, None),
-        Outcome::Planned(_, reason) => (State::Planned, reason),
-        Outcome::NeedsReview(reason) => (State::NeedsReview, Some(reason)),
-        Outcome::Failed(reason) => (State::Failed, Some(reason)),
     }
 }
 

@@ -1,8 +1,8 @@
-//! Statements of operators: an external id became another.
+//! Statements of operators that an external id became another.
 //!
-//! They are in the conflict's record too, but that one is found by an email. The new holder of a
+//! They are in the conflict's record too, but that record is found by an email. The new holder of a
 //! reassigned external id has a different email, and a repeated `resolve` must not hit that person.
-//! So they are kept by external id as well: `pk` `external-id#` and a hash of it, `sk` `said`.
+//! So they are also stored by external id: `pk` is `external-id#` and a hash of it, `sk` is `said`.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,13 +24,13 @@ struct Said {
 }
 
 impl Table {
-    /// What operators stated that `previous` became.
+    /// The statements of operators about the successor of `previous`.
     pub async fn said_of(&self, scope: &Scope, previous: &str) -> Result<Vec<Lineage>, TableError> {
         self.transact(|draft| Ok(said(draft, &key(scope, previous))?.lineages))
             .await
     }
 
-    /// Records what an operator states, unless it is known already.
+    /// Records an operator's statement, unless it is already known.
     pub async fn record_said(&self, scope: &Scope, lineage: &Lineage) -> Result<(), TableError> {
         let key = key(scope, &lineage.previous);
         self.transact(|draft| {

@@ -11,13 +11,15 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hyper::rt::{Read, ReadBuf};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer, Service};
 
-use super::client::POOL_IDLE_TIMEOUT;
+/// Maximum idle time of a connection. A Lambda environment is frozen between invocations, so a
+/// connection that the upstream closed meanwhile would be noticed too late.
+pub(super) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 tokio::task_local! {
     /// The request that the current task is sending. hyper calls the connector in that task.
@@ -141,9 +143,9 @@ fn lock<T>(ahead: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<C: Read + Unpin> Ahead<C> {
-    /// The connection, if it may still be used: it is young, and the upstream has neither closed
-    /// it nor said anything. The wall clock decides, because a Lambda environment may have been
-    /// frozen in between.
+    /// The connection, if it is still usable: it is young, and the upstream has neither closed it
+    /// nor sent anything. The wall clock decides, because a Lambda environment may have been frozen
+    /// in between.
     fn if_open(mut self) -> Option<C> {
         if self.opened_at.elapsed().ok()? > POOL_IDLE_TIMEOUT {
             return None;

@@ -78,7 +78,7 @@ pub struct UserClient {
     pub id: String,
     /// When the user last interacted with it, in ISO 8601; empty if it is no text.
     pub last_seen: Option<String>,
-    /// The whole client as it came.
+    /// The whole client as it was received.
     pub raw: RawObject,
 }
 
@@ -237,6 +237,15 @@ macro_rules! identified {
     };
 }
 
+impl FromStr for User {
+    type Err = serde_json::Error;
+
+    /// Reads the JSON object of a user, as the API gives it.
+    fn from_str(json: &str) -> Result<Self, serde_json::Error> {
+        Self::read(serde_json::from_str(json)?)
+    }
+}
+
 impl Item for UserClient {
     const WHAT: &'static str = "client";
 
@@ -276,7 +285,7 @@ mod tests {
     const ID: &str = "67a11490f0305f4a391e9f8a";
 
     fn user(json: &str) -> Result<User, serde_json::Error> {
-        User::read(serde_json::from_str(json)?)
+        json.parse()
     }
 
     #[test]
@@ -370,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_person() {
+    fn debug_prints_no_personal_data() {
         let json =
             format!(r#"{{"id":"{ID}","externalId":"canary","profile":{{"email":"canary"}}}}"#);
         assert!(!format!("{:?}", user(&json).unwrap()).contains("canary"));

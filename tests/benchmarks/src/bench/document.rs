@@ -1,30 +1,33 @@
-//! `docs/benchmarks.md`: what is between the markers is written by the program, all else by hand.
+//! `docs/benchmarks.md` and the README: the program writes the text between the markers, people
+//! write the rest.
 
 use std::fmt::Write as _;
 
+use super::limits;
 use super::machine::Machine;
 use super::measure::{Amount, Figures};
+use super::parts;
 use super::programs::Programs;
 use super::table;
 
 const BEGIN: &str = "<!-- measured:begin -->";
 const END: &str = "<!-- measured:end -->";
 
-/// Below this a percentile says little.
+/// With fewer measurements, a percentile says little.
 const ENOUGH: Amount = Amount {
     cold: 30,
     warm: 20_000,
 };
 
-/// The document has no place for what was measured.
+/// The document has no place for the measurements.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there must be one line {BEGIN}, and one line {END} after it")]
 pub struct NoMarkers;
 
-/// One setting, and what was measured in it.
+/// One setting, and its measurements.
 pub type Measurement = (String, Vec<Figures>);
 
-/// All that one run has to say.
+/// The report of one run.
 pub fn report(
     machine: &Machine,
     command: &str,
@@ -38,13 +41,19 @@ pub fn report(
     );
     if amount.cold < ENOUGH.cold || amount.warm < ENOUGH.warm {
         report +=
-            "**A quick run: it shows that all of this works, and is no figure to quote.**\n\n";
+            "**A quick run: it shows that everything works, but do not quote its figures.**\n\n";
     }
     report += &machine.describe();
     for (setting, figures) in measurements {
         let table = table::markdown(&programs.measured, figures);
+        let first = table::first_requests(&programs.measured, figures);
+        let limits = limits::markdown(&limits::limits(&programs.measured, figures));
+        let parts = parts::markdown(&programs.measured, figures);
         // Writing to a string cannot fail.
-        let _ = write!(report, "\n{setting}:\n\n{table}");
+        let _ = write!(
+            report,
+            "\n{setting}:\n\n{table}\nThe first request:\n\n{first}\nWhat must hold:\n\n{limits}\nWhere the time goes:\n\n{parts}"
+        );
     }
     report += "\nWhat one event asks for:\n\n";
     for measured in &programs.measured {
@@ -57,7 +66,7 @@ pub fn report(
     report
 }
 
-/// `document` with `report` in place of what was between the markers.
+/// `document` with the text between the markers replaced by `report`.
 pub fn replace(document: &str, report: &str) -> Result<String, NoMarkers> {
     let (before, rest) = once(document, BEGIN)?;
     let (_, after) = once(rest, END)?;

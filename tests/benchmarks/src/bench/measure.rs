@@ -1,4 +1,5 @@
-//! The measurements: every program in turn, so that whatever else the machine does hits all.
+//! The measurements: the programs take turns, so that other load on the machine affects all of
+//! them.
 
 use std::time::Duration;
 
@@ -9,13 +10,20 @@ use super::statistics::Samples;
 use super::work::Work;
 use super::world::World;
 
-/// Invocations before anything is counted: connections are made, caches filled, and a
-/// just-in-time compiler has seen the handler. Never more than are counted.
+/// Uncounted invocations at the start: they open connections, fill caches, and let a just-in-time
+/// compiler see the handler. Never more than the counted ones.
 const WARM_UP: usize = 500;
 /// Invocations of one program in a row.
 const BLOCK: usize = 500;
 
-/// How much is measured.
+/// The time for a process to settle: to notice a closed connection, and to become idle again.
+const SETTLE: Duration = Duration::from_millis(10);
+/// Invocations before a request on a new connection is measured, and new connections before one
+/// counts: the first ones of a process still load code.
+const INVOCATIONS_BEFORE: usize = 20;
+const CONNECTIONS_BEFORE: usize = 2;
+
+/// The number of measurements.
 #[derive(Clone, Copy, Debug)]
 pub struct Amount {
     /// Cold starts of each program.
@@ -24,28 +32,40 @@ pub struct Amount {
     pub warm: usize,
 }
 
-/// What was measured of one program.
+/// The measurements of one program.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     /// From the process's start to its first `next`.
     pub init: Samples,
-    /// From the process's start to its first answer.
+    /// From the process's start to its first response.
     pub cold: Samples,
-    /// From an event's hand-over to its answer.
+    /// From the delivery of an event to its response.
     pub warm: Samples,
-    /// Invocations a second, one after the other.
-    pub rate: f64,
     /// Bytes, after all invocations.
     pub peak_memory: u64,
-    /// For one invocation, user and system, averaged over all.
+    /// User and system time of one invocation, averaged over all.
     pub processor_time: Duration,
+    /// Set if a request of the function needs an upstream.
+    pub first_request: Option<FirstRequest>,
 }
 
-/// A program with its work in one world.
+/// The first request after init and later ones, from delivery to response.
+#[derive(Clone, Debug)]
+pub struct FirstRequest {
+    /// The first request.
+    pub first: Samples,
+    /// A warm request that opens a new connection.
+    pub reconnected: Samples,
+    /// A warm request on a kept connection.
+    pub kept: Samples,
+}
+
+/// A program with its workload in one world.
 struct Case<'a> {
     program: &'a Program,
     environment: Vec<(String, String)>,
     work: Work,
+    calls_upstream: bool,
 }
 
 impl Case<'_> {
@@ -53,14 +73,14 @@ impl Case<'_> {
         Function::start(self.program, &self.environment)
     }
 
-    /// The event's answer must be right.
+    /// Checks that the response to the event is right.
     fn check(&self, function: &mut Function, answer: &[u8]) -> Result<(), Failure> {
         (self.work.check)(answer).map_err(|why| function.failed(why))
     }
 }
 
-/// Measures all programs against one world: first cold, then warm. Each one's answer is checked
-/// beforehand, and every first and last answer of what is measured too.
+/// Measures all programs against one world: first cold, then warm. Each program's response is
+/// checked before the measurements, and so is every first and last response of them.
 pub fn measure(
     world: &World,
     programs: &[Measured],
@@ -68,27 +88,31 @@ pub fn measure(
 ) -> Result<Vec<Figures>, Failure> {
     let mut cases: Vec<Case<'_>> = programs
         .iter()
-        .map(|Measured { program, kind, .. }| {
-            let work = kind.work(world);
-            let mut environment = world.environment();
+        .map(|measured| {
+            let work = measured.kind.work(world);
+            let mut environment = world.environment(measured.transport);
             let own = work.variables.iter();
             environment.extend(own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
             Case {
-                program,
+                program: &measured.program,
                 environment,
                 work,
+                calls_upstream: measured.kind.calls_upstream(),
             }
         })
         .collect();
-    // Uncounted: it is checked, and its files are read into the page cache.
+    // Uncounted: checks the program, and reads its files into the page cache.
     for case in &mut cases {
         cold_start(case)?;
     }
     let cold = cold(&mut cases, amount.cold)?;
+    let first_requests = first_requests(world, &mut cases, amount.cold)?;
     let mut figures = warm(&mut cases, amount.warm)?;
-    for (figures, starts) in figures.iter_mut().zip(cold) {
+    let starts = cold.into_iter().zip(first_requests);
+    for (figures, (starts, first_request)) in figures.iter_mut().zip(starts) {
         figures.init = starts.iter().map(|(init, _)| *init).collect();
         figures.cold = starts.iter().map(|(_, cold)| *cold).collect();
+        figures.first_request = first_request;
     }
     Ok(figures)
 }
@@ -112,12 +136,63 @@ fn cold_start(case: &mut Case<'_>) -> Result<(Duration, Duration), Failure> {
     Ok((function.init(), function.cold_start(&first)))
 }
 
-/// What the blocks of one program add up to.
+fn first_requests(
+    world: &World,
+    cases: &mut [Case<'_>],
+    rounds: usize,
+) -> Result<Vec<Option<FirstRequest>>, Failure> {
+    let mut times = vec![Vec::new(); cases.len()];
+    for round in 0..rounds {
+        for index in turns(cases.len(), round) {
+            if cases[index].calls_upstream {
+                times[index].push(first_request(world, &mut cases[index])?);
+            }
+        }
+    }
+    let samples = |times: &[[Duration; 3]], of: usize| times.iter().map(|it| it[of]).collect();
+    Ok(times
+        .iter()
+        .map(|times| {
+            (!times.is_empty()).then(|| FirstRequest {
+                first: samples(times, 0),
+                reconnected: samples(times, 1),
+                kept: samples(times, 2),
+            })
+        })
+        .collect())
+}
+
+/// The first request of a process, a warm one on a new connection, and one on a kept connection.
+fn first_request(world: &World, case: &mut Case<'_>) -> Result<[Duration; 3], Failure> {
+    let mut function = case.start()?;
+    let mut invoke = |function: &mut Function| {
+        let answered = function.invoke(&(case.work.event)())?;
+        (case.work.check)(&answered.body).map_err(|why| function.failed(why))?;
+        Ok(answered.answered - answered.began)
+    };
+    std::thread::sleep(SETTLE);
+    let first = invoke(&mut function)?;
+    for _ in 0..INVOCATIONS_BEFORE {
+        invoke(&mut function)?;
+    }
+    let mut reconnected = Duration::ZERO;
+    for _ in 0..=CONNECTIONS_BEFORE {
+        world.close_connections();
+        std::thread::sleep(SETTLE);
+        let opened = world.connections();
+        reconnected = invoke(&mut function)?;
+        if world.connections() == opened {
+            return Err(function.failed("it did not open a new connection".to_owned()));
+        }
+    }
+    let kept = invoke(&mut function)?;
+    Ok([first, reconnected, kept])
+}
+
+/// The sum of the blocks of one program.
 #[derive(Default)]
 struct Total {
     latencies: Vec<Duration>,
-    /// From hand-over to the next `next`, of all invocations.
-    busy: Duration,
     processor_time: Duration,
 }
 
@@ -149,7 +224,6 @@ fn warm(cases: &mut [Case<'_>], invocations: usize) -> Result<Vec<Figures>, Fail
             let count = u32::try_from(invocations).unwrap_or(u32::MAX);
             Ok(Figures {
                 warm: total.latencies.into_iter().collect(),
-                rate: f64::from(count) / total.busy.as_secs_f64().max(f64::EPSILON),
                 peak_memory: function.peak_memory()?,
                 processor_time: total.processor_time / count.max(1),
                 ..Figures::default()
@@ -170,7 +244,6 @@ fn block(
         let event = (case.work.event)();
         let answered = function.invoke(&event)?;
         total.latencies.push(answered.answered - answered.began);
-        total.busy += answered.ready - answered.began;
         last = answered.body;
     }
     total.processor_time += function.processor_time()?.saturating_sub(before);
@@ -180,7 +253,7 @@ fn block(
     case.check(function, &last)
 }
 
-/// The order of one round: each time another one is first.
+/// The order of one round: each round starts with another program.
 fn turns(count: usize, round: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |turn| (turn + round) % count)
 }
@@ -190,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everyone_has_a_turn_in_every_round_and_each_is_first_once() {
+    fn every_program_has_a_turn_in_each_round_and_is_first_once() {
         let rounds: Vec<Vec<usize>> = (0..3).map(|round| turns(3, round).collect()).collect();
         assert_eq!(rounds, [[0, 1, 2], [1, 2, 0], [2, 0, 1]]);
     }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use benchmarks::bench::document::{self, Measurement};
+use benchmarks::bench::limits::{Limit, limits};
 use benchmarks::bench::machine::Machine;
 use benchmarks::bench::measure::{Amount, measure};
 use benchmarks::bench::processors::Processors;
 use benchmarks::bench::programs::{self, Programs};
+use benchmarks::bench::table;
 use benchmarks::bench::world::World;
 use clap::{Parser, ValueEnum};
 use harness::lambda::workspace_root;
@@ -20,16 +22,16 @@ struct Arguments {
     /// Only these, separated by commas
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(programs::names()))]
     only: Vec<String>,
-    /// Another build of sign-token, measured beside it under this name (can be given again)
+    /// Another build of sign-token, measured beside it under this name (may be repeated)
     #[arg(long, value_name = "NAME=FILE", value_parser = variant)]
     variant: Vec<(String, PathBuf)>,
-    /// Few rounds: enough to see that it works, too few to quote
+    /// Few rounds: enough to check that it works, too few to quote
     #[arg(long)]
     quick: bool,
-    /// How many cold starts of each
+    /// The number of cold starts of each
     #[arg(long, default_value_t = 40, default_value_if("quick", "true", "5"))]
     cold: usize,
-    /// How many warm invocations of each
+    /// The number of warm invocations of each
     #[arg(
         long,
         default_value_t = 20_000,
@@ -37,11 +39,14 @@ struct Arguments {
     )]
     warm: usize,
     /// Everything on one processor, or wherever the kernel puts it
-    #[arg(long, value_enum, default_value_t = Pin::Both)]
+    #[arg(long, value_enum, default_value_t = Pin::Yes)]
     pin: Pin,
-    /// Write the outcome into docs/benchmarks.md too
+    /// Also write the result into docs/benchmarks.md and the README
     #[arg(long, conflicts_with_all = ["only", "variant"])]
     write: bool,
+    /// Fail if a limit is broken
+    #[arg(long)]
+    check: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -56,7 +61,7 @@ fn variant(text: &str) -> Result<(String, PathBuf), &'static str> {
     Ok((name.to_owned(), file.into()))
 }
 
-// Not a tokio program: the stand-ins have a runtime of their own, and the clock is read here.
+// Not a tokio program: the stand-ins have their own runtime, and this thread reads the clock.
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,14 +94,33 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let report = document::report(&machine, &command(), amount, &programs, &measurements);
     println!("{report}");
     if arguments.write {
-        let file = workspace_root().join("docs/benchmarks.md");
-        let document = std::fs::read_to_string(&file)?;
-        std::fs::write(&file, document::replace(&document, &report)?)?;
+        write("docs/benchmarks.md", &report)?;
+        // The README quotes the first setting.
+        if let Some((_, figures)) = measurements.first() {
+            write("README.md", &table::short(&programs.measured, figures))?;
+        }
+    }
+    let is_broken = measurements.iter().any(|(_, figures)| {
+        let limits = limits(&programs.measured, figures);
+        limits.iter().any(Limit::is_broken)
+    });
+    if arguments.check && is_broken {
+        return Err("a limit is broken".into());
     }
     Ok(())
 }
 
-/// One setting, in a world of its own: its threads stay where this one was when they began.
+/// Writes `report` between the markers of a file.
+fn write(file: &str, report: &str) -> Result<(), Box<dyn Error>> {
+    let file = workspace_root().join(file);
+    let document = std::fs::read_to_string(&file)?;
+    Ok(std::fs::write(
+        &file,
+        document::replace(&document, report)?,
+    )?)
+}
+
+/// Measures one setting, in its own world, whose threads stay on the processors of this one.
 fn measured(
     setting: &str,
     programs: &Programs,
@@ -108,7 +132,7 @@ fn measured(
     Ok((setting.to_owned(), figures))
 }
 
-/// How this run was asked for.
+/// The command line of this run.
 fn command() -> String {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.is_empty() {
