@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use http::{Request, header};
 use serde_json::{Value, json};
 
 pub use backends::{BUCKET, Backends, KID, TABLE, conflicts_table};
@@ -174,12 +176,12 @@ impl Stack {
     /// is a `GET`, which every function refuses. It bypasses the front, so that the page does not
     /// show it.
     async fn first_answer(&self, name: &'static str, path: &str) -> Result<(), StackError> {
-        let client = reqwest::Client::new();
-        let url = format!("http://{}{path}", self.watch.address());
+        let functions = Forward::new(self.watch.address());
         let began = Instant::now();
         loop {
-            let request = client.get(&url).timeout(FIRST_ANSWER / 10);
-            let answer = request.send().await;
+            let request = Request::get(path).header(header::HOST, "localhost");
+            let request = request.body(Body::empty()).map_err(io::Error::other)?;
+            let answer = tokio::time::timeout(FIRST_ANSWER / 10, functions.send(request)).await;
             if answer.is_ok_and(|answer| answer.status().is_client_error()) {
                 return Ok(());
             }
