@@ -65,6 +65,10 @@ pub struct Conflict {
     archive_progress: Option<String>,
     approved_user_id: Option<String>,
     ended_at: Option<u64>,
+    by: Option<String>,
+    note: Option<String>,
+    last_error: Option<String>,
+    pair: Option<String>,
 }
 
 impl Conflict {
@@ -151,6 +155,27 @@ impl Conflict {
     /// The user that an operator approved a remedy for, and no other.
     pub fn approved_user_id(&self) -> Option<&str> {
         self.approved_user_id.as_deref()
+    }
+
+    /// The operator who last moved the conflict.
+    pub fn by(&self) -> Option<&str> {
+        self.by.as_deref()
+    }
+
+    /// The note with which an operator closed the conflict.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Why the last attempt did not get to an end.
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    /// The partition of the import pair that asked for the conflict last. It follows the conflict's
+    /// state.
+    pub(super) fn pair(&self) -> Option<&str> {
+        self.pair.as_deref()
     }
 
     /// When the conflict ended.
