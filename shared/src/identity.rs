@@ -2,7 +2,11 @@
 
 #[cfg(feature = "caller")]
 pub mod caller;
+#[cfg(feature = "caller")]
+pub mod claims;
 pub mod email;
 pub mod external_id;
 #[cfg(feature = "caller")]
 pub mod oidc;
+#[cfg(feature = "caller")]
+mod token_header;

@@ -20,3 +20,6 @@ pub mod conflicts;
 pub mod puzzel;
 #[cfg(any(feature = "conflicts", feature = "sunshine"))]
 pub mod sunshine;
+
+#[cfg(feature = "caller")]
+mod problems;

@@ -11,7 +11,7 @@ async fn main() -> Result<(), Error> {
     let function = &CleanConflicts::start(config, &sdk).await?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
         let work = Box::pin(function.handle(event.payload, event.context.deadline));
-        let report = shared::lambda::http::caught(work).await;
+        let report = shared::lambda::http::catch_panic(work).await;
         report
             .unwrap_or_else(|panicked| Err(panicked.into()))
             .map_err(Diagnostic::from)

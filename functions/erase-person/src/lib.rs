@@ -10,6 +10,7 @@ mod table;
 
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
+use shared::aws::sdk::SdkConfig;
 use shared::conflicts::Scope;
 use shared::lambda::check::{self, Check, Checks};
 use shared::lambda::invoke::OperatorError;
@@ -31,11 +32,11 @@ pub struct ErasePerson {
 
 impl ErasePerson {
     /// Gets the clients ready.
-    pub async fn start(config: Config) -> Self {
+    pub fn start(config: Config, sdk: &SdkConfig) -> Self {
         Self {
             scope: config.conflicts.scope,
-            table: Table::connect(config.conflicts.table).await,
-            archive: Archive::connect(config.archive_bucket).await,
+            table: Table::connect(sdk, config.conflicts.table),
+            archive: Archive::connect(sdk, config.archive_bucket),
         }
     }
 
@@ -53,7 +54,7 @@ impl ErasePerson {
             let request = Request::try_from(event.payload)?;
             json(&self.handle(request, &request_id).await?)
         };
-        let answer = shared::lambda::http::caught(answer).await;
+        let answer = shared::lambda::http::catch_panic(answer).await;
         let answer = answer.unwrap_or_else(|error| Err(OperatorError::Internal(error.to_string())));
         answer.inspect_err(|error| {
             tracing::warn!(request_id, error = error.kind(), "refused");
@@ -108,8 +109,7 @@ impl ErasePerson {
             Ok(_) => Check::passed("archive", "its versions were listed"),
             Err(error) => Check::failed("archive", error.to_string()),
         };
-        let configuration = Check::passed(check::CONFIGURATION, "every variable holds what it may");
-        [configuration, table, archive].into_iter().collect()
+        [Check::configuration(), table, archive].into_iter().collect()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::request::Subject;
 pub type Item = HashMap<String, AttributeValue>;
 
 /// The fields that hold an external id or an email.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "claimants",
     "current",
     "currentExternalId",
@@ -26,6 +26,7 @@ const FIELDS: [&str; 10] = [
     "holderExternalId",
     "previous",
     "previousExternalId",
+    "sentToExternalId",
     "subject",
     "value",
 ];
@@ -227,7 +228,7 @@ fn is_empty(value: &AttributeValue) -> bool {
 /// Whether an item is of no use, and its email of nobody else, once this field is empty: a
 /// conflict without a claimant, or what was said of an external id without anything said.
 fn is_reason_to_keep(item: &Item, field: &str) -> bool {
-    text(item.get("sk")) != Some("conflict") || field == "claimants"
+    text(item.get("sk")) != Some("conflict") || matches!(field, "claimants" | "claims")
 }
 
 fn text(value: Option<&AttributeValue>) -> Option<&str> {

@@ -6,12 +6,15 @@ use std::str::FromStr;
 use serde::Deserialize;
 use shared::identity::caller::Callers;
 use shared::lambda::config::{ConfigError, Variables};
+use shared::lambda::http::BasePath;
 use shared::puzzel::{CustomerId, Hosts, ProviderId, Region, TokenKind};
 
 /// The configuration of `exchange-identity`.
 pub struct Config {
     /// Who is calling.
     pub callers: Callers,
+    /// The path under which the domain has this API.
+    pub base_path: BasePath,
     /// Where Puzzel is.
     pub hosts: Hosts,
     /// The customer at Puzzel.
@@ -37,6 +40,7 @@ impl Config {
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         Ok(Self {
             callers: Callers::from_variables(variables)?,
+            base_path: BasePath::from_variables(variables)?,
             hosts: hosts(variables)?,
             customer: variables.required("PUZZEL_CUSTOMER_ID", CustomerId::EXPECTED)?,
             providers: variables.optional(
@@ -51,7 +55,6 @@ impl Config {
 fn hosts(variables: &Variables) -> Result<Hosts, ConfigError> {
     const REGION: &str = "opo or uk; or set both PUZZEL_IDP_URL and PUZZEL_COMM_URL instead";
     const URL: &str = "a base URL: https, or http on a loopback host";
-    let missing = |variable, expected| ConfigError::Missing { variable, expected };
 
     let region: Option<Region> = variables.optional("PUZZEL_REGION", REGION)?;
     let identity = variables.optional("PUZZEL_IDP_URL", URL)?;
@@ -60,9 +63,9 @@ fn hosts(variables: &Variables) -> Result<Hosts, ConfigError> {
         (Some(region), None, None) => Hosts::try_from(region)
             .map_err(|_| ConfigError::Conflict("PUZZEL_REGION: its URLs cannot be read")),
         (None, Some(identity), Some(chat)) => Ok(Hosts { identity, chat }),
-        (None, None, None) => Err(missing("PUZZEL_REGION", REGION)),
-        (None, None, Some(_)) => Err(missing("PUZZEL_IDP_URL", URL)),
-        (None, Some(_), None) => Err(missing("PUZZEL_COMM_URL", URL)),
+        (None, None, None) => Err(ConfigError::missing("PUZZEL_REGION", REGION)),
+        (None, None, Some(_)) => Err(ConfigError::missing("PUZZEL_IDP_URL", URL)),
+        (None, Some(_), None) => Err(ConfigError::missing("PUZZEL_COMM_URL", URL)),
         (Some(_), _, _) => Err(ConfigError::Conflict(
             "set either PUZZEL_REGION, or PUZZEL_IDP_URL and PUZZEL_COMM_URL, and leave the other empty",
         )),

@@ -2,8 +2,7 @@
 
 use std::time::SystemTime;
 
-use shared::identity::caller::{Caller, bearer_token};
-use shared::lambda::http::Request;
+use shared::identity::caller::Caller;
 use shared::lambda::problem::{Code, Problem};
 use shared::puzzel::{IdpToken, ProviderId, TokenKind};
 
@@ -20,7 +19,7 @@ pub(crate) struct Forwarded {
 impl Forwarded {
     /// The token of the body, else the caller's own bearer token, as `token_kind`.
     pub(crate) fn new(
-        request: &Request,
+        bearer_token: Option<&str>,
         fields: TokenFields<'_>,
         caller: &Caller,
         providers: Option<&Providers>,
@@ -39,8 +38,8 @@ impl Forwarded {
             (None, Some(token)) => (TokenKind::Id, token),
             (None, None) => (
                 token_kind,
-                bearer_token(&request.headers).ok_or_else(|| {
-                    invalid("send accessToken or idToken, or the token in the Authorization header")
+                bearer_token.ok_or_else(|| {
+                    invalid("send accessToken or idToken, or the token in its header")
                 })?,
             ),
         };

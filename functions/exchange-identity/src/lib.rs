@@ -12,7 +12,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::http::client::TransportError;
 use shared::identity::caller::{Caller, Callers};
-use shared::lambda::http::{Answer, Request};
+use shared::lambda::check::{Check, Checks};
+use shared::lambda::deadline::Deadline;
+use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
 use shared::puzzel::{CodeVerifier, Identity, Puzzel, TokenKind};
@@ -34,12 +36,12 @@ pub struct ExchangeIdentity {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ExchangeAnswer<'a> {
+struct ExchangeResponse<'a> {
     user_info_id: &'a str,
 }
 
 #[derive(Serialize)]
-struct StartChatAnswer {
+struct StartChatResponse {
     conversation: Option<Box<RawValue>>,
 }
 
@@ -60,8 +62,16 @@ impl ExchangeIdentity {
         Ok(function)
     }
 
+    /// Whether an identity could be exchanged now.
+    pub async fn check(&self, deadline: Deadline) -> Checks {
+        let (puzzel, issuer) =
+            tokio::join!(self.puzzel.check(deadline), self.callers.check(deadline));
+        let checks = [Check::configuration(), puzzel].into_iter();
+        checks.chain(issuer).collect()
+    }
+
     /// Answers the three routes, for the caller.
-    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         let route = Route::of(request)?;
         let caller = self.callers.identify(request).await?;
         match route {
@@ -77,7 +87,7 @@ impl ExchangeIdentity {
     }
 
     /// The client-held flow: the challenge is the browser's, and so is the verifier.
-    async fn exchange(&self, request: &Request, caller: &Caller) -> Result<Answer, Problem> {
+    async fn exchange(&self, request: &Request, caller: &Caller) -> Result<Response, Problem> {
         let body: ExchangeBody = request.json(ExchangeBody::TAKES)?;
         let challenge = body.challenge()?;
         let forwarded = self.forwarded(request, body.token_fields(), caller)?;
@@ -90,10 +100,10 @@ impl ExchangeIdentity {
                 request.deadline,
             )
             .await?;
-        let answer = ExchangeAnswer {
+        let answer = ExchangeResponse {
             user_info_id: id.expose(),
         };
-        Ok(Answer::json(StatusCode::OK, &answer)?.metric(Metric::once("Exchanged")))
+        Ok(Response::json(StatusCode::OK, &answer)?.metric(Metric::once("Exchanged")))
     }
 
     async fn start_chat(
@@ -102,7 +112,7 @@ impl ExchangeIdentity {
         caller: &Caller,
         conversation: &str,
         queue: &str,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Response, Problem> {
         let conversation = parameter(request, "conversationId", conversation)?;
         let queue = parameter(request, "queueKey", queue)?;
         let body: ChatBody = request.json(ChatBody::TAKES)?;
@@ -118,8 +128,8 @@ impl ExchangeIdentity {
                 request.deadline,
             )
             .await?;
-        let answer = StartChatAnswer { conversation };
-        Ok(Answer::json(StatusCode::OK, &answer)?.metric(Metric::once("Started")))
+        let answer = StartChatResponse { conversation };
+        Ok(Response::json(StatusCode::OK, &answer)?.metric(Metric::once("Started")))
     }
 
     async fn set_identity(
@@ -127,7 +137,7 @@ impl ExchangeIdentity {
         request: &Request,
         caller: &Caller,
         conversation: &str,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Response, Problem> {
         let conversation = parameter(request, "conversationId", conversation)?;
         let body: ChatBody = request.json(ChatBody::TAKES)?;
         let visitor = body.visitor()?;
@@ -135,7 +145,7 @@ impl ExchangeIdentity {
         self.puzzel
             .set_identity(&conversation, &identity, visitor.as_ref(), request.deadline)
             .await?;
-        Ok(Answer::no_content().metric(Metric::once("Identified")))
+        Ok(Response::no_content().metric(Metric::once("Identified")))
     }
 
     /// The server-held flow: an identity whose verifier is made here, for this request only.
@@ -148,8 +158,8 @@ impl ExchangeIdentity {
         let forwarded = self.forwarded(request, body.token_fields(), caller)?;
         let code_verifier = CodeVerifier::generate().map_err(|error| {
             Problem::new(
-                Code::KeysUnavailable,
-                "no verifier could be made; try again",
+                Code::InternalError,
+                "a verifier could not be made; try again",
             )
             .because(error)
         })?;
@@ -175,7 +185,7 @@ impl ExchangeIdentity {
         caller: &Caller,
     ) -> Result<Forwarded, Problem> {
         Forwarded::new(
-            request,
+            self.callers.token(request),
             fields,
             caller,
             self.providers.as_ref(),

@@ -7,7 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::identity::caller::{Caller, identifier};
+use shared::identity::caller::Caller;
+use shared::identity::claims::identifier;
 use shared::lambda::problem::{Code, Problem};
 
 /// The claims that are looked at.

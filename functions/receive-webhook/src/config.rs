@@ -5,6 +5,7 @@ use std::time::Duration;
 use shared::aws::secrets;
 use shared::conflicts::ConflictsConfig;
 use shared::lambda::config::{ConfigError, Variables};
+use shared::lambda::http::BasePath;
 
 /// The configuration of `receive-webhook`.
 pub struct Config {
@@ -14,6 +15,8 @@ pub struct Config {
     pub secret_ttl: Duration,
     /// The table, and whose conflicts are in it.
     pub conflicts: ConflictsConfig,
+    /// The path under which the domain has this API.
+    pub base_path: BasePath,
 }
 
 impl Config {
@@ -26,6 +29,7 @@ impl Config {
             )?,
             secret_ttl: secrets::ttl(variables)?,
             conflicts: ConflictsConfig::from_variables(variables)?,
+            base_path: BasePath::from_variables(variables)?,
         })
     }
 }

@@ -15,8 +15,10 @@ use serde_json::json;
 use shared::aws::sdk::SdkConfig;
 use shared::aws::secrets::{self, CachedSecret};
 use shared::conflicts::{Change, Event, Recorded, Scope, Table};
+use shared::lambda::check::{Check, Checks};
 use shared::lambda::clock::now_millis;
-use shared::lambda::http::{Answer, Request};
+use shared::lambda::deadline::Deadline;
+use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
 
@@ -56,9 +58,16 @@ impl ReceiveWebhook {
         }
     }
 
+    /// Whether an event could be recorded now.
+    pub async fn check(&self, deadline: Deadline) -> Checks {
+        let (secret, table) =
+            tokio::join!(self.verifier.check(deadline), self.table.check_write());
+        [Check::configuration(), secret, table].into_iter().collect()
+    }
+
     /// Answers `{}` once the event is recorded; 503 with `Retry-After` if it cannot be, so that
     /// Zendesk delivers it again.
-    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         request.check_route(&Method::POST, "/webhooks/zendesk")?;
         let body = request.body_bytes()?;
         let deadline = request.deadline.less(ANSWER_MARGIN).at_most(WORK_LIMIT);
@@ -71,7 +80,7 @@ impl ReceiveWebhook {
         let recording = self.table.record_event(&self.scope, &event);
         let recorded = self.table.by(deadline, recording).await?;
         let metric = Metric::once(name(&event, recorded));
-        Ok(Answer::json(StatusCode::OK, &json!({}))?.metric(metric))
+        Ok(Response::json(StatusCode::OK, &json!({}))?.metric(metric))
     }
 }
 

@@ -11,8 +11,10 @@ use shared::conflicts::{
     Claim, ClaimSource, ConflictId, Lineage, Report, Scope, Source, State, Table,
 };
 use shared::identity::caller::{Caller, Callers};
+use shared::lambda::check::{Check, Checks};
 use shared::lambda::clock::now_millis;
-use shared::lambda::http::{Answer, Request};
+use shared::lambda::deadline::Deadline;
+use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
 
@@ -35,7 +37,7 @@ struct ReportRequest {}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ReportAnswer {
+struct ReportResponse {
     conflict_id: ConflictId,
     state: State,
 }
@@ -53,32 +55,45 @@ impl ReportConflict {
         function
     }
 
+    /// Whether a report could be recorded now.
+    pub async fn check(&self, deadline: Deadline) -> Checks {
+        let table = self.table.check_write().await;
+        let checks = [Check::configuration(), table].into_iter();
+        checks.chain(self.callers.check(deadline).await).collect()
+    }
+
     /// Answers `{"conflictId","state"}`: the same conflict each time it is reported.
-    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         request.check_route(&Method::POST, "/zendesk/conflicts")?;
         let caller = self.callers.identify(request).await?;
         let ReportRequest {} = request.json("empty, or an empty JSON object")?;
         let report = self.reported_by(&caller)?;
         let by = request.deadline.less(ANSWER_MARGIN);
         let conflict = self.table.by(by, self.table.report(&report)).await?;
-        let answer = ReportAnswer {
+        let answer = ReportResponse {
             conflict_id: conflict.id().clone(),
             state: conflict.state(),
         };
-        Ok(Answer::json(StatusCode::ACCEPTED, &answer)?.metric(Metric::once("Reported")))
+        Ok(Response::json(StatusCode::ACCEPTED, &answer)?.metric(Metric::once("Reported")))
     }
 
     fn reported_by(&self, caller: &Caller) -> Result<Report, Problem> {
-        let email = caller.email.as_ref().ok_or_else(|| {
+        let email = caller.email.as_ref().map_err(|reason| {
             Problem::new(
                 Code::EmailNotVerified,
                 "this user has no verified email, so there is nothing that could conflict",
             )
+            .because(format!(
+                "the login gives no verified email: {}",
+                reason.as_str()
+            ))
         })?;
         let (now, external_id) = (now_millis(), caller.external_id.as_str());
         let claim = Claim::new(external_id, ClaimSource::Report, now);
         let became = caller.previous_external_id.iter().map(|previous| {
-            let source = Source::Claim { changed_at: None };
+            let source = Source::Claim {
+                changed_at: caller.external_id_changed_at,
+            };
             Lineage::new(previous.as_str(), external_id, source, now)
         });
         Ok(Report::over_email(&self.scope, &email.key(), claim).with_lineages(became))

@@ -1,4 +1,4 @@
-//! The messaging JWT: what it claims, and for whom.
+//! The messaging JWT and its claims.
 //!
 //! Source: "Authenticating users", Sunshine Conversations documentation; "Authenticating end users
 //! for messaging", Zendesk help.
@@ -9,15 +9,18 @@ use jsonwebtoken::{Algorithm, Header};
 use serde::Serialize;
 use shared::identity::caller::Caller;
 use shared::identity::email::VerifiedEmail;
+use strum::{EnumString, VariantNames};
 
 use crate::keys::SigningKey;
 
 /// The form of the claims.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
 pub enum Dialect {
     /// `scope: user` and `external_id`: Zendesk messaging and Sunshine Conversations v2.
+    #[strum(serialize = "sunshine-v2")]
     SunshineV2,
     /// `scope: appUser` and `userId`: the legacy SDKs.
+    #[strum(serialize = "smooch-v1")]
     SmoochV1,
 }
 
@@ -38,7 +41,7 @@ pub struct Claims<'a> {
     exp: u64,
 }
 
-/// An email and that it is verified: the one without the other makes no identity at Zendesk.
+/// An email, and that it is verified. Zendesk takes one without the other for no identity.
 #[derive(Serialize)]
 struct EmailClaims<'a> {
     email: &'a str,
@@ -46,12 +49,11 @@ struct EmailClaims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    /// The claims for `caller`, valid from `now` for `ttl`; with the email only where
-    /// `include_email` says so and the caller has a verified one.
+    /// The claims for `caller`, valid from `now` for `ttl`, with its email or without.
     pub fn new(
         caller: &'a Caller,
         dialect: Dialect,
-        include_email: bool,
+        email: Option<&'a VerifiedEmail>,
         now: SystemTime,
         ttl: Duration,
     ) -> Self {
@@ -66,28 +68,18 @@ impl<'a> Claims<'a> {
             external_id,
             user_id,
             name: caller.name.as_deref(),
-            email: caller
-                .email
-                .as_ref()
-                .filter(|_| include_email)
-                .map(VerifiedEmail::as_str)
-                .map(|email| EmailClaims {
-                    email,
-                    email_verified: true,
-                }),
+            email: email.map(|email| EmailClaims {
+                email: email.as_str(),
+                email_verified: true,
+            }),
             iat,
             exp: iat + ttl.as_secs(),
         }
     }
 
-    /// When the token expires, in seconds since 1970.
+    /// The time at which the token expires, in seconds since 1970.
     pub fn expires_at(&self) -> u64 {
         self.exp
-    }
-
-    /// Whether the token carries an email.
-    pub fn has_email(&self) -> bool {
-        self.email.is_some()
     }
 
     /// The token: HS256, with exactly `alg`, `typ` and `kid` in its header.

@@ -1,11 +1,11 @@
 //! What `sign-token` is told by its environment.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use shared::aws::secrets;
 use shared::identity::caller::Callers;
 use shared::lambda::config::{ConfigError, Variables};
+use shared::lambda::http::BasePath;
 
 use crate::claims::Dialect;
 
@@ -13,6 +13,8 @@ use crate::claims::Dialect;
 pub struct Config {
     /// Who is calling.
     pub callers: Callers,
+    /// The path under which the domain has this API.
+    pub base_path: BasePath,
     /// Name or ARN of the secret with the signing keys.
     pub signing_key_secret_id: String,
     /// How long the secret is fresh.
@@ -28,6 +30,7 @@ impl Config {
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         Ok(Self {
             callers: Callers::from_variables(variables)?,
+            base_path: BasePath::from_variables(variables)?,
             signing_key_secret_id: variables.required(
                 "SIGNING_KEY_SECRET_ID",
                 "the name or ARN of the secret with the signing keys",
@@ -39,23 +42,7 @@ impl Config {
                 60..=86_400,
                 "a whole number of seconds from 60 to 86400",
             )?),
-            dialect: variables.or(
-                "TOKEN_DIALECT",
-                Dialect::SunshineV2,
-                "sunshine-v2 or smooch-v1",
-            )?,
+            dialect: variables.one_of("TOKEN_DIALECT", Dialect::SunshineV2)?,
         })
-    }
-}
-
-impl FromStr for Dialect {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, ()> {
-        match name {
-            "sunshine-v2" => Ok(Self::SunshineV2),
-            "smooch-v1" => Ok(Self::SmoochV1),
-            _ => Err(()),
-        }
     }
 }

@@ -1,5 +1,6 @@
-//! `POST /zendesk/token`: the messaging JWT for the user who is logged in, and for nobody else.
+//! `POST /zendesk/token`: the messaging JWT for the user who is logged in, and for no one else.
 
+mod check;
 mod claims;
 mod config;
 mod keys;
@@ -10,7 +11,8 @@ use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::aws::secrets::{CachedSecret, Client};
 use shared::identity::caller::Callers;
-use shared::lambda::http::{Answer, Request};
+use shared::identity::email::EmailOmitted;
+use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::{Metric, Unit};
 use shared::lambda::problem::{Code, Problem};
 
@@ -42,11 +44,12 @@ impl Default for TokenRequest {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct TokenAnswer<'a> {
+struct TokenResponse<'a> {
     token: &'a str,
     external_id: &'a str,
     expires_at: u64,
     email_included: bool,
+    email_omitted_because: Option<&'static str>,
 }
 
 impl SignToken {
@@ -67,36 +70,50 @@ impl SignToken {
         function
     }
 
-    /// Answers `{"token","externalId","expiresAt","emailIncluded"}` for the caller.
-    pub async fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    /// Responds with `{"token","externalId","expiresAt","emailIncluded","emailOmittedBecause"}` for
+    /// the caller.
+    pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         request.check_route(&Method::POST, "/zendesk/token")?;
         let caller = self.callers.identify(request).await?;
         let body: TokenRequest =
             request.json("empty, or a JSON object with nothing but `includeEmail` (a boolean)")?;
         let key = self.key.get(request.deadline).await?;
 
+        let email = if body.include_email {
+            caller.email.as_ref().map_err(|reason| *reason)
+        } else {
+            Err(EmailOmitted::NotRequested)
+        };
         let claims = Claims::new(
             &caller,
             self.dialect,
-            body.include_email,
+            email.ok(),
             SystemTime::now(),
             self.ttl,
         );
         let token = claims.sign(&key.value).map_err(|error| {
-            Problem::new(Code::KeysUnavailable, "the token could not be signed").because(error)
+            Problem::new(Code::InternalError, "the token could not be signed").because(error)
         })?;
-        let answer = TokenAnswer {
+        let omitted = email.err().map(EmailOmitted::as_str);
+        let response = TokenResponse {
             token: &token,
             external_id: caller.external_id.as_str(),
             expires_at: claims.expires_at(),
-            email_included: claims.has_email(),
+            email_included: omitted.is_none(),
+            email_omitted_because: omitted,
         };
-        Ok(Answer::json(StatusCode::OK, &answer)?
+        let response = Response::json(StatusCode::OK, &response)?
+            .field("emailOmittedBecause", omitted)
             .metric(Metric::once("Signed"))
             .metric(Metric {
                 name: "KeyAge",
                 unit: Unit::Seconds,
                 value: key.age().as_secs_f64(),
-            }))
+                by: None,
+            });
+        Ok(match omitted {
+            Some(reason) => response.metric(Metric::once("EmailOmitted").by("reason", reason)),
+            None => response,
+        })
     }
 }

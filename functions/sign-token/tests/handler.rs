@@ -16,10 +16,10 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Map, Value, json};
-use shared::lambda::http::Answer;
+use shared::lambda::http::Response;
 use shared::lambda::problem::Code;
 
-fn claims(answer: &Answer) -> Map<String, Value> {
+fn claims(answer: &Response) -> Map<String, Value> {
     let body: Value = serde_json::from_str(answer.body.as_deref().unwrap()).unwrap();
     let key = DecodingKey::from_secret(SECRET.as_bytes());
     let validation = Validation::new(Algorithm::HS256);

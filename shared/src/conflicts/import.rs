@@ -33,12 +33,15 @@ const QUERIES_AT_ONCE: usize = 16;
 const SHARDS: usize = 8;
 /// Maximum attempts to find the previous user of a pair.
 const MAX_ATTEMPTS: u32 = 8;
+/// The wait before the second attempt, and the longest one.
+const FIRST_WAIT: Duration = Duration::from_secs(4);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// Pairs of a page.
 const PAGE: usize = 100;
 
-/// Where a pair is kept, and under which batch it is listed.
+/// Where a pair is kept, and under which batch it is listed. Holds hashes only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct PairRef {
+pub struct PairRef {
     key: String,
     list: String,
 }
@@ -97,7 +100,7 @@ impl Pair {
     }
 
     /// A reference for the record of its conflict.
-    pub(super) fn reference(&self, scope: &Scope) -> PairRef {
+    pub fn reference(&self, scope: &Scope) -> PairRef {
         PairRef {
             key: key(scope, &self.previous_external_id, &self.current_external_id),
             list: self.list.clone(),
@@ -109,19 +112,16 @@ impl Pair {
         (self.state, self.reason, self.due_at) = (state, reason, None);
     }
 
-    /// The previous user could not be read: it is tried again at `at`, or the pair fails.
-    pub fn retry(&mut self, at: u64) {
+    /// The previous user could not be read at `now`: it is tried again later, or the pair fails.
+    pub fn retry(&mut self, now: u64) {
         self.attempts += 1;
         if self.attempts >= MAX_ATTEMPTS {
             self.end(State::Failed, Some(Reason::TooManyAttempts));
         } else {
-            self.due_at = Some(at);
+            let wait = FIRST_WAIT.saturating_mul(4_u32.saturating_pow(self.attempts - 1));
+            let wait = wait.min(LONGEST_WAIT).as_millis();
+            self.due_at = Some(now + u64::try_from(wait).unwrap_or(u64::MAX));
         }
-    }
-
-    /// The pair waits until `at`, and that is no attempt.
-    pub fn wait(&mut self, at: u64) {
-        self.due_at = Some(at);
     }
 
     fn item(&self, scope: &Scope) -> Result<Item, TableError> {
@@ -380,7 +380,3 @@ fn read_all(items: Option<Vec<Item>>) -> Vec<Pair> {
     .collect()
 }
 
-/// The wait before a pair whose user could not be read is tried again.
-pub fn pair_backoff(attempts_so_far: u64) -> Duration {
-    Duration::from_secs(60 * attempts_so_far.clamp(1, 60))
-}

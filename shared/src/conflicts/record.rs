@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::{ClaimSource, Claims};
 use super::id::ConflictId;
+use super::import::PairRef;
 use super::lineage::{Lineage, successors};
 use super::state::{Reason, Remedy, State};
 
@@ -68,7 +69,7 @@ pub struct Conflict {
     by: Option<String>,
     note: Option<String>,
     last_error: Option<String>,
-    pair: Option<String>,
+    pair: Option<PairRef>,
 }
 
 impl Conflict {
@@ -172,10 +173,9 @@ impl Conflict {
         self.last_error.as_deref()
     }
 
-    /// The partition of the import pair that asked for the conflict last. It follows the conflict's
-    /// state.
-    pub(super) fn pair(&self) -> Option<&str> {
-        self.pair.as_deref()
+    /// The import pair that asked for the conflict last. It follows the conflict's state.
+    pub(super) fn pair(&self) -> Option<&PairRef> {
+        self.pair.as_ref()
     }
 
     /// When the conflict ended.

@@ -3,6 +3,7 @@
 //! URL parsers normalise: `/users/..` and `/users/%2e%2e` name the folder above, and CR, LF and
 //! TAB are dropped in silence. So nothing that comes from outside is given to a parser as it is.
 
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -59,6 +60,11 @@ pub enum InvalidPath {
 }
 
 impl UpstreamUrl {
+    /// Whether the upstream is on this machine.
+    pub fn is_this_machine(&self) -> bool {
+        is_this_machine(&self.origin)
+    }
+
     /// The URL of a call: `segments` below the base path, each encoded wholly, and `query`.
     ///
     /// # Errors
@@ -152,6 +158,25 @@ fn is_plain_segment(segment: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
 }
 
+/// Whether a request to `url` would not leave this machine. More hosts do that than those that
+/// plain http is allowed for.
+pub fn is_this_machine(url: &Url) -> bool {
+    let is_this = |address: Ipv4Addr| address.is_loopback() || address.is_unspecified();
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => is_this(address),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.to_ipv4_mapped().is_some_and(is_this)
+        }
+        None => false,
+    }
+}
+
 fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost",
@@ -226,6 +251,35 @@ mod tests {
         ] {
             assert_eq!(text.parse::<UpstreamUrl>(), Err(why), "{text}");
         }
+    }
+
+    #[test]
+    fn every_spelling_of_this_machine_is_known() {
+        let is_this = |url: &str| is_this_machine(&Url::parse(url).unwrap());
+        for url in [
+            "http://127.0.0.1:9001/",
+            "https://127.8.9.1/",
+            "https://0x7f.1/",
+            "https://2130706433/",
+            "https://[::1]/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://0.0.0.0/",
+            "https://[::]/",
+            "https://localhost/",
+            "https://LOCALHOST./",
+            "https://a.localhost/",
+        ] {
+            assert!(is_this(url), "{url}");
+        }
+        for url in [
+            "https://128.0.0.1/",
+            "https://localhost.example/",
+            "https://[::2]/",
+        ] {
+            assert!(!is_this(url), "{url}");
+        }
+        assert!(base("http://127.0.0.1:9").is_this_machine());
+        assert!(!base("https://a.example").is_this_machine());
     }
 
     #[test]

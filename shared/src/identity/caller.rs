@@ -1,39 +1,77 @@
-//! Who is calling: from exactly one configured source, and never from a body.
+//! The caller of a request: from exactly one configured source, and never from a body.
 
-use std::str::FromStr;
+use std::borrow::Cow;
 
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use serde_json::{Map, Value};
+use strum::{EnumString, VariantNames};
 
-use crate::http::upstream_url::UpstreamUrl;
-use crate::identity::email::VerifiedEmail;
-use crate::identity::external_id::{ExternalId, InvalidExternalId};
-use crate::identity::oidc::{self, Verifier, VerifyError};
+use super::claims::{ClaimSettings, Claims, json};
+use super::email::{EmailOmitted, VerifiedEmail};
+use super::external_id::{ExternalId, InvalidExternalId};
+use super::oidc::{KeysError, OidcSettings, Verifier, VerifyError};
+use super::token_header::TokenHeader;
+use crate::lambda::check::Check;
 use crate::lambda::config::{ConfigError, Variables};
-use crate::lambda::http::{Request, unauthenticated};
-use crate::lambda::problem::{Code, Problem};
+use crate::lambda::deadline::Deadline;
+use crate::lambda::http::{EventKind, Request};
 
 /// The user who is logged in.
 pub struct Caller {
     /// The company's own name for the user.
     pub external_id: ExternalId,
-    /// The email, where the identity provider has verified it.
-    pub email: Option<VerifiedEmail>,
+    /// The email if it is verified, else the reason why it is left out.
+    pub email: Result<VerifiedEmail, EmailOmitted>,
     /// The name to show.
     pub name: Option<String>,
-    /// The external id that the user had before, where the identity provider says so.
+    /// The external id that the user had before, if the identity provider says so.
     pub previous_external_id: Option<ExternalId>,
+    /// The time of that change, in milliseconds since 1970, if the identity provider says so.
+    pub external_id_changed_at: Option<u64>,
     /// The `sub` claim.
     pub subject: Option<String>,
     /// The `iss` claim.
     pub issuer: Option<String>,
 }
 
+/// The reason why a request has no caller.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// Nothing in the request proves who is calling.
+    #[error("{0}")]
+    Unproven(Cow<'static, str>),
+    /// The claims are proven, but they identify no one.
+    #[error(
+        "no subject: the claim of EXTERNAL_ID_CLAIM is missing, is not text or a whole number, or is Azure AD B2C's placeholder (use oid instead)"
+    )]
+    NoSubject,
+    /// The request came with a cookie, perhaps, and does not say that it is JSON.
+    #[error("the content type is not application/json")]
+    NotJson,
+    /// Zendesk does not take this external id.
+    #[error("the external id is not usable: {0}")]
+    InvalidExternalId(#[source] InvalidExternalId),
+    /// The external id is the email, and the email is not verified.
+    #[error("the external id is an email that is not verified")]
+    EmailNotVerified,
+    /// The token cannot be verified now.
+    #[error("the issuer's keys cannot be had: {0}")]
+    KeysUnavailable(KeysError),
+}
+
+impl From<VerifyError> for IdentityError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Invalid(cause) => Self::Unproven(cause),
+            VerifyError::KeysUnavailable(cause) => Self::KeysUnavailable(cause),
+        }
+    }
+}
+
 /// Tells who is calling.
 pub struct Callers {
     source: Source,
-    claims: ClaimNames,
+    claims: ClaimSettings,
+    token_header: TokenHeader,
 }
 
 enum Source {
@@ -42,184 +80,141 @@ enum Source {
     Bearer(Box<Verifier>),
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 enum SourceName {
     JwtAuthorizer,
     LambdaAuthorizer,
     Bearer,
 }
 
-impl FromStr for SourceName {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, ()> {
-        match name {
-            "jwt-authorizer" => Ok(Self::JwtAuthorizer),
-            "lambda-authorizer" => Ok(Self::LambdaAuthorizer),
-            "bearer" => Ok(Self::Bearer),
-            _ => Err(()),
-        }
-    }
-}
-
-struct ClaimNames {
-    external_id: String,
-    email: String,
-    email_verified: String,
-    name: String,
-    previous_external_id: Option<String>,
-}
-
 impl Callers {
     /// Reads `IDENTITY_SOURCE`, the claims' names, and what the source needs.
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
-        const CLAIM: &str = "the name of a claim";
-        // A wrong one is told also where another source does not need it.
-        let _: Option<UpstreamUrl> = variables.optional("OIDC_ISSUER", oidc::ISSUER)?;
-        let source = variables.or(
-            "IDENTITY_SOURCE",
-            SourceName::JwtAuthorizer,
-            "jwt-authorizer, lambda-authorizer or bearer",
-        )?;
+        let source = variables.one_of("IDENTITY_SOURCE", SourceName::JwtAuthorizer)?;
+        // A wrong variable is an error also if the source does not need it.
+        let keeps_objects = source != SourceName::JwtAuthorizer;
+        let oidc = OidcSettings::from_variables(variables, keeps_objects)?;
         Ok(Self {
             source: match source {
                 SourceName::JwtAuthorizer => Source::JwtAuthorizer,
                 SourceName::LambdaAuthorizer => Source::LambdaAuthorizer,
-                SourceName::Bearer => {
-                    Source::Bearer(Box::new(Verifier::from_variables(variables)?))
-                }
+                SourceName::Bearer => Source::Bearer(Box::new(Verifier::new(oidc)?)),
             },
-            claims: ClaimNames {
-                external_id: variables.or("EXTERNAL_ID_CLAIM", "sub".to_owned(), CLAIM)?,
-                email: variables.or("EMAIL_CLAIM", "email".to_owned(), CLAIM)?,
-                email_verified: variables.or(
-                    "EMAIL_VERIFIED_CLAIM",
-                    "email_verified".to_owned(),
-                    CLAIM,
-                )?,
-                name: variables.or("NAME_CLAIM", "name".to_owned(), CLAIM)?,
-                previous_external_id: variables.optional("PREVIOUS_EXTERNAL_ID_CLAIM", CLAIM)?,
-            },
+            claims: ClaimSettings::from_variables(variables, keeps_objects)?,
+            token_header: TokenHeader::from_variables(variables)?,
         })
     }
 
-    /// What can be fetched before the first request comes.
+    /// Logs what an operator should know of the settings, and fetches the issuers' keys. To be
+    /// called once, before the first request.
     pub async fn warm_up(&self) {
+        self.claims.warn();
         if let Source::Bearer(verifier) = &self.source {
             verifier.warm_up().await;
         }
     }
 
-    /// The caller of `request`: 401 where the source does not say, 422 where the external id is
-    /// none that Zendesk takes.
-    pub async fn identify(&self, request: &Request) -> Result<Caller, Problem> {
-        let authorizer = request.authorizer.as_ref();
+    /// Whether callers can be identified now, for the action `check`. Nothing is to be asked if API
+    /// Gateway verifies the tokens.
+    pub async fn check(&self, deadline: Deadline) -> Option<Check> {
+        let Source::Bearer(verifier) = &self.source else {
+            return None;
+        };
+        let issuers = verifier.check_issuers(deadline).await;
+        let failed: Vec<_> = issuers
+            .iter()
+            .filter_map(|(issuer, keys)| {
+                let error = keys.as_ref().err()?;
+                Some(format!("the keys of {issuer} cannot be had: {error}"))
+            })
+            .collect();
+        Some(if failed.is_empty() {
+            Check::passed("issuer", "the keys of each issuer can be had")
+        } else {
+            Check::failed("issuer", failed.join("; "))
+        })
+    }
+
+    /// The caller of `request`.
+    pub async fn identify(&self, request: &Request) -> Result<Caller, IdentityError> {
         match &self.source {
             Source::JwtAuthorizer => {
-                let jwt = authorizer
-                    .and_then(|authorizer| authorizer.jwt.as_ref())
-                    .ok_or_else(|| unauthenticated("no JWT authorizer's claims"))?;
-                self.claims
-                    .read(|claim| jwt.claims.get(claim).map(|it| Value::from(it.as_str())))
+                let claims = Claims::spelled(jwt_claims(request)?);
+                self.claims.caller(&claims)
             }
             Source::LambdaAuthorizer => {
-                let context = authorizer
-                    .map(|authorizer| &authorizer.fields)
-                    .filter(|context| !context.is_empty())
-                    .ok_or_else(|| unauthenticated("no Lambda authorizer's context"))?;
-                self.claims.read(|claim| context.get(claim).cloned())
+                let context = lambda_context(request)?;
+                let caller = self.claims.caller(&match request.kind {
+                    // A REST API turns the context's values into text.
+                    EventKind::V1 => Claims::spelled(context),
+                    EventKind::V2 | EventKind::LoadBalancer => Claims::typed(context),
+                })?;
+                // A page of another site can send the user's cookie along, but not this header
+                // without a preflight.
+                request
+                    .says_json()
+                    .then_some(caller)
+                    .ok_or(IdentityError::NotJson)
             }
             Source::Bearer(verifier) => {
-                let token = bearer_token(&request.headers)
-                    .ok_or_else(|| unauthenticated("no bearer token"))?;
-                let claims: Map<String, Value> = verifier.verify(token, request.deadline).await?;
-                self.claims.read(|claim| claims.get(claim).cloned())
+                let token = self.token(request);
+                let token = token.ok_or(unproven("no bearer token"))?;
+                let claims = verifier.verify(token, request.deadline).await?;
+                self.claims.caller(&Claims::typed(claims))
             }
         }
     }
-}
 
-impl ClaimNames {
-    fn read(&self, claim: impl Fn(&str) -> Option<Value>) -> Result<Caller, Problem> {
-        let external_id = claim(&self.external_id)
-            .as_ref()
-            .and_then(identifier)
-            .filter(|id| !id.is_empty())
-            .ok_or_else(|| unauthenticated("no subject"))?;
-        let external_id = ExternalId::try_from(external_id).map_err(invalid_external_id)?;
-        let is_verified = claim(&self.email_verified).is_some_and(|it| is_true(&it));
-        let email = claim(&self.email).filter(|_| is_verified);
-        Ok(Caller {
-            email: email
-                .as_ref()
-                .and_then(Value::as_str)
-                .and_then(VerifiedEmail::new),
-            name: claim(&self.name)
-                .as_ref()
-                .and_then(Value::as_str)
-                .map(|name| name.trim().to_owned())
-                .filter(|name| !name.is_empty()),
-            // What is not a usable id proves nothing, and does not lock anybody out.
-            previous_external_id: self
-                .previous_external_id
-                .as_deref()
-                .and_then(|name| identifier(&claim(name)?))
-                .and_then(|id| ExternalId::try_from(id).ok())
-                .filter(|previous| *previous != external_id),
-            subject: claim("sub")
-                .as_ref()
-                .and_then(identifier)
-                .filter(|subject| !subject.is_empty()),
-            issuer: claim("iss").as_ref().and_then(identifier),
-            external_id,
-        })
+    /// The token that the caller sent with the request.
+    pub fn token<'a>(&self, request: &'a Request) -> Option<&'a str> {
+        self.token_header.token(&request.headers)
     }
 }
 
-/// The token of an `Authorization: Bearer` header (RFC 6750), where there is exactly one.
-pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().filter(|_| values.next().is_none())?;
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+/// The claims that API Gateway has verified.
+fn jwt_claims(request: &Request) -> Result<Map<String, Value>, IdentityError> {
+    let mut authorizer = authorizer(request)?;
+    let claims = match request.kind {
+        EventKind::V2 => {
+            field(&mut authorizer, "jwt").and_then(|mut jwt| field(&mut jwt, "claims"))
+        }
+        EventKind::V1 => field(&mut authorizer, "claims")
+            .or_else(|| field(&mut field(&mut authorizer, "jwt")?, "claims")),
+        EventKind::LoadBalancer => None,
+    };
+    claims.ok_or(unproven("no claims of a JWT authorizer"))
 }
 
-/// An identifier as a string, whatever its type. A number that is no whole one has no single
-/// spelling, and two large ones may be read as the same, so it identifies nobody.
-pub fn identifier(claim: &Value) -> Option<String> {
-    match claim {
-        Value::String(id) => Some(id.clone()),
-        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+/// The context of the company's own Lambda authorizer.
+fn lambda_context(request: &Request) -> Result<Map<String, Value>, IdentityError> {
+    let mut authorizer = authorizer(request)?;
+    let context = match request.kind {
+        EventKind::V2 => field(&mut authorizer, "lambda"),
+        EventKind::V1 => Some(authorizer),
+        EventKind::LoadBalancer => None,
+    };
+    context.ok_or(unproven("no context of a Lambda authorizer"))
+}
+
+fn authorizer(request: &Request) -> Result<Map<String, Value>, IdentityError> {
+    let authorizer = request
+        .authorizer
+        .as_deref()
+        .ok_or(unproven("the request passed no authorizer"))?;
+    json::object(authorizer.get().as_bytes())
+        .map_err(|_| unproven("the authorizer's result is malformed"))
+}
+
+fn field(object: &mut Map<String, Value>, name: &str) -> Option<Map<String, Value>> {
+    match object.remove(name)? {
+        Value::Object(field) => Some(field),
         _ => None,
     }
 }
 
-/// `true` or `"true"`, and nothing else.
-fn is_true(claim: &Value) -> bool {
-    *claim == Value::Bool(true) || *claim == *"true"
-}
-
-fn invalid_external_id(error: InvalidExternalId) -> Problem {
-    Problem::new(
-        Code::InvalidExternalId,
-        format!(
-            "this user's external id cannot be used: {error}; it must have 1 to 255 characters, none of them a control character, and not be a dot segment"
-        ),
-    )
-}
-
-impl From<VerifyError> for Problem {
-    fn from(error: VerifyError) -> Self {
-        match error {
-            VerifyError::Invalid(why) => unauthenticated(why),
-            VerifyError::KeysUnavailable(_) => Self::new(
-                Code::KeysUnavailable,
-                "tokens cannot be verified at the moment; try again",
-            )
-            .retry_after(oidc::REFETCH_FLOOR.as_secs())
-            .because(error),
-        }
-    }
+fn unproven(cause: &'static str) -> IdentityError {
+    IdentityError::Unproven(cause.into())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub struct Check {
 }
 
 /// The answer to a check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Checks {
     ok: bool,
     checks: Vec<Check>,
@@ -43,6 +43,11 @@ impl Check {
             ok: Some(false),
             detail: detail.into(),
         }
+    }
+
+    /// The configuration, which is right if the function runs at all.
+    pub fn configuration() -> Self {
+        Self::passed(CONFIGURATION, "every variable holds what it may")
     }
 
     /// It could not be asked, because `other` is not as it should be.

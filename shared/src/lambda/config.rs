@@ -1,8 +1,14 @@
 //! Configuration from environment variables: read once at start, with errors that say what to do.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::str::FromStr;
+
+use strum::VariantNames;
+
+/// The most characters of a value that an error shows.
+const MAX_SHOWN: usize = 200;
 
 /// A variable that keeps a function from starting.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -12,22 +18,45 @@ pub enum ConfigError {
     Missing {
         /// The variable's name.
         variable: &'static str,
-        /// What it may hold.
-        expected: &'static str,
+        /// The values that it may hold, in words.
+        expected: Cow<'static, str>,
     },
-    /// The variable holds something it may not hold.
+    /// The variable holds something that it may not hold.
     #[error("{variable} holds {held:?}; it must hold {expected}")]
     Invalid {
         /// The variable's name.
         variable: &'static str,
-        /// What it holds now.
+        /// Its value now.
         held: String,
-        /// What it may hold.
-        expected: &'static str,
+        /// The values that it may hold, in words.
+        expected: Cow<'static, str>,
     },
     /// Variables that do not fit together.
     #[error("{0}")]
     Conflict(&'static str),
+}
+
+impl ConfigError {
+    /// A variable is needed and not set.
+    pub fn missing(variable: &'static str, expected: impl Into<Cow<'static, str>>) -> Self {
+        Self::Missing {
+            variable,
+            expected: expected.into(),
+        }
+    }
+
+    /// A variable holds `held`, and it may not, by itself or beside the other variables.
+    pub fn invalid(
+        variable: &'static str,
+        held: &str,
+        expected: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::Invalid {
+            variable,
+            held: shown(held),
+            expected: expected.into(),
+        }
+    }
 }
 
 /// The environment a function was started with.
@@ -35,8 +64,8 @@ pub enum ConfigError {
 pub struct Variables(HashMap<String, String>);
 
 impl Variables {
-    /// The variables of this process. What is no Unicode in one is replaced, and so refused by
-    /// whatever expects something of it.
+    /// The variables of this process. Invalid Unicode is replaced; the variable's parser then
+    /// rejects it.
     pub fn of_process() -> Self {
         std::env::vars_os()
             .map(|(name, value)| {
@@ -53,44 +82,71 @@ impl Variables {
             .filter(|value| !value.is_empty())
     }
 
-    /// The variable's value, `None` where it is not set. `expected` says what it may hold.
+    /// The variable's value, `None` if it is not set. `expected` says what it may hold.
     pub fn optional<T: FromStr>(
         &self,
         variable: &'static str,
-        expected: &'static str,
+        expected: impl Into<Cow<'static, str>>,
     ) -> Result<Option<T>, ConfigError> {
         self.get(variable)
             .map(|held| {
-                held.parse().map_err(|_| ConfigError::Invalid {
-                    variable,
-                    held: shown(held),
-                    expected,
-                })
+                held.parse()
+                    .map_err(|_| ConfigError::invalid(variable, held, expected))
             })
             .transpose()
     }
 
-    /// The variable's value; an error where it is not set.
+    /// The variable's value; an error if it is not set.
     pub fn required<T: FromStr>(
         &self,
         variable: &'static str,
         expected: &'static str,
     ) -> Result<T, ConfigError> {
         self.optional(variable, expected)?
-            .ok_or(ConfigError::Missing { variable, expected })
+            .ok_or_else(|| ConfigError::missing(variable, expected))
     }
 
-    /// The variable's value, or `default` where it is not set.
+    /// The variable's value, or `default` if it is not set.
     pub fn or<T: FromStr>(
         &self,
         variable: &'static str,
         default: T,
-        expected: &'static str,
+        expected: impl Into<Cow<'static, str>>,
     ) -> Result<T, ConfigError> {
         Ok(self.optional(variable, expected)?.unwrap_or(default))
     }
 
-    /// A whole number within `range`, or `default` where the variable is not set.
+    /// One of the names of `T`, or `default` if the variable is not set.
+    pub fn one_of<T: FromStr + VariantNames>(
+        &self,
+        variable: &'static str,
+        default: T,
+    ) -> Result<T, ConfigError> {
+        self.or(variable, default, names::<T>())
+    }
+
+    /// The items of a list with commas, without the spaces around them; `None` if the variable is
+    /// not set. `expected` says what the list may hold.
+    pub fn list<T: FromStr>(
+        &self,
+        variable: &'static str,
+        expected: &'static str,
+    ) -> Result<Option<Vec<T>>, ConfigError> {
+        self.get(variable)
+            .map(|held| {
+                let items = held.split(',').map(str::trim);
+                items
+                    .map(|item| match item {
+                        "" => Err(()),
+                        item => item.parse().map_err(|_| ()),
+                    })
+                    .collect::<Result<_, _>>()
+                    .map_err(|()| ConfigError::invalid(variable, held, expected))
+            })
+            .transpose()
+    }
+
+    /// A whole number within `range`, or `default` if the variable is not set.
     pub fn number_or(
         &self,
         variable: &'static str,
@@ -102,11 +158,11 @@ impl Variables {
         if range.contains(&number) {
             return Ok(number);
         }
-        Err(ConfigError::Invalid {
+        Err(ConfigError::invalid(
             variable,
-            held: number.to_string(),
+            &number.to_string(),
             expected,
-        })
+        ))
     }
 }
 
@@ -121,12 +177,20 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Variables {
     }
 }
 
-/// What an error shows of a value: no password of a URL.
+/// The names of `T` in words: `a, b or c`.
+pub fn names<T: VariantNames>() -> String {
+    match T::VARIANTS {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        names => names.concat(),
+    }
+}
+
+/// A value as an error shows it: without the password of a URL.
 fn shown(held: &str) -> String {
     if held.contains("://") && held.contains('@') {
         return "a URL with credentials".to_owned();
     }
-    held.chars().take(200).collect()
+    held.chars().take(MAX_SHOWN).collect()
 }
 
 /// Reads a function's configuration from this process's environment. An error is logged: the
@@ -149,6 +213,38 @@ mod tests {
     fn empty_is_not_set() {
         assert_eq!(number(" "), Ok(5));
         assert_eq!(number("7"), Ok(7));
+    }
+
+    #[test]
+    fn spaces_around_the_items_of_a_list_do_not_count() {
+        let list = |held: &str| Variables::from_iter([("N", held)]).list::<u64>("N", EXPECTED);
+        assert_eq!(list(" 1 ,2,  3"), Ok(Some(vec![1, 2, 3])));
+        assert_eq!(list(" "), Ok(None));
+        for held in ["1,,2", ",1", "1,", "1, ,2", ",", "1,a"] {
+            assert_eq!(
+                list(held).unwrap_err().to_string(),
+                format!("N holds {held:?}; it must hold {EXPECTED}")
+            );
+        }
+    }
+
+    #[test]
+    fn the_names_of_an_enum_are_the_values_that_a_variable_may_hold() {
+        #[derive(Debug, PartialEq, strum::EnumString, strum::VariantNames)]
+        #[strum(serialize_all = "kebab-case")]
+        enum Fruit {
+            Apple,
+            RedPear,
+            Plum,
+        }
+        let fruit = |held: &str| Variables::from_iter([("N", held)]).one_of("N", Fruit::Plum);
+        assert_eq!(fruit(""), Ok(Fruit::Plum));
+        assert_eq!(fruit("red-pear"), Ok(Fruit::RedPear));
+        assert_eq!(fruit("apple"), Ok(Fruit::Apple));
+        assert_eq!(
+            fruit("Apple").unwrap_err().to_string(),
+            "N holds \"Apple\"; it must hold apple, red-pear or plum"
+        );
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! From a Lambda HTTP event to a request, and from an answer or a problem to the response.
+//! From a Lambda HTTP event to a request, and from a response or a problem to the event's response.
 //!
-//! Events of HTTP APIs and function URLs (payload 2.0) and of load balancers are understood. The
-//! event types are `lambda_http`'s; its conversion to `http::Request` is not used, because it
-//! panics on a body that is not the base64 it says it is and on a path that is no URI.
+//! Events of HTTP APIs, REST APIs, function URLs and load balancers are understood. `lambda_http`
+//! is not used: it panics on a body that is not the base64 it says it is and on a path that is not
+//! a URI, and it cannot read an authorizer's claims unless all of them are text.
 
+mod base_path;
+mod event;
 mod request;
 mod response;
 
@@ -12,95 +14,129 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::lambda::check::{self, Checks};
 use crate::lambda::deadline::Deadline;
 use crate::lambda::metrics::{self, Metric, Unit};
 use crate::lambda::problem::{Code, Problem};
 
+pub use base_path::BasePath;
+pub use event::EventKind;
 pub use request::{MAX_BODY_BYTES, Request, not_found, unauthenticated};
-pub use response::Answer;
+pub use response::{EventResponse, Response};
 
-/// What is kept back of an invocation's time, to answer in.
-const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+/// Time reserved at the end of an invocation for sending the response.
+const RESPONSE_MARGIN: Duration = Duration::from_millis(250);
 
-/// Answers the Lambda runtime's events with `handler`, until the environment ends.
-pub async fn run<H>(handler: H) -> Result<(), Error>
+/// Serves the Lambda runtime's events until the environment ends: requests with `handler`, and with
+/// `check` the action of that name, which comes by invoke only. `base_path` is taken off each
+/// request's path first.
+pub async fn run<H, C>(base_path: &BasePath, check: C, handler: H) -> Result<(), Error>
 where
-    H: AsyncFn(&Request) -> Result<Answer, Problem>,
+    H: AsyncFn(&Request) -> Result<Response, Problem>,
+    C: AsyncFn(Deadline) -> Checks,
 {
-    let handler = &handler;
+    let (handler, check) = (&handler, &check);
     // Boxed, because a handler's future is large.
     Box::pin(lambda_runtime::run(service_fn(
-        async |event: LambdaEvent<Box<RawValue>>| respond(handler, event).await,
+        async |event: LambdaEvent<Box<RawValue>>| {
+            if check::is_asked(event.payload.get()) {
+                let deadline = Deadline::of_invocation(event.context.deadline);
+                let checks = catch_panic(check(deadline.less(RESPONSE_MARGIN))).await?;
+                return Ok(Reply::Checks(checks));
+            }
+            respond(base_path, handler, event).await.map(Reply::Response)
+        },
     )))
     .await
 }
 
-/// One invocation: from event to response, with its line of metrics. An error where the event is
-/// no HTTP request.
+/// What an invocation is answered with.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Reply {
+    Response(EventResponse),
+    Checks(Checks),
+}
+
+/// One invocation: from event to response, with its line of metrics. An error if the event is not
+/// an HTTP request.
 pub async fn respond<H>(
+    base_path: &BasePath,
     handler: &H,
     event: LambdaEvent<Box<RawValue>>,
-) -> Result<ApiGatewayV2httpResponse, Error>
+) -> Result<EventResponse, Error>
 where
-    H: AsyncFn(&Request) -> Result<Answer, Problem>,
+    H: AsyncFn(&Request) -> Result<Response, Problem>,
 {
     let started = Instant::now();
     let id = event.context.request_id;
+    // The documented fields of an unreadable event's response are those that any kind takes.
+    let mut kind = EventKind::V1;
     let outcome = match Request::from_event(event.payload.get())? {
         Err(problem) => Err(problem),
         Ok(mut request) => {
-            request.deadline = Deadline::of_invocation(event.context.deadline).less(ANSWER_MARGIN);
+            kind = request.kind;
+            request.path = base_path.strip(&request.path).to_owned();
+            request.deadline =
+                Deadline::of_invocation(event.context.deadline).less(RESPONSE_MARGIN);
             request.id.clone_from(&id);
-            let answer = tokio::time::timeout_at(request.deadline.instant(), handler(&request));
-            caught(answer).await?.unwrap_or_else(|_elapsed| {
-                Err(Problem::new(
+            let response = tokio::time::timeout_at(request.deadline.instant(), handler(&request));
+            match catch_panic(response).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_elapsed)) => Err(Problem::new(
                     Code::UpstreamTimeout,
-                    "what this request needs did not answer in time; try again",
-                ))
-            })
+                    "a service that this request needs did not respond in time; try again",
+                )),
+                Err(panicked) => Err(Problem::new(
+                    Code::InternalError,
+                    "this request failed because of a fault in the service; its log has the requestId",
+                )
+                .because(panicked)),
+            }
         }
     };
     record(&id, started.elapsed(), &outcome);
-    response::response(outcome, &id)
+    response::response(outcome, kind, &id)
 }
 
-/// What `work` comes to. An error that does not say why where it panics: a panic's own words may
-/// hold what was worked on.
-pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Error> {
+/// The result of `work`, or an error if it panics. The error does not repeat the panic's message,
+/// which may hold the data that was worked on.
+pub async fn catch_panic<T>(work: impl Future<Output = T>) -> Result<T, Error> {
     AssertUnwindSafe(work)
         .catch_unwind()
         .await
-        .map_err(|_panic| "the function panicked; its log tells where".into())
+        .map_err(|_panic| "the function panicked; its log says where".into())
 }
 
 static WARM: AtomicBool = AtomicBool::new(false);
 
-/// The one line that every invocation writes: what came of it, and the metrics.
-fn record(id: &str, duration: Duration, outcome: &Result<Answer, Problem>) {
+/// Writes the one line of each invocation: status, fields and metrics.
+fn record(id: &str, duration: Duration, outcome: &Result<Response, Problem>) {
     let mut metrics = vec![Metric {
         name: "Duration",
         unit: Unit::Milliseconds,
         value: duration.as_secs_f64() * 1000.0,
+        by: None,
     }];
     let mut fields = vec![("requestId", Value::from(id))];
     if !WARM.swap(true, Ordering::Relaxed) {
         metrics.push(Metric::once("ColdStart"));
     }
     match outcome {
-        Ok(answer) => {
-            fields.push(("status", answer.status.as_u16().into()));
-            metrics.extend(&answer.metrics);
+        Ok(response) => {
+            fields.push(("status", response.status.as_u16().into()));
+            fields.extend_from_slice(&response.fields);
+            metrics.extend(&response.metrics);
         }
         Err(problem) => {
             let code = problem.code.as_str();
             fields.push(("status", problem.code.status().as_u16().into()));
-            fields.push(("code", code.into()));
-            metrics.push(Metric::once("Refused"));
+            metrics.push(Metric::once("Refused").by("code", code));
             if let Some(cause) = &problem.cause {
                 tracing::warn!(code, cause = %Causes(cause.as_ref()), "refused");
             }

@@ -4,6 +4,7 @@
 //! Source: "Specification: Embedded metric format", Amazon CloudWatch user guide.
 
 use std::io::Write;
+use std::sync::OnceLock;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -14,6 +15,9 @@ use crate::lambda::telemetry;
 
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "chat-identity";
+
+/// The dimension `stack` of a function that was not told its stack.
+const NO_STACK: &str = "local";
 
 /// A measured value. Serialized, it is the definition that the format wants, without the value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -26,6 +30,10 @@ pub struct Metric {
     /// Its value.
     #[serde(skip)]
     pub value: f64,
+    /// One more dimension and its value, under which the metric is counted too. Each value is a
+    /// metric of its own at CloudWatch, so there must be few.
+    #[serde(skip)]
+    pub by: Option<(&'static str, &'static str)>,
 }
 
 /// The units used, as CloudWatch names them.
@@ -38,30 +46,39 @@ pub enum Unit {
 }
 
 impl Metric {
-    /// That something happened once.
+    /// One occurrence.
     pub fn once(name: &'static str) -> Self {
         Self::count(name, 1)
     }
 
-    /// That something happened `times` times.
+    /// This many occurrences.
     pub fn count(name: &'static str, times: u32) -> Self {
         Self {
             name,
             unit: Unit::Count,
             value: f64::from(times),
+            by: None,
         }
+    }
+
+    /// The same, counted under `dimension` too. The dimension is a field of the line: no two
+    /// metrics of a line may give it different values.
+    #[must_use]
+    pub fn by(mut self, dimension: &'static str, value: &'static str) -> Self {
+        self.by = Some((dimension, value));
+        self
     }
 }
 
-/// Writes a line with `metrics` under the dimension `function`, and with `fields`, which can be
-/// searched for. A field `code` is a dimension too, so that what was refused is counted by it; the
-/// others are none, because each value would be a metric of its own. Fields must hold no personal
-/// data. Nothing is written where no function is running.
+/// Writes a line with `metrics` under the dimensions `stack` and `function`, and with `fields`,
+/// which can be searched for. Fields must hold no personal data. Nothing is written if no function
+/// is running.
 pub fn emit(metrics: &[Metric], fields: &[(&'static str, Value)]) {
     let Some(function) = telemetry::function() else {
         return;
     };
     let line = Line {
+        stack: stack(),
         function,
         timestamp: now_millis(),
         metrics,
@@ -71,13 +88,25 @@ pub fn emit(metrics: &[Metric], fields: &[(&'static str, Value)]) {
         return;
     };
     line.push(b'\n');
-    // Whole, so that it is one call of the system. Where nobody reads standard output there is
-    // nobody to tell.
+    // Whole, so that it is one call of the system. If no one reads standard output there is no one
+    // to tell.
     let _ = std::io::stdout().lock().write_all(&line);
 }
 
-/// A line. It is written with every answer, so it is serialized as it is, and not as a tree first.
+/// `STACK_NAME`, which tells the deployments of one account apart.
+fn stack() -> &'static str {
+    static STACK: OnceLock<String> = OnceLock::new();
+    STACK.get_or_init(|| {
+        std::env::var("STACK_NAME")
+            .ok()
+            .filter(|name| !name.trim().is_empty())
+            .unwrap_or_else(|| NO_STACK.to_owned())
+    })
+}
+
+/// A line. It is written with every response, so it is serialized as it is, and not as a tree first.
 struct Line<'a> {
+    stack: &'static str,
     function: &'static str,
     timestamp: u64,
     metrics: &'a [Metric],
@@ -86,25 +115,17 @@ struct Line<'a> {
 
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let has_code = self.fields.iter().any(|(name, _)| *name == "code");
-        let dimensions: &[&[&str]] = if has_code {
-            &[&["function"], &["function", "code"]]
-        } else {
-            &[&["function"]]
-        };
         let mut line = serializer.serialize_map(None)?;
-        line.serialize_entry(
-            "_aws",
-            &Metadata {
-                timestamp: self.timestamp,
-                cloud_watch_metrics: [Directive {
-                    namespace: NAMESPACE,
-                    dimensions,
-                    metrics: self.metrics,
-                }],
-            },
-        )?;
+        let metadata = Metadata {
+            timestamp: self.timestamp,
+            cloud_watch_metrics: self.directives(),
+        };
+        line.serialize_entry("_aws", &metadata)?;
+        line.serialize_entry("stack", self.stack)?;
         line.serialize_entry("function", self.function)?;
+        for (name, value) in self.metrics.iter().filter_map(|metric| metric.by) {
+            line.serialize_entry(name, value)?;
+        }
         for (name, value) in self.fields {
             line.serialize_entry(name, value)?;
         }
@@ -115,19 +136,45 @@ impl Serialize for Line<'_> {
     }
 }
 
+impl Line<'_> {
+    /// The metrics without a dimension of their own together, and each other one by itself.
+    fn directives(&self) -> Vec<Directive<'_>> {
+        let (plain, by): (Vec<&Metric>, Vec<&Metric>) =
+            self.metrics.iter().partition(|metric| metric.by.is_none());
+        let directive = |dimensions, metrics| Directive {
+            namespace: NAMESPACE,
+            dimensions,
+            metrics,
+        };
+        let mut directives = Vec::with_capacity(1 + by.len());
+        if !plain.is_empty() {
+            directives.push(directive(vec![vec!["stack", "function"]], plain));
+        }
+        for metric in by {
+            let dimension = metric.by.iter().map(|(dimension, _)| *dimension);
+            let more = ["stack", "function"].into_iter().chain(dimension).collect();
+            directives.push(directive(
+                vec![vec!["stack", "function"], more],
+                vec![metric],
+            ));
+        }
+        directives
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Metadata<'a> {
     timestamp: u64,
-    cloud_watch_metrics: [Directive<'a>; 1],
+    cloud_watch_metrics: Vec<Directive<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Directive<'a> {
     namespace: &'static str,
-    dimensions: &'a [&'a [&'a str]],
-    metrics: &'a [Metric],
+    dimensions: Vec<Vec<&'static str>>,
+    metrics: Vec<&'a Metric>,
 }
 
 #[cfg(test)]
@@ -137,9 +184,9 @@ mod tests {
     use super::*;
 
     fn line(timestamp: u64, metrics: &[Metric], fields: &[(&'static str, Value)]) -> Value {
-        let function = "sign-token";
         let line = Line {
-            function,
+            stack: "chat",
+            function: "sign-token",
             timestamp,
             metrics,
             fields,
@@ -161,10 +208,11 @@ mod tests {
                     "Timestamp": 1_700_000_000_000_u64,
                     "CloudWatchMetrics": [{
                         "Namespace": "chat-identity",
-                        "Dimensions": [["function"]],
+                        "Dimensions": [["stack", "function"]],
                         "Metrics": [{"Name": "Signed", "Unit": "Count"}],
                     }],
                 },
+                "stack": "chat",
                 "function": "sign-token",
                 "status": 200,
                 "Signed": 1.0,
@@ -173,14 +221,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_counted_by_its_code() {
-        let fields = [("status", 401.into()), ("code", "unauthenticated".into())];
-        let line = line(0, &[Metric::once("Refused")], &fields);
-        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+    fn a_metric_with_a_dimension_of_its_own_is_counted_with_it_and_without_it() {
+        let metrics = [
+            Metric::once("Signed"),
+            Metric::once("EmailOmitted").by("reason", "no_claim"),
+        ];
+        let line = line(0, &metrics, &[]);
         assert_eq!(
-            directive["Dimensions"],
-            json!([["function"], ["function", "code"]])
+            line["_aws"]["CloudWatchMetrics"],
+            json!([
+                {
+                    "Namespace": "chat-identity",
+                    "Dimensions": [["stack", "function"]],
+                    "Metrics": [{"Name": "Signed", "Unit": "Count"}],
+                },
+                {
+                    "Namespace": "chat-identity",
+                    "Dimensions": [["stack", "function"], ["stack", "function", "reason"]],
+                    "Metrics": [{"Name": "EmailOmitted", "Unit": "Count"}],
+                },
+            ])
         );
-        assert_eq!(line["code"], "unauthenticated");
+        assert_eq!(line["reason"], "no_claim");
+        assert_eq!(line["EmailOmitted"], 1.0);
     }
 }

@@ -7,7 +7,8 @@ use http::StatusCode;
 use serde::Serialize;
 
 /// The stable code of a problem, and with it its status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[expect(
     missing_docs,
     reason = "the names are the codes; the README explains them"
@@ -24,6 +25,7 @@ pub enum Code {
     UnsupportedMediaType,
     InvalidExternalId,
     EmailNotVerified,
+    InternalError,
     UpstreamError,
     KeysUnavailable,
     UpstreamBusy,
@@ -33,23 +35,7 @@ pub enum Code {
 impl Code {
     /// The code as it is sent.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidRequest => "invalid_request",
-            Self::Unauthenticated => "unauthenticated",
-            Self::InvalidSignature => "invalid_signature",
-            Self::TokenSubjectMismatch => "token_subject_mismatch",
-            Self::IdentityRejected => "identity_rejected",
-            Self::NotFound => "not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::PayloadTooLarge => "payload_too_large",
-            Self::UnsupportedMediaType => "unsupported_media_type",
-            Self::InvalidExternalId => "invalid_external_id",
-            Self::EmailNotVerified => "email_not_verified",
-            Self::UpstreamError => "upstream_error",
-            Self::KeysUnavailable => "keys_unavailable",
-            Self::UpstreamBusy => "upstream_busy",
-            Self::UpstreamTimeout => "upstream_timeout",
-        }
+        self.into()
     }
 
     /// The HTTP status that goes with the code.
@@ -63,6 +49,7 @@ impl Code {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::InvalidExternalId | Self::EmailNotVerified => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::UpstreamError => StatusCode::BAD_GATEWAY,
             Self::KeysUnavailable | Self::UpstreamBusy => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -70,21 +57,21 @@ impl Code {
     }
 }
 
-/// What a handler answers where it cannot do what it was asked.
+/// A handler's response to a request that it could not serve.
 ///
-/// `detail` goes out and says what to do; `cause` stays inside and goes to the log. Neither may
-/// hold an upstream's body, a token or an email.
+/// `detail` is sent and says what to do; `cause` goes to the log only. Neither may hold an
+/// upstream's body, a token or an email.
 #[derive(Debug)]
 pub struct Problem {
     /// The code, and with it the status.
     pub code: Code,
-    /// What the caller can do about it.
+    /// Advice for the caller.
     pub detail: Cow<'static, str>,
     /// Seconds after which trying again makes sense.
     pub retry_after: Option<u64>,
     /// The methods that the path takes, for [`Code::MethodNotAllowed`].
     pub allow: Option<&'static str>,
-    /// What happened, for the log.
+    /// The cause, for the log.
     pub cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -101,7 +88,7 @@ impl Problem {
         }
     }
 
-    /// The same with what happened, for the log.
+    /// The same with its cause, for the log.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());

@@ -12,6 +12,7 @@ use exchange_identity::UnverifiedClaims;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use shared::identity::caller::Caller;
+use shared::identity::email::EmailOmitted;
 use shared::identity::external_id::ExternalId;
 
 use crate::spelling;
@@ -69,9 +70,10 @@ pub fn check(input: &str) -> bool {
 fn caller() -> Caller {
     Caller {
         external_id: ExternalId::try_from(SUBJECT.to_owned()).expect("an external id"),
-        email: None,
+        email: Err(EmailOmitted::NoClaim),
         name: None,
         previous_external_id: None,
+        external_id_changed_at: None,
         subject: Some(SUBJECT.to_owned()),
         issuer: Some(ISSUER.to_owned()),
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Conflict, Sent};
 use crate::conflicts::claim::{Claim, ClaimSource, Claims};
 use crate::conflicts::id::ConflictId;
+use crate::conflicts::import::PairRef;
 use crate::conflicts::lineage::Lineage;
 use crate::conflicts::state::{Reason, Remedy, State};
 
@@ -78,7 +79,7 @@ pub(super) struct StoredConflict {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pair: Option<String>,
+    pair: Option<PairRef>,
     /// In seconds since 1970, as DynamoDB wants it.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Conflict, Sent};
+use crate::conflicts::import::PairRef;
 use crate::conflicts::state::{Reason, Remedy, State};
 
 /// Maximum attempts: after these a conflict fails.
@@ -208,7 +209,7 @@ impl Conflict {
     }
 
     /// The import pair that asked for the conflict follows its state from now on.
-    pub fn follow(&mut self, pair: Option<String>) {
+    pub fn follow(&mut self, pair: Option<PairRef>) {
         if pair.is_some() {
             self.pair = pair;
         }

@@ -1,110 +1,72 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::lambda::problem::{Code, Problem};
 
 fn callers(variables: &[(&str, &str)]) -> Callers {
     Callers::from_variables(&variables.iter().copied().collect()).unwrap()
 }
 
-fn request(authorizer: &Value) -> Request {
-    let event = json!({
+/// An event of payload 2.0 with `changes`.
+fn event(changes: &[(&str, Value)]) -> Value {
+    let mut event = json!({
         "version": "2.0",
         "rawPath": "/",
-        "headers": {"authorization": "Bearer not-asked-for"},
-        "requestContext": {"http": {"method": "POST"}, "authorizer": authorizer},
+        "headers": {"authorization": "Bearer unread", "content-type": "application/json"},
+        "requestContext": {"http": {"method": "POST"}},
         "body": r#"{"sub":"from the body"}"#,
     });
+    for (pointer, value) in changes {
+        let (object, name) = pointer.rsplit_once('/').unwrap();
+        event.pointer_mut(object).unwrap()[name] = value.clone();
+    }
+    event
+}
+
+/// An event of payload 1.0, as a REST API sends it.
+fn rest_event(authorizer: &Value) -> Value {
+    json!({
+        "httpMethod": "POST",
+        "path": "/",
+        "headers": {"authorization": "Bearer unread", "content-type": "application/json"},
+        "requestContext": {"authorizer": authorizer, "stage": "prod"},
+    })
+}
+
+fn balancer_event(authorizer: &Value) -> Value {
+    let mut event = rest_event(authorizer);
+    event["requestContext"]["elb"] = json!({"targetGroupArn": "arn"});
+    event
+}
+
+fn read(event: &Value) -> Request {
     Request::from_event(&event.to_string())
         .unwrap()
         .ok()
         .unwrap()
 }
 
-const LAMBDA: &[(&str, &str)] = &[("IDENTITY_SOURCE", "lambda-authorizer")];
-
-/// The caller that a Lambda authorizer's `context` makes: values of any type.
-async fn by_context(variables: &[(&str, &str)], context: Value) -> Result<Caller, Code> {
-    let variables = [LAMBDA, variables].concat();
-    let request = request(&json!({ "lambda": context }));
-    let caller = callers(&variables).identify(&request).await;
-    caller.map_err(|problem| problem.code)
+fn request(authorizer: &Value) -> Request {
+    read(&event(&[(
+        "/requestContext/authorizer",
+        authorizer.clone(),
+    )]))
 }
 
-async fn external_id(sub: Value) -> Result<String, Code> {
-    let caller = by_context(&[], json!({ "sub": sub })).await?;
+const LAMBDA: &[(&str, &str)] = &[("IDENTITY_SOURCE", "lambda-authorizer")];
+
+fn code(error: IdentityError) -> Code {
+    Problem::from(error).code
+}
+
+async fn external_id_of(callers: &Callers, request: &Request) -> Result<String, Code> {
+    let caller = callers.identify(request).await.map_err(code)?;
     Ok(caller.external_id.as_str().to_owned())
 }
 
-#[tokio::test]
-async fn the_email_is_taken_only_where_it_is_verified() {
-    let email = async |claims: Value| {
-        let caller = by_context(&[], claims).await.ok().unwrap();
-        caller.email.map(|email| email.as_str().to_owned())
-    };
-    for verified in [json!(true), json!("true")] {
-        let claims = json!({"sub": "1", "email": " a@example.com ", "email_verified": verified});
-        assert_eq!(email(claims).await.as_deref(), Some("a@example.com"));
-    }
-    for unverified in [
-        json!(false),
-        json!("false"),
-        json!(1),
-        json!("1"),
-        json!(null),
-        json!("True"),
-        json!("TRUE"),
-        json!(" true"),
-        json!("yes"),
-        json!(""),
-        json!([true]),
-        json!(["true"]),
-        json!({"true": true}),
-    ] {
-        let claims = json!({"sub": "1", "email": "a@example.com", "email_verified": unverified});
-        assert_eq!(email(claims).await, None, "{unverified}");
-    }
-    assert_eq!(
-        email(json!({"sub": "1", "email": "a@example.com"})).await,
-        None
-    );
-    for none in [json!(null), json!(" "), json!(7), json!(["a@example.com"])] {
-        let claims = json!({"sub": "1", "email": none, "email_verified": true});
-        assert_eq!(email(claims).await, None, "{none}");
-    }
-}
-
-#[tokio::test]
-async fn numbers_become_strings_where_they_have_one_spelling() {
-    for (number, id) in [
-        (json!(0), "0"),
-        (json!(-7), "-7"),
-        (json!(1_234_567), "1234567"),
-        (json!(u64::MAX), "18446744073709551615"),
-        (json!(i64::MIN), "-9223372036854775808"),
-    ] {
-        assert_eq!(external_id(number).await.as_deref(), Ok(id));
-    }
-    let beyond: Value = serde_json::from_str("18446744073709551616").unwrap();
-    for number in [json!(1.5), json!(1.0), json!(1e21), beyond] {
-        assert_eq!(external_id(number).await, Err(Code::Unauthenticated));
-    }
-}
-
-#[tokio::test]
-async fn who_has_no_subject_is_nobody() {
-    for none in [
-        json!(null),
-        json!(""),
-        json!(true),
-        json!(["1"]),
-        json!({"id": "1"}),
-    ] {
-        assert_eq!(external_id(none).await, Err(Code::Unauthenticated));
-    }
-    for context in [json!({}), json!(null), json!({"email": "a@example.com"})] {
-        let nobody = by_context(&[], context).await;
-        assert_eq!(nobody.err(), Some(Code::Unauthenticated));
-    }
+async fn external_id(sub: Value) -> Result<String, Code> {
+    let request = request(&json!({"lambda": {"sub": sub}}));
+    external_id_of(&callers(LAMBDA), &request).await
 }
 
 #[tokio::test]
@@ -137,11 +99,12 @@ async fn external_ids_that_zendesk_takes_come_through_unchanged_and_others_are_r
 async fn a_refusal_does_not_repeat_the_claim() {
     let request = request(&json!({"lambda": {"sub": "CANARY\n"}}));
     let refused = callers(LAMBDA).identify(&request).await.err().unwrap();
-    assert!(!format!("{refused:?}").contains("CANARY"));
+    let shown = format!("{refused:?}");
+    assert!(!format!("{shown} {:?}", Problem::from(refused)).contains("CANARY"));
 }
 
 #[tokio::test]
-async fn each_authorizer_is_heard_only_where_it_is_the_source() {
+async fn each_authorizer_counts_only_if_it_is_the_source() {
     let jwt = json!({"jwt": {"claims": {"sub": "jwt", "email": "a@example.com",
         "email_verified": "true", "name": " Anna "}, "scopes": null}});
     let lambda = json!({"lambda": {"sub": "lambda"}});
@@ -165,7 +128,7 @@ async fn each_authorizer_is_heard_only_where_it_is_the_source() {
         let caller = callers(&[("IDENTITY_SOURCE", source)])
             .identify(&request(heard))
             .await;
-        let caller = caller.map_err(|problem| problem.code);
+        let caller = caller.map_err(code);
         match id {
             Some(id) => assert_eq!(caller.ok().unwrap().external_id.as_str(), id),
             None => assert_eq!(
@@ -176,69 +139,169 @@ async fn each_authorizer_is_heard_only_where_it_is_the_source() {
         }
     }
     let caller = callers(&[]).identify(&request(&jwt)).await.ok().unwrap();
-    assert_eq!(caller.email.unwrap().as_str(), "a@example.com");
+    assert_eq!(caller.email.ok().unwrap().as_str(), "a@example.com");
     assert_eq!(caller.name.as_deref(), Some("Anna"));
 }
 
 #[tokio::test]
-async fn claims_have_the_names_that_are_configured() {
-    let variables = [
-        ("EXTERNAL_ID_CLAIM", "customer"),
-        ("EMAIL_CLAIM", "mail"),
-        ("EMAIL_VERIFIED_CLAIM", "mail_ok"),
-        ("NAME_CLAIM", "nick"),
-        ("PREVIOUS_EXTERNAL_ID_CLAIM", "was"),
-    ];
-    let claims = json!({"sub": 9, "iss": "https://idp.example", "customer": 7, "was": 6,
-        "mail": "a@example.com", "mail_ok": "true", "nick": "Anna",
-        "email": "other@example.com", "email_verified": false, "name": "Other"});
-    let caller = by_context(&variables, claims).await.ok().unwrap();
-    assert_eq!(caller.external_id.as_str(), "7");
-    assert_eq!(caller.previous_external_id.unwrap().as_str(), "6");
-    assert_eq!(caller.email.unwrap().as_str(), "a@example.com");
-    assert_eq!(caller.name.as_deref(), Some("Anna"));
-    assert_eq!(caller.subject.as_deref(), Some("9"));
-    assert_eq!(caller.issuer.as_deref(), Some("https://idp.example"));
-}
-
-#[tokio::test]
-async fn a_previous_external_id_that_proves_nothing_is_none() {
-    let variables = [("PREVIOUS_EXTERNAL_ID_CLAIM", "was")];
-    for was in [
-        json!(null),
-        json!(""),
-        json!(".."),
-        json!("7"),
-        json!(7),
-        json!([6]),
+async fn the_claims_lie_where_each_kind_of_event_has_them() {
+    let claims = json!({"sub": "rest", "email": "a@example.com", "email_verified": "true"});
+    let jwt = json!({"jwt": {"claims": {"sub": "jwt"}}});
+    let flat = json!({"principalId": "p", "integrationLatency": 7, "sub": "flat"});
+    for (source, event, id) in [
+        (
+            "jwt-authorizer",
+            rest_event(&json!({"claims": claims, "scopes": null})),
+            Ok("rest"),
+        ),
+        ("jwt-authorizer", rest_event(&jwt), Ok("jwt")),
+        (
+            "jwt-authorizer",
+            rest_event(&json!({"claims": claims, "jwt": jwt["jwt"]})),
+            Ok("rest"),
+        ),
+        (
+            "jwt-authorizer",
+            rest_event(&flat),
+            Err(Code::Unauthenticated),
+        ),
+        (
+            "jwt-authorizer",
+            rest_event(&json!({"claims": "sub"})),
+            Err(Code::Unauthenticated),
+        ),
+        (
+            "jwt-authorizer",
+            rest_event(&json!({"lambda": claims})),
+            Err(Code::Unauthenticated),
+        ),
+        (
+            "jwt-authorizer",
+            balancer_event(&json!({"claims": claims})),
+            Err(Code::Unauthenticated),
+        ),
+        ("lambda-authorizer", rest_event(&flat), Ok("flat")),
+        (
+            "lambda-authorizer",
+            rest_event(&json!({"claims": claims})),
+            Err(Code::Unauthenticated),
+        ),
+        (
+            "lambda-authorizer",
+            rest_event(&jwt),
+            Err(Code::Unauthenticated),
+        ),
+        (
+            "lambda-authorizer",
+            rest_event(&json!({})),
+            Err(Code::Unauthenticated),
+        ),
+        (
+            "lambda-authorizer",
+            rest_event(&Value::Null),
+            Err(Code::Unauthenticated),
+        ),
+        (
+            "lambda-authorizer",
+            balancer_event(&flat),
+            Err(Code::Unauthenticated),
+        ),
+        // Only payload 1.0 has the claims there.
+        (
+            "jwt-authorizer",
+            event(&[("/requestContext/authorizer", json!({"claims": claims}))]),
+            Err(Code::Unauthenticated),
+        ),
+        (
+            "lambda-authorizer",
+            event(&[("/requestContext/authorizer", flat.clone())]),
+            Err(Code::Unauthenticated),
+        ),
     ] {
-        let claims = json!({"sub": "7", "was": was});
-        let caller = by_context(&variables, claims).await.ok().unwrap();
-        assert!(caller.previous_external_id.is_none(), "{was}");
+        let callers = callers(&[("IDENTITY_SOURCE", source)]);
+        let found = external_id_of(&callers, &read(&event)).await;
+        assert_eq!(found, id.map(ToOwned::to_owned), "{source} {event}");
     }
 }
 
-#[test]
-fn a_bearer_token_is_the_only_one_of_its_request() {
-    let token = |values: &[&'static str]| {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(AUTHORIZATION, http::HeaderValue::from_static(value));
-        }
-        bearer_token(&headers).map(ToOwned::to_owned)
+#[tokio::test]
+async fn a_jwt_authorizers_claims_may_have_any_type_and_may_be_spelled() {
+    let id = async |sub: Value| {
+        let jwt = json!({"jwt": {"claims": {"sub": sub, "cognito:groups": ["a"], "exp": 1}}});
+        external_id_of(&callers(&[]), &request(&jwt)).await
     };
-    for value in ["Bearer abc", "bearer abc", "BEARER  abc "] {
-        assert_eq!(token(&[value]).as_deref(), Some("abc"), "{value}");
-    }
-    for values in [
-        &[][..],
-        &["abc"],
-        &["Bearer"],
-        &["Bearer "],
-        &["Basic abc"],
-        &["Bearer a", "Bearer b"],
+    assert_eq!(id(json!("user-1")).await.as_deref(), Ok("user-1"));
+    assert_eq!(id(json!(7)).await.as_deref(), Ok("7"));
+    for nobody in [
+        json!("<nil>"),
+        json!("[1 2]"),
+        json!("1.2e+18"),
+        json!(null),
+        json!([1]),
+        json!(1.5),
     ] {
-        assert_eq!(token(values), None, "{values:?}");
+        assert_eq!(
+            id(nobody.clone()).await,
+            Err(Code::Unauthenticated),
+            "{nobody}"
+        );
+    }
+    // A Lambda authorizer's own text is text; a REST API spells its context.
+    let nil = json!({"sub": "<nil>"});
+    let lambda = callers(LAMBDA);
+    let http = request(&json!({"lambda": nil}));
+    assert_eq!(external_id_of(&lambda, &http).await.as_deref(), Ok("<nil>"));
+    let rest = external_id_of(&lambda, &read(&rest_event(&nil))).await;
+    assert_eq!(rest, Err(Code::Unauthenticated));
+}
+
+#[tokio::test]
+async fn an_authorizer_that_cannot_be_read_proves_nothing() {
+    for authorizer in [
+        r#"{"jwt":{"claims":["1"]}}"#,
+        r#"{"jwt":"1"}"#,
+        r#"["1"]"#,
+        r#""1""#,
+        "true",
+        r#"{"jwt":{"claims":{"sub":"1","sub":"2"}}}"#,
+        r#"{"jwt":{"claims":{"sub":"1"}},"jwt":{"claims":{"sub":"2"}}}"#,
+    ] {
+        let event = format!(
+            r#"{{"requestContext":{{"http":{{"method":"POST"}},"authorizer":{authorizer}}}}}"#
+        );
+        let request = Request::from_event(&event).unwrap().ok().unwrap();
+        let nobody = external_id_of(&callers(&[]), &request).await;
+        assert_eq!(nobody, Err(Code::Unauthenticated), "{authorizer}");
+    }
+}
+
+#[tokio::test]
+async fn a_lambda_authorizers_caller_must_say_that_the_request_is_json() {
+    let context = json!({"lambda": {"sub": "1"}});
+    for (content_type, body, expected) in [
+        (Some("application/json"), Some("{}"), None),
+        (Some("Application/JSON; charset=utf-8"), None, None),
+        (None, None, Some(Code::UnsupportedMediaType)),
+        (None, Some("{}"), Some(Code::UnsupportedMediaType)),
+        (Some("text/plain"), None, Some(Code::UnsupportedMediaType)),
+        (
+            Some("application/x-www-form-urlencoded"),
+            Some("a=b"),
+            Some(Code::UnsupportedMediaType),
+        ),
+    ] {
+        let mut event = event(&[("/requestContext/authorizer", context.clone())]);
+        event["headers"] = content_type.map_or(json!({}), |it| json!({"content-type": it}));
+        event["body"] = json!(body);
+        let caller = external_id_of(&callers(LAMBDA), &read(&event)).await;
+        assert_eq!(caller.err(), expected, "{content_type:?} {body:?}");
+        // Without a caller it is a 401, whatever the content type.
+        event["requestContext"]["authorizer"] = Value::Null;
+        let nobody = external_id_of(&callers(LAMBDA), &read(&event)).await;
+        assert_eq!(nobody, Err(Code::Unauthenticated));
+        // A bearer token is not sent by itself, so it needs no preflight.
+        event["requestContext"]["authorizer"] = json!({"jwt": {"claims": {"sub": "1"}}});
+        assert!(external_id_of(&callers(&[]), &read(&event)).await.is_ok());
     }
 }
 
@@ -253,12 +316,88 @@ fn a_wrong_variable_is_named_with_what_it_may_hold() {
         "IDENTITY_SOURCE holds \"header\"; it must hold jwt-authorizer, lambda-authorizer or bearer"
     );
     let bearer = ("IDENTITY_SOURCE", "bearer");
-    assert!(error(&[bearer]).starts_with("OIDC_ISSUER is not set; "));
-    assert!(
-        error(&[bearer, ("OIDC_ISSUER", "http://idp.example")]).starts_with("OIDC_ISSUER holds ")
-    );
-    assert!(
-        error(&[bearer, ("OIDC_ISSUER", "https://idp.example")])
-            .starts_with("OIDC_AUDIENCE is not set; ")
-    );
+    let issuer = ("OIDC_ISSUER", "https://idp.example");
+    let audience = ("OIDC_AUDIENCE", "shop");
+    let jwks = ("OIDC_JWKS_URL", "https://idp.example/jwks?p=policy");
+    for (variables, start) in [
+        (&[bearer][..], "OIDC_ISSUER is not set; "),
+        (&[bearer, jwks], "OIDC_ISSUER is not set; "),
+        (&[bearer, issuer], "OIDC_AUDIENCE is not set; "),
+        (
+            &[bearer, ("OIDC_ISSUER", "http://idp.example")],
+            "OIDC_ISSUER holds ",
+        ),
+        (
+            &[bearer, ("OIDC_ISSUER", "https://a.example,idp")],
+            "OIDC_ISSUER holds ",
+        ),
+        (
+            &[
+                bearer,
+                ("OIDC_ISSUER", "https://a.example,,https://b.example"),
+            ],
+            "OIDC_ISSUER holds ",
+        ),
+        (
+            &[bearer, jwks, audience, ("OIDC_ISSUER", "a,")],
+            "OIDC_ISSUER holds ",
+        ),
+        (
+            &[bearer, issuer, ("OIDC_AUDIENCE", "a,,b")],
+            "OIDC_AUDIENCE holds ",
+        ),
+        (
+            &[bearer, issuer, audience, ("OIDC_JWKS_URL", "idp")],
+            "OIDC_JWKS_URL holds ",
+        ),
+        (
+            &[
+                bearer,
+                issuer,
+                audience,
+                ("OIDC_JWKS_URL", "http://idp.example/"),
+            ],
+            "OIDC_JWKS_URL holds ",
+        ),
+        (
+            &[bearer, issuer, audience, ("OIDC_AUDIENCE_CLAIM", "/a~")],
+            "OIDC_AUDIENCE_CLAIM holds ",
+        ),
+        (
+            &[bearer, issuer, audience, ("TOKEN_HEADER", "a b")],
+            "TOKEN_HEADER holds ",
+        ),
+        // Also if the source does not need it.
+        (
+            &[("OIDC_ISSUER", "http://idp.example")],
+            "OIDC_ISSUER holds ",
+        ),
+        (&[("OIDC_AUDIENCE", ",")], "OIDC_AUDIENCE holds "),
+        (
+            &[("OIDC_AUDIENCE_CLAIM", "/azp")],
+            "OIDC_AUDIENCE_CLAIM holds ",
+        ),
+    ] {
+        let error = error(variables);
+        assert!(error.starts_with(start), "{error}");
+    }
+    for variables in [
+        &[bearer, issuer, audience][..],
+        &[
+            bearer,
+            ("OIDC_ISSUER", " https://a.example/ , https://b.example"),
+            audience,
+        ],
+        &[
+            bearer,
+            ("OIDC_ISSUER", "stytch.com/project-1, any text"),
+            audience,
+            jwks,
+        ],
+        &[bearer, issuer, ("OIDC_AUDIENCE", "web, ios ,android")],
+        &[bearer, issuer, audience, ("OIDC_AUDIENCE_CLAIM", "/a/b")],
+    ] {
+        let read = Callers::from_variables(&variables.iter().copied().collect());
+        assert!(read.is_ok(), "{variables:?}");
+    }
 }

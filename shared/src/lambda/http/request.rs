@@ -7,13 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
-use lambda_http::aws_lambda_events::alb::AlbTargetGroupRequest;
-use lambda_http::aws_lambda_events::apigw::{ApiGatewayRequestAuthorizer, ApiGatewayV2httpRequest};
 use lambda_runtime::Error;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 
+use super::EventKind;
+use super::event::Event;
 use crate::lambda::deadline::Deadline;
 use crate::lambda::problem::{Code, Problem};
 
@@ -22,27 +22,29 @@ pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// A request as the handlers see it.
 pub struct Request {
+    /// The form of the event that brought it.
+    pub kind: EventKind,
     /// The method.
     pub method: Method,
-    /// The path, without the stage.
+    /// The path, without the stage and the base path.
     pub path: String,
     /// The headers.
     pub headers: HeaderMap,
-    /// The path parameters where the event has them, decoded.
+    /// The path parameters if the event has them, decoded.
     pub path_parameters: HashMap<String, String>,
-    /// What API Gateway's authorizer found out.
-    pub authorizer: Option<ApiGatewayRequestAuthorizer>,
+    /// The result of API Gateway's authorizer, as JSON.
+    pub authorizer: Option<Box<RawValue>>,
     /// The id of the invocation.
     pub id: String,
-    /// By when the handler must be done.
+    /// The instant by which the handler must be done.
     pub deadline: Deadline,
     body: Option<String>,
     is_base64_encoded: bool,
 }
 
 impl Request {
-    /// Checks that the request is for one of `routes`, each a method and a path: 404 where no
-    /// path fits, 405 where only the method does not.
+    /// Checks that the request is for this method and path: 404 for another path, 405 for another
+    /// method.
     pub fn check_route(&self, method: &Method, path: &str) -> Result<(), Problem> {
         if self.path != path {
             return Err(not_found());
@@ -50,7 +52,7 @@ impl Request {
         self.check_method(method)
     }
 
-    /// Checks the method: 405 where it is another.
+    /// Checks the method: 405 for another one.
     pub fn check_method(&self, method: &Method) -> Result<(), Problem> {
         if self.method == method {
             return Ok(());
@@ -66,10 +68,10 @@ impl Request {
         Err(problem)
     }
 
-    /// The body's bytes: 400 where it is not the base64 it says it is, 413 where it is too large.
+    /// The body's bytes: 400 if the body is not the base64 it says it is, 413 if it is too large.
     pub fn body_bytes(&self) -> Result<Vec<u8>, Problem> {
         let body = self.body.as_deref().unwrap_or_default();
-        // Base64 takes four characters for three bytes, so what is longer need not be decoded.
+        // Base64 takes four characters for three bytes, so a longer text need not be decoded.
         if body.len() > MAX_BODY_BYTES.div_ceil(3) * 4 {
             return Err(too_large());
         }
@@ -89,22 +91,22 @@ impl Request {
         Ok(bytes)
     }
 
-    /// The JSON object in the body; `T::default()` where there is no body. `takes` tells the
-    /// caller what the body may hold.
+    /// The JSON object in the body; `T::default()` without a body. The caller is told `takes`, what
+    /// the body may hold, if it holds anything else.
     pub fn json<T: DeserializeOwned + Default>(&self, takes: &'static str) -> Result<T, Problem> {
         let bytes = self.body_bytes()?;
         if bytes.is_empty() {
             return Ok(T::default());
         }
-        if let Some(kind) = self.headers.get(CONTENT_TYPE)
-            && !is_json(kind)
+        if let Some(media_type) = self.headers.get(CONTENT_TYPE)
+            && !is_json(media_type)
         {
             return Err(Problem::new(
                 Code::UnsupportedMediaType,
                 "send the body as application/json",
             ));
         }
-        // serde reads a struct from an array too, which is not what is documented.
+        // serde would read a struct from an array too, which is not documented.
         let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
         let parsed = is_object.then(|| serde_json::from_slice(&bytes).ok());
         parsed
@@ -112,79 +114,72 @@ impl Request {
             .ok_or_else(|| Problem::new(Code::InvalidRequest, format!("the body must be {takes}")))
     }
 
-    fn from_api_gateway(event: ApiGatewayV2httpRequest) -> Self {
-        let raw_path = event.raw_path.unwrap_or_default();
-        Self {
-            method: event.request_context.http.method,
-            path: without_stage(raw_path, event.request_context.stage.as_deref()),
-            headers: event.headers,
-            path_parameters: event.path_parameters,
-            authorizer: event.request_context.authorizer,
-            id: String::new(),
-            deadline: Deadline::after(Duration::ZERO),
-            body: event.body,
-            is_base64_encoded: event.is_base64_encoded,
-        }
+    /// Whether the request says that it is JSON, with a body or without.
+    pub fn says_json(&self) -> bool {
+        self.headers.get(CONTENT_TYPE).is_some_and(is_json)
     }
 
-    fn from_load_balancer(event: AlbTargetGroupRequest) -> Self {
-        let mut headers = event.multi_value_headers;
-        headers.extend(event.headers);
-        Self {
-            method: event.http_method,
-            path: event.path.unwrap_or_default(),
-            headers,
-            path_parameters: HashMap::new(),
-            authorizer: None,
-            id: String::new(),
-            deadline: Deadline::after(Duration::ZERO),
-            body: event.body,
-            is_base64_encoded: event.is_base64_encoded,
-        }
-    }
-
-    /// Reads an event. A problem where it is an HTTP event that cannot be read.
+    /// Reads an event. A problem if it is an HTTP event that cannot be read; an error if it is not
+    /// an HTTP event.
     ///
-    /// It has no id and no time yet: [`run`](super::run) gives it those of the invocation.
+    /// The request has no id, no time and the whole path yet: [`run`](super::run) adds those of the
+    /// invocation.
     pub fn from_event(event: &str) -> Result<Result<Self, Problem>, Error> {
-        if let Ok(event) = serde_json::from_str(event) {
-            return Ok(Ok(Self::from_api_gateway(event)));
+        if let Ok(read) = serde_json::from_str(event) {
+            return Ok(Self::read(read).ok_or_else(unreadable));
         }
-        if let Ok(event) = serde_json::from_str(event) {
-            return Ok(Ok(Self::from_load_balancer(event)));
-        }
-        // What cannot be read is looked at no further than to tell why.
-        let unread = serde_json::from_str::<UnreadEvent<'_>>(event)
-            .map_err(|_| "the event is no HTTP request; invoke this function through its route")?;
-        let authorizer = unread.request_context.authorizer;
-        // What an authorizer has put there and cannot be read is no proof of who is calling.
-        let is_malformed = authorizer.is_some_and(|it| {
-            serde_json::from_str::<Option<ApiGatewayRequestAuthorizer>>(it.get()).is_err()
-        });
-        Ok(Err(if is_malformed {
-            unauthenticated("the authorizer's context is malformed")
+        let is_http = serde_json::from_str::<UnreadEvent>(event).is_ok();
+        is_http.then(|| Err(unreadable())).ok_or_else(|| {
+            "the event is not an HTTP request; invoke this function through its route".into()
+        })
+    }
+
+    fn read(mut event: Event) -> Option<Self> {
+        let kind = event.kind();
+        let headers = event.headers()?;
+        let context = event.request_context;
+        let method = context
+            .http
+            .map_or(event.http_method, |http| Some(http.method))?;
+        let method = Method::from_bytes(method.as_bytes()).ok()?;
+        let path = if kind == EventKind::V2 {
+            event.raw_path
         } else {
-            Problem::new(Code::InvalidRequest, "the request cannot be read")
-        }))
+            event.path
+        };
+        let path = path.unwrap_or_default();
+        // A REST API puts the stage before `requestContext.path` only, an HTTP API before both.
+        let has_stage = kind != EventKind::V1 || context.path.is_none_or(|sent| sent == path);
+        let stage = context.stage.filter(|_| has_stage);
+        Some(Self {
+            kind,
+            method,
+            path: without_stage(path, stage.as_deref()),
+            headers,
+            path_parameters: event.path_parameters.unwrap_or_default(),
+            authorizer: context.authorizer,
+            id: String::new(),
+            deadline: Deadline::after(Duration::ZERO),
+            body: event.body,
+            is_base64_encoded: event.is_base64_encoded.unwrap_or_default(),
+        })
     }
 }
 
-/// As much of an event as is read of one that cannot be read as a whole.
+/// An HTTP event that cannot be read as a whole.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct UnreadEvent<'a> {
-    #[serde(borrow)]
-    request_context: UnreadContext<'a>,
+struct UnreadEvent {
+    #[expect(dead_code, reason = "read only to see that it is there")]
+    request_context: HashMap<String, IgnoredAny>,
 }
 
-#[derive(Deserialize)]
-struct UnreadContext<'a> {
-    #[serde(borrow, default)]
-    authorizer: Option<&'a RawValue>,
+fn unreadable() -> Problem {
+    Problem::new(Code::InvalidRequest, "the request cannot be read")
 }
 
-/// 401: who is calling is not known. `cause` goes to the log.
-pub fn unauthenticated(cause: &'static str) -> Problem {
+/// 401: the caller is not known. `cause` goes to the log.
+pub fn unauthenticated(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Problem {
     Problem::new(
         Code::Unauthenticated,
         "log in, and send the request with a valid token",
@@ -209,10 +204,10 @@ fn is_json(content_type: &HeaderValue) -> bool {
         .to_str()
         .ok()
         .and_then(|value| value.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+        .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// An HTTP API puts the name of a stage that is not the default one before the path.
+/// An HTTP API puts the name of the stage before the path, unless it is the default stage.
 fn without_stage(path: String, stage: Option<&str>) -> String {
     stage
         .filter(|stage| *stage != "$default")

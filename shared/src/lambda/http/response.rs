@@ -1,43 +1,47 @@
-//! An answer or a problem, written as a response.
+//! A response or a problem, in the form that the kind of event takes.
+
+use std::collections::BTreeMap;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, StatusCode};
-use lambda_http::Body;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use http::{HeaderName, StatusCode};
 use lambda_runtime::Error;
 use serde::Serialize;
+use serde_json::Value;
 
+use crate::lambda::http::EventKind;
 use crate::lambda::metrics::Metric;
 use crate::lambda::problem::{Code, Problem};
 
-/// What a handler answers where all is well.
-pub struct Answer {
+/// A handler's response to a request that it could serve.
+pub struct Response {
     /// The status.
     pub status: StatusCode,
     /// The body: JSON, or none.
     pub body: Option<String>,
     pub(super) metrics: Vec<Metric>,
+    pub(super) fields: Vec<(&'static str, Value)>,
 }
 
-impl Answer {
-    /// An answer with a JSON body.
+impl Response {
+    /// A response with a JSON body.
     pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_string(body).map_err(|error| {
-            Problem::new(Code::UpstreamError, "the answer could not be written").because(error)
+            Problem::new(Code::InternalError, "the response could not be written").because(error)
         })?;
-        Ok(Self {
-            status,
-            body: Some(body),
-            metrics: Vec::new(),
-        })
+        Ok(Self::new(status, Some(body)))
     }
 
     /// 204, without a body.
     pub fn no_content() -> Self {
+        Self::new(StatusCode::NO_CONTENT, None)
+    }
+
+    fn new(status: StatusCode, body: Option<String>) -> Self {
         Self {
-            status: StatusCode::NO_CONTENT,
-            body: None,
+            status,
+            body,
             metrics: Vec::new(),
+            fields: Vec::new(),
         }
     }
 
@@ -47,32 +51,56 @@ impl Answer {
         self.metrics.push(metric);
         self
     }
+
+    /// The same with a field for the log line of this request. It must hold no personal data.
+    #[must_use]
+    pub fn field(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+}
+
+/// The response of an invocation, as Lambda hands it to whatever sent the event.
+///
+/// It has the fields that the documentation of each kind names and no others. `cookies` would be
+/// for payload 2.0 only, and this service sets none.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventResponse {
+    /// The status.
+    pub status_code: u16,
+    /// The headers, names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The headers again. A load balancer that is set to multi-value headers reads this field only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multi_value_headers: Option<BTreeMap<String, [String; 1]>>,
+    /// The body, as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Always false.
+    pub is_base64_encoded: bool,
 }
 
 /// The response of an invocation, with the headers that all have.
 pub(super) fn response(
-    outcome: Result<Answer, Problem>,
+    outcome: Result<Response, Problem>,
+    kind: EventKind,
     id: &str,
-) -> Result<ApiGatewayV2httpResponse, Error> {
-    let mut response = ApiGatewayV2httpResponse::default();
-    let mut header = |name: HeaderName, value: HeaderValue| {
-        response
-            .multi_value_headers
-            .insert(name.clone(), value.clone());
-        response.headers.insert(name, value);
-    };
-    header(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let (status, kind, body) = match outcome {
-        Ok(answer) => (answer.status, "application/json", answer.body),
+) -> Result<EventResponse, Error> {
+    let mut headers = BTreeMap::new();
+    let mut header = |name: HeaderName, value: String| headers.insert(name.to_string(), value);
+    header(CACHE_CONTROL, "no-store".to_owned());
+    let (status, media_type, body) = match outcome {
+        Ok(response) => (response.status, "application/json", response.body),
         Err(problem) => {
             if problem.code == Code::Unauthenticated {
-                header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                header(WWW_AUTHENTICATE, "Bearer".to_owned());
             }
             if let Some(seconds) = problem.retry_after {
-                header(RETRY_AFTER, seconds.into());
+                header(RETRY_AFTER, seconds.to_string());
             }
             if let Some(methods) = problem.allow {
-                header(ALLOW, HeaderValue::from_static(methods));
+                header(ALLOW, methods.to_owned());
             }
             let body = serde_json::to_string(&problem.body(id))?;
             (
@@ -83,9 +111,22 @@ pub(super) fn response(
         }
     };
     if body.is_some() {
-        header(CONTENT_TYPE, HeaderValue::from_static(kind));
+        header(CONTENT_TYPE, media_type.to_owned());
     }
-    response.status_code = i64::from(status.as_u16());
-    response.body = body.map(Body::Text);
-    Ok(response)
+    let multi_value_headers = match kind {
+        EventKind::V2 => None,
+        EventKind::V1 | EventKind::LoadBalancer => Some(
+            headers
+                .iter()
+                .map(|(name, value)| (name.clone(), [value.clone()]))
+                .collect(),
+        ),
+    };
+    Ok(EventResponse {
+        status_code: status.as_u16(),
+        headers,
+        multi_value_headers,
+        body,
+        is_base64_encoded: false,
+    })
 }

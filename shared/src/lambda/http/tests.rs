@@ -1,8 +1,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{Method, StatusCode};
-use lambda_http::Body;
+use http::{HeaderName, Method, StatusCode};
 use serde_json::json;
 
 use super::*;
@@ -39,60 +38,90 @@ fn merge(into: &mut Value, changes: &Value) {
 }
 
 /// A greeting, by a handler as ours are.
-async fn greet(request: &Request) -> Result<Answer, Problem> {
+async fn greet(request: &Request) -> Result<Response, Problem> {
     request.check_route(&Method::POST, "/greet")?;
     let greeting: Greeting = request.json("empty, or an object with `name`")?;
-    Answer::json(StatusCode::OK, &greeting.name)
+    Response::json(StatusCode::OK, &greeting.name)
 }
 
-async fn invoke<H>(handler: H, event: &str) -> Result<ApiGatewayV2httpResponse, Error>
+async fn invoke<H>(handler: H, event: &str) -> Result<EventResponse, Error>
 where
-    H: AsyncFn(&Request) -> Result<Answer, Problem>,
+    H: AsyncFn(&Request) -> Result<Response, Problem>,
 {
     let mut context = lambda_runtime::Context::default();
     context.request_id = "invocation-1".to_owned();
     context.deadline = u64::MAX / 2_000_000;
     let payload = RawValue::from_string(event.to_owned()).unwrap();
-    respond(&handler, LambdaEvent::new(payload, context)).await
+    respond(
+        &BasePath::default(),
+        &handler,
+        LambdaEvent::new(payload, context),
+    )
+    .await
 }
 
-async fn answer(changes: &Value) -> (i64, Value) {
+async fn answer(changes: &Value) -> (u16, Value) {
     let response = invoke(greet, &event(changes)).await.unwrap();
     (response.status_code, body(&response))
 }
 
-fn body(response: &ApiGatewayV2httpResponse) -> Value {
-    match &response.body {
-        Some(Body::Text(text)) => serde_json::from_str(text).unwrap(),
-        other => panic!("{other:?}"),
-    }
+fn body(response: &EventResponse) -> Value {
+    serde_json::from_str(response.body.as_deref().unwrap()).unwrap()
 }
 
-async fn status(changes: &Value) -> i64 {
+fn header<'a>(response: &'a EventResponse, name: &HeaderName) -> Option<&'a str> {
+    response.headers.get(name.as_str()).map(String::as_str)
+}
+
+async fn status(changes: &Value) -> u16 {
     answer(changes).await.0
 }
 
 #[tokio::test]
-async fn an_answer_is_json_that_nobody_stores() {
+async fn a_response_is_json_that_no_one_stores() {
     let response = invoke(greet, &event(&json!({"body": r#"{"name":"Åsa"}"#})))
         .await
         .unwrap();
     assert_eq!(response.status_code, 200);
     assert_eq!(body(&response), json!("Åsa"));
-    for headers in [&response.headers, &response.multi_value_headers] {
-        assert_eq!(headers[CONTENT_TYPE], "application/json");
-        assert_eq!(headers[CACHE_CONTROL], "no-store");
-    }
-    let empty = async |_: &Request| Ok(Answer::no_content());
+    assert_eq!(header(&response, &CONTENT_TYPE), Some("application/json"));
+    assert_eq!(header(&response, &CACHE_CONTROL), Some("no-store"));
+    let empty = async |_: &Request| Ok(Response::no_content());
     let response = invoke(empty, &event(&json!({}))).await.unwrap();
     assert_eq!((response.status_code, &response.body), (204, &None));
-    assert_eq!(response.headers[CACHE_CONTROL], "no-store");
-    assert!(!response.headers.contains_key(CONTENT_TYPE));
+    assert_eq!(header(&response, &CACHE_CONTROL), Some("no-store"));
+    assert_eq!(header(&response, &CONTENT_TYPE), None);
+}
+
+#[tokio::test]
+async fn a_response_has_the_fields_that_its_event_takes_and_no_others() {
+    let v1 = json!({"version": "1.0", "httpMethod": "POST", "path": "/greet",
+        "requestContext": {"stage": "dev"}});
+    let balancer = json!({"httpMethod": "POST", "path": "/greet",
+        "requestContext": {"elb": {"targetGroupArn": "arn"}}});
+    for (event, takes_many) in [
+        (event(&json!({})), false),
+        (v1.to_string(), true),
+        (balancer.to_string(), true),
+    ] {
+        let response = serde_json::to_value(invoke(greet, &event).await.unwrap()).unwrap();
+        let mut expected = json!({
+            "statusCode": 200,
+            "headers": {"cache-control": "no-store", "content-type": "application/json"},
+            "body": "\"\"",
+            "isBase64Encoded": false,
+        });
+        if takes_many {
+            expected["multiValueHeaders"] =
+                json!({"cache-control": ["no-store"], "content-type": ["application/json"]});
+        }
+        assert_eq!(response, expected, "{event}");
+    }
 }
 
 #[tokio::test]
 async fn a_problem_is_problem_json_with_what_its_code_needs() {
-    for (problem, header, value) in [
+    for (problem, name, value) in [
         (unauthenticated("no token"), WWW_AUTHENTICATE, "Bearer"),
         (
             Problem::new(Code::KeysUnavailable, "later"),
@@ -108,9 +137,12 @@ async fn a_problem_is_problem_json_with_what_its_code_needs() {
         let problem = std::cell::Cell::new(Some(problem));
         let refuse = async |_: &Request| Err(problem.take().unwrap());
         let response = invoke(refuse, &event(&json!({}))).await.unwrap();
-        assert_eq!(response.headers[&header], value);
-        assert_eq!(response.headers[CONTENT_TYPE], "application/problem+json");
-        assert_eq!(response.headers[CACHE_CONTROL], "no-store");
+        assert_eq!(header(&response, &name), Some(value));
+        assert_eq!(
+            header(&response, &CONTENT_TYPE),
+            Some("application/problem+json")
+        );
+        assert_eq!(header(&response, &CACHE_CONTROL), Some("no-store"));
     }
     let (status, problem) = answer(&json!({"rawPath": "/elsewhere"})).await;
     assert_eq!(status, 404);
@@ -133,14 +165,14 @@ async fn another_method_is_told_which_one_to_use() {
         let changes = json!({"requestContext": {"http": {"method": method}}});
         let response = invoke(greet, &event(&changes)).await.unwrap();
         assert_eq!(response.status_code, 405);
-        assert_eq!(response.headers[ALLOW], "POST");
+        assert_eq!(header(&response, &ALLOW), Some("POST"));
     }
     let put = async |request: &Request| {
         request.check_method(&Method::PUT)?;
-        Ok(Answer::no_content())
+        Ok(Response::no_content())
     };
     let response = invoke(put, &event(&json!({}))).await.unwrap();
-    assert_eq!(response.headers[ALLOW], "PUT");
+    assert_eq!(header(&response, &ALLOW), Some("PUT"));
 }
 
 #[tokio::test]
@@ -282,30 +314,97 @@ async fn a_load_balancer_is_understood_with_one_value_a_header_and_with_many() {
 }
 
 #[tokio::test]
-async fn an_authorizer_that_cannot_be_read_proves_nothing() {
-    for authorizer in [
-        json!({"jwt": {"claims": {"sub": 1}}}),
-        json!({"jwt": {"claims": {"sub": "1", "email_verified": true}}}),
-        json!({"jwt": {"claims": {"sub": null}}}),
-        json!({"jwt": {"claims": ["1"]}}),
-        json!({"jwt": "1"}),
-        json!({"lambda": "1"}),
-        json!(["1"]),
-        json!("1"),
-        json!(true),
+async fn a_rest_api_is_understood() {
+    let event = |changes: &Value| {
+        let mut event = json!({
+            "resource": "/greet",
+            "path": "/greet",
+            "httpMethod": "POST",
+            "headers": {"Content-Type": "application/json", "Host": "api.example.com"},
+            "multiValueHeaders": {"Content-Type": ["application/json"]},
+            "queryStringParameters": null,
+            "requestContext": {
+                "authorizer": {"claims": {"sub": "1"}},
+                "path": "/prod/greet",
+                "stage": "prod",
+            },
+            "pathParameters": null,
+            "body": r#"{"name":"Anna"}"#,
+            "isBase64Encoded": false,
+        });
+        merge(&mut event, changes);
+        event.to_string()
+    };
+    for changes in [
+        json!({}),
+        json!({"multiValueHeaders": null}),
+        json!({"headers": null}),
+        // An HTTP API with payload format 1.0 puts the stage before both paths.
+        json!({"path": "/prod/greet"}),
+        json!({"path": "/prod/greet", "requestContext": {"path": null}}),
+        // A stage of the same name as the route.
+        json!({"requestContext": {"stage": "greet", "path": "/greet/greet"}}),
     ] {
-        let changes = json!({"requestContext": {"authorizer": authorizer}});
+        let response = invoke(greet, &event(&changes)).await.unwrap();
+        assert_eq!(
+            (response.status_code, body(&response)),
+            (200, json!("Anna")),
+            "{changes}"
+        );
+    }
+    let doubled = json!({"headers": {"authorization": "Bearer b"},
+        "multiValueHeaders": {"Authorization": ["Bearer a", "Bearer b"]}});
+    let request = Request::from_event(&event(&doubled)).unwrap().ok().unwrap();
+    assert_eq!(request.headers.get_all("authorization").iter().count(), 2);
+    assert_eq!(request.headers.get_all("host").iter().count(), 1);
+    assert_eq!(request.kind, EventKind::V1);
+    assert!(request.authorizer.is_some());
+}
+
+#[tokio::test]
+async fn the_base_path_is_taken_off_after_the_stage() {
+    let base_path: BasePath = "/chat".parse().unwrap();
+    for (path, stage, expected) in [
+        ("/chat/greet", "$default", 200),
+        ("/greet", "$default", 200),
+        ("/dev/chat/greet", "dev", 200),
+        ("/chat/greet", "dev", 200),
+        ("/chat/chat/greet", "$default", 404),
+        ("/chatter/greet", "$default", 404),
+        ("/other/greet", "$default", 404),
+    ] {
+        let changes = json!({"rawPath": path, "requestContext": {"stage": stage}});
+        let payload = RawValue::from_string(event(&changes)).unwrap();
+        let mut context = lambda_runtime::Context::default();
+        context.deadline = u64::MAX / 2_000_000;
+        let event = LambdaEvent::new(payload, context);
+        let response = respond(&base_path, &greet, event).await.unwrap();
+        assert_eq!(response.status_code, expected, "{path} in {stage}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_is_http_but_cannot_be_read_is_a_400() {
+    for changes in [
+        json!({"requestContext": {"http": null}}),
+        json!({"requestContext": {"http": {"method": "P OST"}}}),
+        json!({"requestContext": {"http": {"method": 1}}}),
+        json!({"body": 1}),
+        json!({"headers": {"a b": "1"}}),
+        json!({"headers": {"a": "1\n2"}}),
+        json!({"rawPath": ["/greet"]}),
+    ] {
         let (status, problem) = answer(&changes).await;
         assert_eq!(
             (status, &problem["code"]),
-            (401, &json!("unauthenticated")),
-            "{authorizer}"
+            (400, &json!("invalid_request")),
+            "{changes}"
         );
     }
 }
 
 #[tokio::test]
-async fn what_is_no_http_request_is_a_failed_invocation() {
+async fn an_event_that_is_not_http_fails_the_invocation() {
     for other in [
         "{}",
         "[]",
@@ -314,30 +413,28 @@ async fn what_is_no_http_request_is_a_failed_invocation() {
         r#"{"detail-type":"Scheduled Event"}"#,
     ] {
         let failed = invoke(greet, other).await.unwrap_err().to_string();
-        assert!(failed.contains("no HTTP request"), "{failed}");
+        assert!(failed.contains("not an HTTP request"), "{failed}");
     }
-    // A REST API's event, of payload format 1.0.
-    let rest = json!({"httpMethod": "POST", "path": "/greet", "requestContext": {"stage": "dev"}});
-    assert_eq!(
-        invoke(greet, &rest.to_string()).await.unwrap().status_code,
-        400
-    );
 }
 
 #[tokio::test]
-async fn a_panic_fails_the_invocation_without_its_own_words() {
-    let panics = async |_: &Request| -> Result<Answer, Problem> { panic!("CANARY") };
-    let failed = invoke(panics, &event(&json!({}))).await.unwrap_err();
-    assert!(!format!("{failed:?} {failed}").contains("CANARY"));
+async fn a_panic_is_a_500_without_its_own_words() {
+    let panics = async |_: &Request| -> Result<Response, Problem> { panic!("CANARY") };
+    let response = invoke(panics, &event(&json!({}))).await.unwrap();
+    assert_eq!(response.status_code, 500);
+    assert_eq!(body(&response)["code"], "internal_error");
+    assert!(!format!("{response:?}").contains("CANARY"));
+    let caught = catch_panic(async { panic!("CANARY") }).await;
+    assert!(!caught.unwrap_err().to_string().contains("CANARY"));
 }
 
 #[tokio::test]
-async fn what_takes_too_long_is_answered_in_time() {
+async fn a_handler_that_takes_too_long_is_a_504_in_time() {
     let never = async |_: &Request| std::future::pending().await;
     let payload = RawValue::from_string(event(&json!({}))).unwrap();
     // A deadline of 0 has passed.
     let late = LambdaEvent::new(payload, lambda_runtime::Context::default());
-    let response = respond(&never, late).await.unwrap();
+    let response = respond(&BasePath::default(), &never, late).await.unwrap();
     assert_eq!(response.status_code, 504);
     assert_eq!(body(&response)["code"], "upstream_timeout");
 }

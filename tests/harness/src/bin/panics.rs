@@ -1,13 +1,15 @@
-//! A function for the tests: it has the telemetry and the gateway of the others, and panics with
-//! the caller's token in its words.
+//! A function for the tests: it has the telemetry and the HTTP layer of the others, and panics with
+//! the caller's token in its message.
 
-use shared::identity::caller::bearer_token;
+use shared::lambda::check::Checks;
+use shared::lambda::http::BasePath;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     shared::lambda::telemetry::init("panics");
-    shared::lambda::http::run(async |request| {
-        panic!("the token was {:?}", bearer_token(&request.headers))
+    let check = async |_| Checks::default();
+    shared::lambda::http::run(&BasePath::default(), check, async |request| {
+        panic!("the token was {:?}", request.headers.get("authorization"))
     })
     .await
 }
