@@ -89,17 +89,25 @@ impl Puzzel {
     /// Whether both services answer, whatever it is, for the action `check`. Only a login can tell
     /// whether the customer and the provider are right.
     pub async fn check(&self, deadline: Deadline) -> Check {
-        for (name, host) in [("identity", &self.hosts.identity), ("chat", &self.hosts.chat)] {
+        for (name, host) in [
+            ("identity", &self.hosts.identity),
+            ("chat", &self.hosts.chat),
+        ] {
             let Ok(url) = host.join(&[], &[]) else {
                 return Check::failed("puzzel", format!("the URL of its {name} service is wrong"));
             };
             let request = self.http.request(Method::GET, url);
-            let answer = self.http.send(request, deadline.at_most(CALL_LIMIT), MAX_ANSWER_BYTES);
+            let answer = self
+                .http
+                .send(request, deadline.at_most(CALL_LIMIT), MAX_ANSWER_BYTES);
             match answer.await {
                 // Whatever it is, a server answered.
                 Ok(_) | Err(TransportError::BodyTooLarge | TransportError::Interrupted) => {}
                 Err(error) => {
-                    return Check::failed("puzzel", format!("its {name} service does not answer: {error}"));
+                    return Check::failed(
+                        "puzzel",
+                        format!("its {name} service does not answer: {error}"),
+                    );
                 }
             }
         }

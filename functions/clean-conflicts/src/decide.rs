@@ -13,6 +13,7 @@ use shared::sunshine::UserPatch;
 use crate::evidence::{Facts, Policy};
 use crate::plan::Plan;
 
+pub use restore::patch;
 pub use rules::emails;
 
 /// What is to be done.

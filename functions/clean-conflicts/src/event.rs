@@ -9,7 +9,8 @@ use shared::lambda::invoke::{self, OperatorError};
 use shared::sunshine::LookupExternalId;
 
 /// The actions, for an operator who asked for another one.
-const ACTIONS: &str = "drain, resolve, approve, list, count, show, recheck, close, undo, import, progress or check";
+const ACTIONS: &str =
+    "drain, resolve, approve, list, count, show, recheck, close, undo, import, progress or check";
 /// The most pairs of one import.
 pub const MAX_PAIRS: usize = 1000;
 /// The most conflicts of one list.
@@ -310,7 +311,9 @@ fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> 
     if (1..=MAX_LISTED).contains(&limit) {
         Ok(limit)
     } else {
-        Err(D::Error::custom(format!("must be 1 to {MAX_LISTED}, got {limit}")))
+        Err(D::Error::custom(format!(
+            "must be 1 to {MAX_LISTED}, got {limit}"
+        )))
     }
 }
 
@@ -341,7 +344,8 @@ where
 /// A short text that a person wrote.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?.trim().to_owned();
-    let is_sound = (1..=MAX_TEXT).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    let is_sound =
+        (1..=MAX_TEXT).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     if is_sound {
         Ok(text)
     } else {
@@ -358,7 +362,9 @@ fn some_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String
 fn some_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let id = String::deserialize(deserializer)?;
     if id.trim().is_empty() || id.chars().any(char::is_control) {
-        return Err(D::Error::custom("must not be empty, and have no control characters"));
+        return Err(D::Error::custom(
+            "must not be empty, and have no control characters",
+        ));
     }
     Ok(Some(id))
 }
@@ -369,7 +375,9 @@ fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, Stri
         Ok(pairs)
     } else {
         let count = pairs.len();
-        Err(D::Error::custom(format!("must be 1 to {MAX_PAIRS} pairs, got {count}")))
+        Err(D::Error::custom(format!(
+            "must be 1 to {MAX_PAIRS} pairs, got {count}"
+        )))
     }
 }
 

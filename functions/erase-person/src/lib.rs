@@ -109,7 +109,9 @@ impl ErasePerson {
             Ok(_) => Check::passed("archive", "its versions were listed"),
             Err(error) => Check::failed("archive", error.to_string()),
         };
-        [Check::configuration(), table, archive].into_iter().collect()
+        [Check::configuration(), table, archive]
+            .into_iter()
+            .collect()
     }
 }
 

@@ -60,9 +60,10 @@ impl ReceiveWebhook {
 
     /// Whether an event could be recorded now.
     pub async fn check(&self, deadline: Deadline) -> Checks {
-        let (secret, table) =
-            tokio::join!(self.verifier.check(deadline), self.table.check_write());
-        [Check::configuration(), secret, table].into_iter().collect()
+        let (secret, table) = tokio::join!(self.verifier.check(deadline), self.table.check_write());
+        [Check::configuration(), secret, table]
+            .into_iter()
+            .collect()
     }
 
     /// Answers `{}` once the event is recorded; 503 with `Retry-After` if it cannot be, so that

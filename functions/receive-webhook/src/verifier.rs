@@ -33,7 +33,12 @@ impl Verifier {
 
     /// Whether the secrets can be read, for the action `check`.
     pub async fn check(&self, deadline: Deadline) -> Check {
-        let look = |_: &_| Ok("it has the right form; Zendesk's next event shows whether it is its own".to_owned());
+        let look = |_: &_| {
+            Ok(
+                "it has the right form; Zendesk's next event shows whether it is its own"
+                    .to_owned(),
+            )
+        };
         self.0.check("webhook_secret", deadline, look).await
     }
 

@@ -19,7 +19,9 @@ impl SignToken {
 fn look(secret: &Map<String, Value>) -> Result<String, String> {
     let active = secret.get("activeKid").and_then(Value::as_str);
     let keys = secret.get("keys").and_then(Value::as_object);
-    let mut ids = active.into_iter().chain(keys.into_iter().flatten().map(|(id, _)| id.as_str()));
+    let mut ids = active
+        .into_iter()
+        .chain(keys.into_iter().flatten().map(|(id, _)| id.as_str()));
     match ids.find(|id| !id.starts_with("app_")) {
         Some(_) => Err("a key's id does not begin with app_: take the id and the secret of a messaging signing key from Admin Center (an id that begins with int_ is an API key's)".to_owned()),
         None => Ok("it has the right form; log in once to see that Zendesk knows it".to_owned()),
@@ -35,11 +37,21 @@ mod tests {
     #[test]
     fn the_id_of_every_key_begins_with_app() {
         for (secret, is_right) in [
-            (json!({"activeKid": "app_a", "keys": {"app_a": "s", "app_b": "s"}}), true),
+            (
+                json!({"activeKid": "app_a", "keys": {"app_a": "s", "app_b": "s"}}),
+                true,
+            ),
             (json!({"activeKid": "int_a", "keys": {"int_a": "s"}}), false),
-            (json!({"activeKid": "app_a", "keys": {"app_a": "s", "b": "s"}}), false),
+            (
+                json!({"activeKid": "app_a", "keys": {"app_a": "s", "b": "s"}}),
+                false,
+            ),
         ] {
-            assert_eq!(look(secret.as_object().unwrap()).is_ok(), is_right, "{secret}");
+            assert_eq!(
+                look(secret.as_object().unwrap()).is_ok(),
+                is_right,
+                "{secret}"
+            );
         }
     }
 }

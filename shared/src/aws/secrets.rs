@@ -183,7 +183,12 @@ impl<T: Secret> CachedSecret<T> {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 let why = sdk::failure(&error).why;
-                return Check::failed(name, format!("Secrets Manager does not give the secret ({why}): compare its ARN, its policy and its KMS key with the stack's"));
+                return Check::failed(
+                    name,
+                    format!(
+                        "Secrets Manager does not give the secret ({why}): compare its ARN, its policy and its KMS key with the stack's"
+                    ),
+                );
             }
             Err(_elapsed) => return Check::failed(name, "Secrets Manager did not answer in time"),
         };
@@ -194,7 +199,8 @@ impl<T: Secret> CachedSecret<T> {
         let object = text.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
         let object = object.unwrap_or_default();
         if let Some(field) = field_with_white_space(&Value::Object(object.clone()), "") {
-            let detail = format!("{field} has white space around it: put the secret in again without");
+            let detail =
+                format!("{field} has white space around it: put the secret in again without");
             return Check::failed(name, detail);
         }
         match look(&object) {
@@ -234,13 +240,24 @@ fn fetch_error(failure: Failure) -> FetchError<SecretError> {
 
 /// The first field, or name of a field, that begins or ends with white space.
 fn field_with_white_space(value: &Value, path: &str) -> Option<String> {
-    let inner = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    let inner = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
     match value {
         Value::String(text) => has_white_space_around(text).then(|| path.to_owned()),
-        Value::Array(items) => items.iter().find_map(|item| field_with_white_space(item, path)),
+        Value::Array(items) => items
+            .iter()
+            .find_map(|item| field_with_white_space(item, path)),
         Value::Object(fields) => fields.iter().find_map(|(name, value)| {
             if has_white_space_around(name) {
-                return Some(format!("a name in {}", if path.is_empty() { "the secret" } else { path }));
+                return Some(format!(
+                    "a name in {}",
+                    if path.is_empty() { "the secret" } else { path }
+                ));
             }
             field_with_white_space(value, &inner(name))
         }),

@@ -139,7 +139,11 @@ impl Pair {
 
 impl Table {
     /// Takes the pairs of an import that are not known yet.
-    pub async fn take_pairs(&self, scope: &Scope, import: &Import<'_>) -> Result<Taken, TableError> {
+    pub async fn take_pairs(
+        &self,
+        scope: &Scope,
+        import: &Import<'_>,
+    ) -> Result<Taken, TableError> {
         let now = now_millis();
         let batch = batch_key(scope, import.batch);
         let is_new = stream::iter(import.pairs)
@@ -239,7 +243,9 @@ impl Table {
             .iter()
             .flat_map(|state| {
                 let shards = 0..SHARDS;
-                shards.map(|shard| listed(&format!("{batch}#{shard}"), *state)).collect::<Vec<_>>()
+                shards
+                    .map(|shard| listed(&format!("{batch}#{shard}"), *state))
+                    .collect::<Vec<_>>()
             })
             .collect();
         let (mut number, mut position) = start.map_or((0, None), |it| (it.list, it.position));
@@ -265,7 +271,10 @@ impl Table {
             }
             if pairs.len() >= PAGE {
                 let is_more = number < lists.len();
-                let next = Place { list: number, position };
+                let next = Place {
+                    list: number,
+                    position,
+                };
                 return Ok((pairs, is_more.then_some(next)));
             }
         }
@@ -312,7 +321,9 @@ impl Table {
         } else if failed(1) {
             Ok(Written::NoPair)
         } else {
-            Err(TableError::Unavailable("TransactionCanceledException".to_owned()))
+            Err(TableError::Unavailable(
+                "TransactionCanceledException".to_owned(),
+            ))
         }
     }
 
@@ -352,7 +363,10 @@ pub(super) enum Written {
 }
 
 fn key(scope: &Scope, previous: &str, current: &str) -> String {
-    format!("pair#{}", scope.hash(&format!("pair:{previous}\0{current}")))
+    format!(
+        "pair#{}",
+        scope.hash(&format!("pair:{previous}\0{current}"))
+    )
 }
 
 fn batch_key(scope: &Scope, batch: &str) -> String {
@@ -379,4 +393,3 @@ fn read_all(items: Option<Vec<Item>>) -> Vec<Pair> {
     })
     .collect()
 }
-

@@ -16,6 +16,8 @@ use super::table::{
 
 /// Records that are read from an index at once.
 const PAGE: i32 = 100;
+/// Records that are read at once if all of them are wanted: DynamoDB ends a page at 1 MB.
+const MAX_PAGE: i32 = 1000;
 
 /// How many items there are in each state, by reason.
 pub type Counts = BTreeMap<State, BTreeMap<Option<Reason>, u64>>;
@@ -113,8 +115,7 @@ impl Table {
                 i32::try_from(wanted).unwrap_or(PAGE).min(PAGE)
             };
             let (conflicts, next) = self.in_state(state, page, position).await?;
-            let is_wanted =
-                |it: &Conflict| reason.is_none_or(|reason| it.reason() == Some(reason));
+            let is_wanted = |it: &Conflict| reason.is_none_or(|reason| it.reason() == Some(reason));
             let mut matching = conflicts.into_iter().filter(is_wanted);
             found.extend(matching.by_ref().take(wanted));
             let is_more = matching.next().is_some();
@@ -131,6 +132,27 @@ impl Table {
                 None => return Ok((found, None)),
             }
         }
+    }
+
+    /// Every conflict that `is_wanted`. It reads the whole index `state`, because no index knows of
+    /// external ids.
+    pub async fn find(
+        &self,
+        is_wanted: impl Fn(&Conflict) -> bool,
+    ) -> Result<Vec<Conflict>, TableError> {
+        let mut found = Vec::new();
+        for state in State::ALL {
+            let mut start = None;
+            loop {
+                let (conflicts, next) = self.in_state(state, MAX_PAGE, start).await?;
+                found.extend(conflicts.into_iter().filter(|it| is_wanted(it)));
+                match next {
+                    Some(next) => start = Some(next),
+                    None => break,
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Counts the conflicts in a state by their reasons.

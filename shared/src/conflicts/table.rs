@@ -191,8 +191,14 @@ impl Table {
     pub async fn write(&self, conflict: &mut Conflict) -> Result<(), TableError> {
         let read_at = conflict.count_write(now_millis());
         let item = conflict_item(conflict)?;
-        if let Some(pair) = conflict.pair().filter(|_| conflict.state() != State::InProgress) {
-            match self.write_with_pair(conflict, item.clone(), read_at, pair).await {
+        if let Some(pair) = conflict
+            .pair()
+            .filter(|_| conflict.state() != State::InProgress)
+        {
+            match self
+                .write_with_pair(conflict, item.clone(), read_at, pair)
+                .await
+            {
                 Ok(Written::Both) => return Ok(()),
                 // It was erased, so there is nothing that would follow.
                 Ok(Written::NoPair) => {}
@@ -239,7 +245,10 @@ impl Table {
             ("sk".to_owned(), string("check")),
         ]);
         let never = "attribute_exists(pk) AND attribute_not_exists(pk)";
-        match self.put_item(&item, |put| put.condition_expression(never)).await {
+        match self
+            .put_item(&item, |put| put.condition_expression(never))
+            .await
+        {
             Ok(_) => Check::passed("table", "it takes writes"),
             Err(error) => Check::failed("table", advice(&error)),
         }
@@ -432,7 +441,9 @@ fn read_all(items: Option<Vec<Item>>) -> Vec<Conflict> {
 
 /// An error of the table, with what to do about it.
 fn advice(error: &TableError) -> String {
-    format!("{error}: compare CONFLICTS_TABLE with the table's name, and the function's role and the table's KMS key with the template's")
+    format!(
+        "{error}: compare CONFLICTS_TABLE with the table's name, and the function's role and the table's KMS key with the template's"
+    )
 }
 
 /// The mark of one write.

@@ -49,7 +49,9 @@ where
                 let checks = catch_panic(check(deadline.less(RESPONSE_MARGIN))).await?;
                 return Ok(Reply::Checks(checks));
             }
-            respond(base_path, handler, event).await.map(Reply::Response)
+            respond(base_path, handler, event)
+                .await
+                .map(Reply::Response)
         },
     )))
     .await
