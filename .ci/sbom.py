@@ -1,7 +1,7 @@
-"""Keeps of an SBOM (first argument) what `cargo tree` (standard input) has, and writes it (second).
+"""Reduces an SBOM (first argument) to the crates of `cargo tree` (standard input), and writes it (second).
 
-cargo-cyclonedx goes by `cargo metadata`, which adds up the features of all functions and counts
-optional dependencies that are named and never turned on (`ring`, for one, which nothing links).
+cargo-cyclonedx uses `cargo metadata`, which merges the features of all functions and includes
+optional dependencies that are never enabled (such as `ring`, which nothing links).
 A crate that is missing is an error.
 """
 
@@ -11,7 +11,7 @@ import sys
 source, destination = sys.argv[1:]
 with open(source, encoding="utf-8") as file:
     sbom = json.load(file)
-# "name v1.2.3", and "(proc-macro)", "(*)" or a path after it.
+# Lines are "name v1.2.3", possibly followed by "(proc-macro)", "(*)" or a path.
 linked = {tuple(line.split()[:2]) for line in sys.stdin if line.strip()}
 
 

@@ -1,7 +1,8 @@
 /** The shop's side: its own login of made-up people, and the chat logged in with them. */
 
 import { ChatIdentityError, connectZendesk } from "./chat-identity.js";
-import { byId, field, make, onClick, say } from "./dom.js";
+import { during } from "./diagram.js";
+import { byId, enable, field, make, onClick, say } from "./dom.js";
 import { ask, digits } from "./local.js";
 import { Widget } from "./widget.js";
 
@@ -9,7 +10,6 @@ const NAMES = ["Ada", "Bo", "Cleo", "Dana", "Eli", "Fay", "Gus", "Hana"];
 const form = byId("account-form", HTMLFormElement);
 const state = byId("account-state", HTMLElement);
 const logoutButton = byId("logout", HTMLButtonElement);
-const helpCentre = byId("help-centre", HTMLButtonElement);
 
 /** @typedef {{ externalId: string, email: string, verified: boolean, name: string, tells: boolean }} Person */
 
@@ -18,12 +18,12 @@ let person = null;
 /** Who was last, so that a change can be told. @type {Person | null} */
 let before = null;
 let zendeskId = "";
-/** @type {{ widget: Widget, session: import("./chat-identity.js").Session | null }[]} */
+/** @type {{ widget: Widget, session: import("./types.js").Session | null }[]} */
 const devices = [];
 
 const endpoint = location.origin;
 
-/** What a site's own login library does: a fresh ID token of who is logged in. */
+/** What a site's own login library does: a fresh ID token of the user who is logged in. */
 export async function getIdpToken() {
   if (!person) return "";
   const { externalId, email, verified, name } = person;
@@ -39,17 +39,22 @@ function entered() {
   return { externalId, email, name, verified: data.has("verified"), tells: data.has("tells") };
 }
 
+/** @param {string} name @param {string} value */
+function fill(name, value) {
+  const input = form.elements.namedItem(name);
+  if (input instanceof HTMLInputElement) input.value = value;
+}
+
 /** Makes somebody up, new to everybody. */
 function makeUp() {
   const number = digits(6);
-  const name = NAMES[Number(number) % NAMES.length];
-  for (const [field, value] of [["name", `${name} Example`], ["externalId", number], ["email", `${name.toLowerCase()}.${number}@example.com`]]) {
-    const input = form.elements.namedItem(field);
-    if (input instanceof HTMLInputElement) input.value = value;
-  }
+  const name = NAMES[Number(number) % NAMES.length] ?? "";
+  fill("name", `${name} Example`);
+  fill("externalId", number);
+  fill("email", `${name.toLowerCase()}.${number}@example.com`);
 }
 
-/** What a login came to, in words. @param {import("./chat-identity.js").Session} session @returns {[string, "good" | ""]} */
+/** A login in words. @param {import("./types.js").Session} session @returns {[string, "good" | ""]} */
 function told({ externalId, outcome, conflict, reportError }) {
   if (outcome === "with_email") return [`${externalId} is logged in to the chat, with the email.`, "good"];
   if (outcome === "no_email") return [`${externalId} is logged in to the chat. There is no verified email to go with it.`, "good"];
@@ -71,20 +76,23 @@ async function connect(device) {
   return device.session;
 }
 
-async function login() {
-  await logout();
-  person = entered();
-  say(state, "Logging in…");
-  if (before && before.email === person.email && before.externalId !== person.externalId) {
-    await externalIdChanged(before.externalId, person);
-  }
-  before = person;
-  try {
-    for (const device of devices) say(state, ...told(await connect(device)));
-  } catch (error) {
-    fail(error);
-  }
-  helpCentre.disabled = logoutButton.disabled = false;
+export function login() {
+  return during("Log in", async () => {
+    await leave();
+    person = entered();
+    say(state, "Logging in…");
+    const isChanged = before && before.email === person.email && before.externalId !== person.externalId;
+    if (before && isChanged) await externalIdChanged(before.externalId, person);
+    const because = before && isChanged ? `The messages of ${before.externalId} are kept there, until the cleanup has run.` : "";
+    for (const { widget } of devices) widget.emptyBecause = because;
+    before = person;
+    try {
+      for (const device of devices) say(state, ...told(await connect(device)));
+    } catch (error) {
+      fail(error);
+    }
+    enable(logoutButton, true);
+  });
 }
 
 /** What happens at Zendesk when the shop gives its user another id. @param {string} previous @param {Person} now */
@@ -93,13 +101,33 @@ async function externalIdChanged(previous, { externalId: current, email, tells }
   if (tells) await ask("POST", "/local/external-id-changed", { previous, current, email });
 }
 
-async function logout() {
+/** As after a migration: the same person, the same email, another id. */
+export async function newId() {
+  fill("externalId", digits(6));
+  say(state, "The shop has given you a new external_id. Log in with it.");
+}
+
+async function leave() {
   const sessions = devices.map((device) => device.session);
   for (const device of devices) device.session = null;
   for (const session of sessions) await session?.logout();
   person = null;
-  helpCentre.disabled = logoutButton.disabled = true;
-  say(state, "Nobody is logged in.");
+  enable(logoutButton, false);
+  say(state, "No one is logged in.");
+}
+
+/** Shows on all devices what has changed. */
+export async function refresh() {
+  for (const { widget } of devices) await widget.refresh();
+}
+
+/** The chat on the first device. */
+export const firstWidget = () => /** @type {Widget} */ (devices[0]?.widget);
+
+/** Makes somebody else up, with nothing to do with whoever was before. */
+export function somebodyElse() {
+  [before, zendeskId] = [null, ""];
+  makeUp();
 }
 
 /** Links the messaging user to a user of Zendesk Support, as the help centre's login does. */
@@ -113,11 +141,7 @@ async function useHelpCentre() {
 }
 
 function addDevice() {
-  const name = devices.length ? "Second device" : "This device";
-  const refresh = async () => {
-    for (const { widget } of devices) await widget.refresh();
-  };
-  const device = { widget: new Widget(name, refresh), session: null };
+  const device = { widget: new Widget(devices.length ? "Second device" : "This device", refresh), session: null };
   devices.push(device);
   byId("devices", HTMLElement).append(device.widget.element);
   return device;
@@ -127,24 +151,20 @@ function addDevice() {
 export function start() {
   makeUp();
   addDevice();
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = byId("login", HTMLButtonElement);
-    button.disabled = true;
-    await login().finally(() => (button.disabled = false));
-  });
-  logoutButton.addEventListener("click", logout);
-  onClick(helpCentre, useHelpCentre);
+  onClick(byId("login", HTMLButtonElement), login);
+  logoutButton.addEventListener("click", () => person && during("Log out", leave));
+  onClick(byId("new-id", HTMLButtonElement), newId);
+  onClick(byId("help-centre", HTMLButtonElement), useHelpCentre);
   onClick(byId("switch", HTMLButtonElement), async () => {
     const wasIn = person !== null;
-    [before, zendeskId] = [null, ""];
-    makeUp();
+    somebodyElse();
     if (wasIn) await login();
   });
   const second = byId("second-device", HTMLButtonElement);
   second.addEventListener("click", async () => {
-    second.replaceWith(make("small", {}, "The same person, on a phone: the same conversation."));
     const device = addDevice();
-    if (person) await connect(device).catch(fail);
+    second.replaceWith(make("small", {}, "The same person, on a phone: the same conversation."));
+    device.widget.input.focus();
+    if (person) await during("Open a second device", () => connect(device).catch(fail));
   });
 }

@@ -243,7 +243,7 @@ function connect(key, options, login, logout) {
   /** From now on the widget is to answer. */
   const waits = () => {
     clearTimeout(silence);
-    if (isEndless() || over.signal.aborted) return;
+    if (over.signal.aborted) return;
     silence = setTimeout(() => {
       isLate = true;
       reject(failure("login_unanswered"));

@@ -1,5 +1,7 @@
 /** The table of conflicts, and the runs that clear them. */
 
+import { refresh } from "./account.js";
+import { during } from "./diagram.js";
 import { byId, make, onClick, say } from "./dom.js";
 import { ask } from "./local.js";
 
@@ -7,19 +9,19 @@ const rows = byId("conflicts", HTMLTableSectionElement);
 const state = byId("cleanup-state", HTMLElement);
 let shown = "";
 
-/** @param {string} remedy @param {object} event */
-async function run(remedy, event) {
+/** Runs clean-conflicts. @param {string} title @param {string} remedy @param {object} event */
+export async function run(title, remedy, event = { action: "drain" }) {
   say(state, "clean-conflicts runs…");
-  const { status, body } = await ask("POST", "/local/clean", { remedy, event });
+  const { status, body } = await during(title, () => ask("POST", "/local/clean", { remedy, event }));
   if (status !== 200) return say(state, body?.error ?? `It failed with ${status}.`, "bad");
   const { examined, resolved, planned, needsReview, notAConflict, requests, stoppedBecause } = body;
   const counts = { examined, resolved, planned, "not a conflict": notAConflict, "for a person to review": needsReview, "requests to Zendesk": requests };
   const text = Object.entries(counts).filter(([name, count]) => count || name === "examined").map(([name, count]) => `${name}: ${count}`);
   say(state, [...text, stoppedBecause ?? ""].filter(Boolean).join(", "), needsReview || stoppedBecause ? "" : "good");
-  await show();
+  await Promise.all([show(), refresh()]);
 }
 
-/** Draws the conflicts, the latest first, where they have changed. */
+/** Draws the conflicts, the latest first, if they have changed. */
 export async function show() {
   const { body } = await ask("GET", "/local/conflicts");
   const conflicts = body.conflicts.sort((/** @type {any} */ a, /** @type {any} */ b) => b.updatedAt - a.updatedAt);
@@ -34,7 +36,7 @@ function row({ conflictId, version, state, email = "", claimants, remedy = "", r
   if (state === "needs_review") {
     const button = make("button", { type: "button" }, "Approve a delete");
     button.setAttribute("aria-label", `Approve a delete for ${email}`);
-    onClick(button, () => run("delete", { action: "approve", conflictId, version, remedy: "delete" }));
+    onClick(button, () => run("Approve a delete", "delete", { action: "approve", conflictId, version, remedy: "delete", by: "this page" }));
     operator.append(button);
   }
   const time = new Date(updatedAt).toLocaleTimeString();
@@ -46,6 +48,6 @@ function row({ conflictId, version, state, email = "", claimants, remedy = "", r
 export function start() {
   for (const button of document.querySelectorAll("[data-remedy]")) {
     if (!(button instanceof HTMLButtonElement)) continue;
-    onClick(button, () => run(button.dataset.remedy ?? "", { action: "drain" }));
+    onClick(button, () => run(`Cleanup: ${button.textContent}`, button.dataset["remedy"] ?? ""));
   }
 }

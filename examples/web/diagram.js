@@ -1,51 +1,139 @@
-/** The sequence diagram: every call of the stack, drawn as it comes. */
+/** The sequence diagram: every request of the stack as it comes, grouped by what the visitor did. */
 
 import { byId, make } from "./dom.js";
 import { ask } from "./local.js";
+import { isBad, meaningOf } from "./meaning.js";
 
 const LANES = ["page", "login", "functions", "aws", "zendesk", "puzzel"];
 const list = byId("diagram", HTMLElement);
-/** The drawn calls by number. @type {Map<number, HTMLElement>} */
-const drawn = new Map();
+/** The groups, the newest last, each from the number of its first call on. @type {Group[]} */
+let groups = [];
 let version = 0;
+let last = 0;
+/** The look that is under way. @type {Promise<boolean> | null} */
+let looking = null;
 
-/** Draws what is new; tells whether anything was. */
-export async function show() {
-  const { body } = await ask("GET", `/local/calls?after=${version}`);
-  // A stack that was started anew counts from the beginning.
-  version = body.version < version ? 0 : body.version;
-  const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 40;
-  for (const call of body.calls) draw(call);
-  if (isAtEnd) list.scrollTop = list.scrollHeight;
-  return body.calls.length > 0;
+/** What one action asked for. */
+class Group {
+  #calls = make("ol", { className: "calls" });
+  #sum = make("span", { className: "sum" });
+  /** @type {Map<number, { item: HTMLElement, call: any }>} */
+  #drawn = new Map();
+  element;
+
+  /** @param {string} title @param {number} first @param {boolean} [isOpen] */
+  constructor(title, first, isOpen = true) {
+    this.first = first;
+    const summary = make("summary", { className: "row" }, make("b", {}, title), this.#sum);
+    this.element = make("li", { className: "group" }, make("details", { open: isOpen }, summary, this.#calls));
+  }
+
+  /** @param {any} call */
+  draw(call) {
+    const before = this.#drawn.get(call.number);
+    const item = row(call, before?.item.querySelector("details")?.open ?? false);
+    if (before) replace(before.item, item);
+    else this.#calls.append(item);
+    this.#drawn.set(call.number, { item, call });
+    const calls = [...this.#drawn.values()].map((one) => one.call);
+    const end = Math.max(...calls.map(({ at, took }) => at + (took ?? 0)));
+    this.#sum.textContent = `${calls.length} ${calls.length === 1 ? "request" : "requests"}, ${time(end - calls[0].at)}`;
+  }
 }
 
-/** @param {any} call */
-function draw({ number, from, to, title, took, status, request, answer }) {
+/** A row that is drawn again keeps the focus. @param {HTMLElement} before @param {HTMLElement} now */
+function replace(before, now) {
+  const hadFocus = before.contains(document.activeElement);
+  const stop = before.querySelector("summary")?.tabIndex;
+  before.replaceWith(now);
+  const summary = now.querySelector("summary");
+  if (summary && stop === 0) summary.tabIndex = 0;
+  if (hadFocus) summary?.focus();
+}
+
+/** @param {number} ms */
+const time = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+/** @param {any} call @param {boolean} isOpen */
+function row(call, isOpen) {
+  const { from, to, title, took, status, request, answer } = call;
   const [start, end] = [LANES.indexOf(from), LANES.indexOf(to)];
   const arrow = make("span", { className: `arrow ${start < end ? "right" : "left"}` });
   // Style sheets are allowed to this page, style attributes are not; properties set here are fine.
   arrow.style.gridColumn = `${Math.min(start, end) + 1} / ${Math.max(start, end) + 2}`;
   arrow.style.setProperty("--span", String(Math.abs(end - start) + 1));
-  const label = make("code", { className: "title" }, title);
-  label.style.gridColumn = `${Math.min(start, end) + 1} / 7`;
+  const meaning = meaningOf(call);
+  const label = make("span", { className: "label" }, make("code", { className: "title" }, title));
+  if (meaning) label.append(" ", make("span", { className: "meaning" }, meaning));
   const outcome = make("span", { className: "outcome" }, make("b", {}, status === null ? "…" : String(status)));
-  if (took !== null) outcome.append(` ${took < 10 ? took.toFixed(1) : Math.round(took)} ms`);
-  const route = make("span", { className: "route" }, `${from} → ${to}`);
-  const summary = make("summary", {}, route, label, arrow, outcome);
+  if (took !== null) outcome.append(` ${time(took)}`);
+  const route = make("span", { className: "route" }, `${from} → ${to} `);
+  const summary = make("summary", { className: "row call", tabIndex: -1 }, route, label, arrow, outcome);
   const sent = make("pre", { tabIndex: 0 }, `sent: ${JSON.stringify(request, null, 2)}\n\nanswered: ${JSON.stringify(answer, null, 2)}`);
-  const before = drawn.get(number);
-  const isOpen = before?.querySelector("details")?.open ?? false;
-  const item = make("li", { className: status >= 400 ? "bad" : "" }, make("details", { open: isOpen }, summary, sent));
-  if (before) before.replaceWith(item);
-  else list.append(item);
-  drawn.set(number, item);
+  return make("li", { className: status !== null && isBad(call) ? "bad" : "" }, make("details", { open: isOpen }, summary, sent));
 }
 
-/** Sets the button going. */
+/** Draws what is new; tells whether anything was. One look at a time. */
+export function show() {
+  looking ??= look().finally(() => (looking = null));
+  return looking;
+}
+
+async function look() {
+  const { body } = await ask("GET", `/local/calls?after=${version}`);
+  if (body.version < version) {
+    // A stack that was started again counts from the beginning.
+    [version, last] = [0, 0];
+    clear();
+    return look();
+  }
+  version = body.version;
+  for (const call of body.calls) {
+    last = Math.max(last, call.number);
+    groups.findLast((group) => group.first <= call.number)?.draw(call);
+  }
+  return body.calls.length > 0;
+}
+
+/** Begins a group for what the visitor does, and does it. @template T @param {string} title @param {() => Promise<T>} work @returns {Promise<T>} */
+export async function during(title, work) {
+  // What came before belongs to the group before.
+  await show().catch(() => {});
+  begin(new Group(title, last + 1));
+  return work().finally(() => show().catch(() => {}));
+}
+
+/** @param {Group} group */
+function begin(group) {
+  groups.push(group);
+  list.prepend(group.element);
+  for (const summary of list.querySelectorAll("summary.row")) if (summary instanceof HTMLElement) summary.tabIndex = -1;
+  const first = group.element.querySelector("summary");
+  if (first) first.tabIndex = 0;
+}
+
+function clear() {
+  list.replaceChildren();
+  groups = [];
+  begin(new Group("From now on", last + 1));
+}
+
+/** The list is one stop for the Tab key; the arrow keys go through its rows. @param {KeyboardEvent} event */
+function walk(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step || !(event.target instanceof HTMLElement) || event.target.tagName !== "SUMMARY") return;
+  const rows = [...list.querySelectorAll("summary.row")].filter((it) => it instanceof HTMLElement && it.checkVisibility());
+  const next = rows[rows.indexOf(event.target) + step];
+  if (!(next instanceof HTMLElement)) return;
+  event.preventDefault();
+  event.target.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+}
+
+/** Sets the diagram going. */
 export function start() {
-  byId("clear", HTMLButtonElement).addEventListener("click", () => {
-    list.replaceChildren();
-    drawn.clear();
-  });
+  begin(new Group("Earlier", 0, false));
+  byId("clear", HTMLButtonElement).addEventListener("click", clear);
+  list.addEventListener("keydown", walk);
 }

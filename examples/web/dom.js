@@ -1,4 +1,4 @@
-/** The little that the page needs of the document. Everything shown goes in as text, never as HTML. */
+/** The few helpers that the page needs. Everything shown goes in as text, never as HTML. */
 
 /**
  * The element with an id, of the kind that is expected.
@@ -12,7 +12,7 @@ export function byId(id, kind) {
 }
 
 /**
- * A new element with its properties and what is in it.
+ * A new element with its properties and its children.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag @param {Partial<HTMLElementTagNameMap[T]>} [properties] @param {(Node | string)[]} children
  * @returns {HTMLElementTagNameMap[T]}
@@ -23,16 +23,33 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** A button that does one thing at a time. @param {HTMLButtonElement} button @param {() => Promise<void>} work */
+/** A disabled button loses the keyboard's focus; one that says that it is disabled keeps it. @param {HTMLButtonElement} button @param {boolean} isEnabled */
+export function enable(button, isEnabled) {
+  button.toggleAttribute("aria-disabled", !isEnabled);
+  if (!isEnabled) button.setAttribute("aria-disabled", "true");
+}
+
+/**
+ * A button that does one thing at a time. A form's button answers to the form's submission.
+ * @param {HTMLButtonElement} button @param {() => Promise<unknown>} work
+ */
 export function onClick(button, work) {
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    await work().finally(() => (button.disabled = false));
+  const press = async () => {
+    if (button.getAttribute("aria-disabled") === "true") return;
+    enable(button, false);
+    await work().finally(() => enable(button, true));
+  };
+  const isOfForm = button.type === "submit" && button.form;
+  if (!isOfForm) return button.addEventListener("click", press);
+  button.form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    press();
   });
 }
 
 /** Says what happened, in words. @param {HTMLElement} place @param {string} text @param {"" | "good" | "bad"} [mood] */
 export function say(place, text, mood = "") {
+  place.hidden = false;
   place.textContent = text;
   place.className = `state ${mood}`;
 }

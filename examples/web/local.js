@@ -1,4 +1,4 @@
-/** The local stack, under the page's own address. No part of the product: a site has its own login. */
+/** The local stack, under the page's own address. It is not part of the product: a site has its own login. */
 
 /**
  * @param {string} method @param {string} path @param {object} [body]

@@ -4,8 +4,9 @@ import * as account from "./account.js";
 import * as cleanup from "./cleanup.js";
 import * as diagram from "./diagram.js";
 import * as puzzel from "./puzzel.js";
+import * as story from "./story.js";
 
-/** How often is looked for new calls, in milliseconds. */
+/** Time between two looks for new calls, in milliseconds. */
 const PACE = 300;
 
 async function keepUp() {
@@ -17,8 +18,9 @@ async function keepUp() {
   setTimeout(keepUp, PACE);
 }
 
+diagram.start();
 account.start();
 puzzel.start();
 cleanup.start();
-diagram.start();
+story.start();
 keepUp();

@@ -2,7 +2,8 @@
 
 import { getIdpToken } from "./account.js";
 import { ChatIdentityError, connectPuzzel } from "./chat-identity.js";
-import { byId, field, onClick, say } from "./dom.js";
+import { during } from "./diagram.js";
+import { byId, enable, field, onClick, say } from "./dom.js";
 import { ask } from "./local.js";
 
 const PUZZEL = "/local/puzzel";
@@ -22,13 +23,13 @@ async function show() {
   const chat = body.chats[conversationId];
   const whom = chat?.subject ? `with ${chat.subject}` : "with a stranger";
   say(state, `Puzzel has a chat ${whom}, in the queue “${chat?.queueKey}”.`, chat?.subject ? "good" : "");
-  identify.disabled = Boolean(chat?.subject);
+  enable(identify, Boolean(chat) && !chat.subject);
 }
 
-/** @param {() => Promise<unknown>} work */
-async function tried(work) {
+/** @param {string} title @param {() => Promise<unknown>} work */
+async function tried(title, work) {
   try {
-    await work();
+    await during(title, work);
     await show();
   } catch (error) {
     if (!(error instanceof ChatIdentityError)) throw error;
@@ -38,10 +39,9 @@ async function tried(work) {
 
 /** Sets the panel going. */
 export function start() {
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
+  onClick(byId("start-chat", HTMLButtonElement), async () => {
     conversationId = crypto.randomUUID();
-    await tried(async () => {
+    await tried("Start a chat", async () => {
       if (!isHeldByPage()) return puzzel.startChat(conversationId, queueKey());
       const query = new URLSearchParams(await puzzel.exchange());
       return ask("POST", `${route()}?${query}`);
@@ -49,12 +49,13 @@ export function start() {
   });
   onClick(byId("start-anonymous", HTMLButtonElement), async () => {
     conversationId = crypto.randomUUID();
-    await tried(() => ask("POST", route()));
+    await tried("Start as a stranger", () => ask("POST", route()));
   });
-  identify.addEventListener("click", () =>
-    tried(async () => {
+  identify.addEventListener("click", async () => {
+    if (identify.getAttribute("aria-disabled") === "true") return;
+    await tried("Tell who I am", async () => {
       if (!isHeldByPage()) return puzzel.setIdentity(conversationId);
       return ask("POST", `${PUZZEL}/api/visitor/setIdentity/${conversationId}`, await puzzel.exchange());
-    }),
-  );
+    });
+  });
 }

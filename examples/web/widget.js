@@ -1,9 +1,12 @@
-/** A stand-in for Zendesk's web widget: what `zE` does with a login, and a chat to see it in. */
+/** A stand-in for Zendesk's web widget: it does what `zE` does with a login, and shows a chat. */
 
-import { make, onClick } from "./dom.js";
+import { asIfLater } from "./clock.js";
+import { during } from "./diagram.js";
+import { make, onClick, say } from "./dom.js";
 import { ask } from "./local.js";
 
 const ZENDESK = "/local/zendesk/sc";
+const DAY = 24 * 60 * 60 * 1000;
 
 /** @typedef {(hand: (jwt: string) => void) => void} JwtCallback */
 
@@ -14,50 +17,44 @@ export class Widget {
   #jwt;
   /** @type {JwtCallback | undefined} */
   #jwtCallback;
-  /** That the token, where it had expired, is a fresh one. */
+  /** That the token, if it had expired, is a fresh one. */
   #renewed = Promise.resolve();
-  /** How far this device's clock is put forward, in milliseconds. */
-  #ahead = 0;
   #conversationId = "";
-  /** The logout under way: what comes after it must not overtake it. */
+  /** The logout under way: the next login must not overtake it. */
   #left = Promise.resolve();
   #title = make("h3");
   #messages = make("ol", { className: "messages", tabIndex: 0 });
+  #state = make("p", { className: "state", hidden: true });
   #name;
+  #changed;
+  /** What to say if there are no messages. */
+  emptyBecause = "";
 
   /** @param {string} name @param {() => Promise<void>} changed that there is a new message */
   constructor(name, changed) {
-    this.#name = name;
-    this.#messages.setAttribute("role", "log");
+    [this.#name, this.#changed] = [name, changed];
     this.#messages.setAttribute("aria-label", `${name}: conversation`);
-    const input = make("input", { autocomplete: "off", maxLength: 500, placeholder: "Write a message", required: true });
-    input.setAttribute("aria-label", `${name}: message`);
-    const form = make("form", {}, input, make("button", { className: "main" }, "Send"));
+    this.#messages.setAttribute("aria-live", "polite");
+    this.#state.setAttribute("role", "status");
+    this.input = make("input", { autocomplete: "off", maxLength: 500, placeholder: "Write a message", required: true });
+    this.input.setAttribute("aria-label", `${name}: message`);
+    const form = make("form", {}, this.input, make("button", { className: "main" }, "Send"));
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      const text = input.value.trim();
-      input.value = "";
-      if (!text) return;
-      await this.#send(text);
-      await changed();
+      const text = this.input.value.trim();
+      this.input.value = "";
+      if (text) await this.write(text);
     });
     const answer = make("button", { type: "button" }, "Answer as the shop");
-    onClick(answer, async () => {
-      const path = `${ZENDESK}/_control/conversations/${this.#conversationId}/messages`;
-      if (this.#conversationId) await ask("POST", path, { text: "Good to hear from you! How can we help?" });
-      await changed();
-    });
+    onClick(answer, () => this.answer("Good to hear from you! How can we help?"));
     const expire = make("button", { type: "button" }, "Let the token expire");
-    onClick(expire, async () => {
-      this.#ahead = 24 * 60 * 60 * 1000;
-      await this.refresh();
-    });
+    onClick(expire, () => this.#expire());
     const buttons = make("p", { className: "buttons" }, answer, expire);
-    this.element = make("div", { className: "device" }, this.#title, this.#messages, form, buttons);
+    this.element = make("div", { className: "device" }, this.#title, this.#messages, form, buttons, this.#state);
     this.#draw(null);
   }
 
-  /** As the real widget's. @param {string} area @param {string} call @param {any[]} callbacks */
+  /** As the real widget's. @type {import("./types.js").ZendeskWidget} */
   zE = (area, call, ...callbacks) => {
     if (area !== "messenger") throw new TypeError(`no ${area} here`);
     if (call === "logoutUser") return void (this.#left = this.#logout());
@@ -66,20 +63,19 @@ export class Widget {
       await this.#left;
       const { status, body } = await ask("POST", `${ZENDESK}/_login`, { jwt, deviceId: this.#deviceId });
       if (status !== 200) {
-        // As with the real one, whoever is here goes on as a stranger.
+        // As with the real one, the visitor goes on as a stranger.
         this.#jwt = this.#jwtCallback = undefined;
         this.#draw(null);
         return loginCallback({ type: "LoginFailedError", reason: body.code, message: body.description });
       }
       this.#jwt = jwt;
       this.#jwtCallback = jwtCallback;
-      this.#ahead = 0;
       this.#draw(body);
       loginCallback();
     });
   };
 
-  /** Shows what was written on another device. */
+  /** Shows what was written on another device, or came back. */
   async refresh() {
     if (!this.#jwt && !this.#conversationId) return;
     const { status, body } = await ask("POST", `${ZENDESK}/_login`, await this.#caller());
@@ -87,17 +83,38 @@ export class Widget {
   }
 
   /** @param {string} text */
-  async #send(text) {
-    await ask("POST", `${ZENDESK}/_messages`, { text, ...(await this.#caller()) });
-    const { body } = await ask("POST", `${ZENDESK}/_login`, await this.#caller());
-    this.#draw(body);
+  write(text) {
+    return during(`Write “${text}”`, async () => {
+      await ask("POST", `${ZENDESK}/_messages`, { text, ...(await this.#caller()) });
+      const { body } = await ask("POST", `${ZENDESK}/_login`, await this.#caller());
+      this.#draw(body);
+      await this.#changed();
+    });
+  }
+
+  /** @param {string} text */
+  async answer(text) {
+    if (!this.#conversationId) return say(this.#state, "Write something first: there is no conversation that the shop could answer.");
+    this.#state.hidden = true;
+    const path = `${ZENDESK}/_control/conversations/${this.#conversationId}/messages`;
+    await during("Answer as the shop", async () => {
+      await ask("POST", path, { text });
+      await this.#changed();
+    });
+  }
+
+  async #expire() {
+    if (!this.#jwt) return say(this.#state, "Log in first: a stranger has no token.");
+    const before = this.#jwt;
+    await during("Let the token expire", () => asIfLater(DAY, () => this.refresh()));
+    const isNew = before !== this.#jwt;
+    say(this.#state, isNew ? "The token had expired. The widget asked for another, and got one." : "There is no new token.", isNew ? "good" : "bad");
   }
 
   /** Who asks: the device, and its user with a token that has not expired. */
   async #caller() {
     const callback = this.#jwtCallback;
-    if (this.#jwt && callback && expiry(this.#jwt) <= Date.now() + this.#ahead) {
-      this.#ahead = 0;
+    if (this.#jwt && callback && expiry(this.#jwt) <= Date.now()) {
       this.#renewed = new Promise((hand) => callback(hand)).then((jwt) => void (this.#jwt = jwt));
     }
     await this.#renewed;
@@ -118,11 +135,9 @@ export class Widget {
     this.#title.textContent = `${this.#name}: ${who}`;
     this.#conversationId = conversations[0]?.id ?? "";
     const messages = conversations.flatMap((conversation) => conversation.messages);
-    this.#messages.replaceChildren(
-      ...messages.map(({ author, content }) =>
-        make("li", { className: author.type === "user" ? "mine" : "theirs" }, String(content.text ?? "")),
-      ),
-    );
+    const drawn = messages.map(({ author, content }) => make("li", { className: author.type === "user" ? "mine" : "theirs" }, String(content.text ?? "")));
+    this.#messages.replaceChildren(...drawn);
+    this.#messages.dataset["empty"] = user.externalId && !drawn.length ? this.emptyBecause : "";
     this.#messages.scrollTop = this.#messages.scrollHeight;
   }
 }

@@ -1,4 +1,4 @@
-//! Events in, responses out, and the process around them: configuration, logs, metrics and time.
+//! Events in, responses out, and the process around both: configuration, logs, metrics and time.
 
 pub mod check;
 pub mod clock;

@@ -11,7 +11,7 @@ pub mod identity;
 #[cfg(feature = "http-client")]
 pub mod http;
 
-#[cfg(any(feature = "caller", feature = "secrets"))]
+#[cfg(any(feature = "caller", feature = "sdk"))]
 pub mod aws;
 
 #[cfg(feature = "conflicts")]

@@ -28,24 +28,25 @@ pub use ids::{ConversationId, CustomerId, InvalidId, ProviderId, QueueKey, UserI
 pub use pkce::{CodeChallenge, CodeVerifier};
 pub use token::{IdpToken, TokenKind, VisitorToken};
 
-/// How long one call may take, its repeat included.
+/// Maximum time for one call, its retry included.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 
-/// The most bytes of an answer that are read.
+/// Maximum bytes read of a response body.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
-/// The client for one customer. It keeps its connections: make one during init, for all requests.
+/// The client for one customer. It pools its connections, so make one during init and use it for
+/// all requests.
 pub struct Puzzel {
     http: HttpClient,
     hosts: Hosts,
     customer: CustomerId,
 }
 
-/// An identity that Puzzel has given out, with the proof that it was given to us.
+/// An identity that Puzzel issued, with the proof that it was issued to us.
 pub struct Identity {
-    /// What Puzzel calls the user.
+    /// Puzzel's id of the user.
     pub user_info_id: UserInfoId,
-    /// The verifier of the challenge that the identity was asked for with.
+    /// The verifier of the challenge that was sent with the request for the identity.
     pub code_verifier: CodeVerifier,
 }
 
@@ -67,10 +68,10 @@ struct SetIdentityRequest<'a> {
 }
 
 impl Puzzel {
-    /// A client with a pool of connections of its own.
+    /// Makes a client with its own connection pool.
     ///
     /// # Errors
-    /// Where the system has no root certificates.
+    /// If the system has no root certificates.
     pub fn new(hosts: Hosts, customer: CustomerId) -> Result<Self, TransportError> {
         Ok(Self {
             http: HttpClient::new()?,
@@ -79,7 +80,7 @@ impl Puzzel {
         })
     }
 
-    /// Opens the connection that every exchange begins with, for init. Nothing is sent.
+    /// Opens the connection that every exchange needs, during init. Nothing is sent.
     pub async fn warm_up(&self) {
         if let Ok(url) = self.hosts.identity.join(&[], &[]) {
             self.http.connect_ahead(url).await;
@@ -114,8 +115,8 @@ impl Puzzel {
         Check::passed("puzzel", "both services answer")
     }
 
-    /// Exchanges a token of the customer's identity provider for an identity, which can be used
-    /// with the verifier of `challenge` only. Without `provider` Puzzel takes its first one.
+    /// Exchanges a token of the customer's identity provider for an identity, which can only be
+    /// used with the verifier of `challenge`. Without `provider` Puzzel uses its first one.
     pub async fn authenticate(
         &self,
         token: &IdpToken,
@@ -150,8 +151,8 @@ impl Puzzel {
             .ok_or_else(|| call.failed(Cause::NoUserInfoId))
     }
 
-    /// Starts a chat in the queue, as `identity`. Gives back Puzzel's JSON answer, `None` where it
-    /// is empty or no JSON: its form is not documented.
+    /// Starts a chat in the queue, as `identity`. Returns Puzzel's JSON response, whose format is
+    /// not documented; `None` if it is empty or not JSON.
     pub async fn start_chat(
         &self,
         conversation: &ConversationId,
@@ -168,7 +169,7 @@ impl Puzzel {
             "route",
             queue.as_str(),
         ];
-        // The verifier travels in the query: this URL must not get into a log or an error.
+        // The verifier is in the query, so this URL must not get into a log or an error.
         let query = [
             ("userInfoId", identity.user_info_id.expose()),
             ("codeVerifier", identity.code_verifier.expose()),
@@ -178,7 +179,7 @@ impl Puzzel {
             .chat
             .join(&path, &query)
             .map_err(|cause| call.failed(cause))?;
-        // Said, because servers refuse a POST of unsaid length (411) and hyper leaves out a zero.
+        // Explicit: hyper omits `Content-Length: 0`, and some servers then answer 411.
         let request = self
             .chat_request(url, visitor)
             .header(CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -219,15 +220,16 @@ impl Puzzel {
         }
     }
 
-    /// Sends a call, once more where it did not arrive, and gives back an answer of a 2xx status.
+    /// Sends a call, retries it once if it did not arrive, and returns a response with a 2xx
+    /// status.
     ///
-    /// Only two failures are repeated, and only once. Without a connection nothing was sent. On a
-    /// kept connection that ended without a byte of an answer, the upstream has nearly always
-    /// closed it while it idled, and every environment that wakes up would fail with its first
-    /// call; where the call did arrive after all, the repeat carries the same challenge, verifier
-    /// and conversation id, so that there is no second chat and no identity that anybody else
-    /// could use. What failed on a fresh connection, or in time, may have been executed and is
-    /// never repeated.
+    /// Only two failures are retried, and only once. If there was no connection, nothing was sent.
+    /// If a pooled connection ended without a byte of a response, the upstream has almost always
+    /// closed it while it was idle; without the retry, the first call of every environment that
+    /// wakes up would fail. If that call did arrive after all, the retry carries the same
+    /// challenge, verifier and conversation id, so it creates neither a second chat nor an identity
+    /// that anyone else could use. A call that failed on a new connection, or timed out, may have
+    /// been executed and is never retried.
     async fn send(
         &self,
         call: Call,

@@ -1,8 +1,8 @@
 //! The client of Sunshine Conversations v2 (Zendesk messaging).
 //!
-//! Two of its traps are closed by types. A path takes a user's id **or** an external id, so calls
-//! that change something take only a [`UserId`] or a [`ZendeskId`]. And no id can hold a dot
-//! segment, a slash or a control character that reaches a path unencoded.
+//! Types close two of its traps. A path accepts a user's id **or** an external id, so calls that
+//! change something take only a [`UserId`] or a [`ZendeskId`]. And no id can contain a dot segment,
+//! a slash or a control character that reaches a path unencoded.
 
 #[cfg(feature = "sunshine")]
 mod breaker;

@@ -9,7 +9,8 @@
 
 use std::collections::BTreeMap;
 
-use harness::lambda::{Function, HttpAnswer, HttpEvent};
+use harness::lambda::HttpEvent;
+use harness::under_test::{Services, UnderTest};
 use local_stack::issuer::{AUDIENCE, Issuer};
 use local_stack::standins::puzzel::{Provider, Puzzel, PuzzelConfig, TokenKind};
 use serde_json::{Value, json};
@@ -21,14 +22,18 @@ const EXCHANGE: &str = "/puzzel/identity";
 const START: &str = "/puzzel/conversations/c-1/route/sales%20%C3%B8";
 const IDENTIFY: &str = "/puzzel/conversations/c-1/identity";
 
-struct Stack {
+/// The caller's login, and Puzzel.
+struct Around {
     issuer: Issuer,
     puzzel: Puzzel,
-    function: Function,
 }
 
-impl Stack {
-    async fn start(more: &[(&str, &str)]) -> Self {
+type Stack = UnderTest<Around>;
+
+impl Services for Around {
+    const FUNCTION: &str = "exchange-identity";
+
+    async fn start() -> Self {
         let issuer = Issuer::start().await.unwrap();
         let provider = |id, issuer: &str, keys: &Issuer| Provider {
             id,
@@ -46,35 +51,30 @@ impl Stack {
             port: 0,
         };
         let puzzel = Puzzel::start(config).await.unwrap();
-        let (url, idp, comm) = (issuer.url(), puzzel.idp_url(), puzzel.comm_url());
-        let variables = [
-            ("IDENTITY_SOURCE", "bearer"),
-            ("OIDC_ISSUER", &url),
-            ("OIDC_AUDIENCE", AUDIENCE),
-            ("PUZZEL_IDP_URL", &idp),
-            ("PUZZEL_COMM_URL", &comm),
-            ("PUZZEL_CUSTOMER_ID", "customer123"),
-            ("RUST_LOG", "trace"),
-        ];
-        let variables: Vec<_> = variables.iter().chain(more).copied().collect();
-        let function = Function::start("exchange-identity", variables)
-            .await
-            .unwrap();
-        Self {
-            issuer,
-            puzzel,
-            function,
-        }
+        Self { issuer, puzzel }
     }
 
+    fn environment(&self) -> Vec<(String, String)> {
+        let variables = [
+            ("IDENTITY_SOURCE", "bearer".to_owned()),
+            ("OIDC_ISSUER", self.issuer.url()),
+            ("OIDC_AUDIENCE", AUDIENCE.to_owned()),
+            ("PUZZEL_IDP_URL", self.puzzel.idp_url()),
+            ("PUZZEL_COMM_URL", self.puzzel.comm_url()),
+            ("PUZZEL_CUSTOMER_ID", "customer123".to_owned()),
+            ("RUST_LOG", "trace".to_owned()),
+        ];
+        variables
+            .map(|(name, value)| (name.to_owned(), value))
+            .into()
+    }
+}
+
+impl Around {
     /// A user's tokens.
     fn login(&self, sub: &str) -> local_stack::issuer::Tokens {
         self.issuer
             .login(json!({"sub": sub, "email": "canary@mail.example"}))
-    }
-
-    async fn send(&self, event: HttpEvent) -> HttpAnswer {
-        self.function.http(&event).await.unwrap()
     }
 
     fn subject(&self) -> Option<String> {
@@ -82,9 +82,9 @@ impl Stack {
     }
 }
 
-/// The function's own share of the three steps: the browser does the others.
+/// The function's step of the flow; the browser does the other two.
 #[tokio::test]
-async fn the_client_held_flow_with_both_kinds_of_token() {
+async fn the_client_held_flow_works_with_both_kinds_of_token() {
     let stack = Stack::start(&[]).await;
     let tokens = stack.login("7");
     for (sent, kind) in [
@@ -103,13 +103,13 @@ async fn the_client_held_flow_with_both_kinds_of_token() {
         let event = HttpEvent::post(EXCHANGE)
             .bearer(&tokens.access_token)
             .json(&sent);
-        let answer = stack.send(event).await;
+        let answer = stack.http(&event).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let known = stack.puzzel.authentications().pop().unwrap();
         assert_eq!(answer.json(), json!({"userInfoId": known.user_info_id}));
         assert_eq!((known.kind, known.subject.as_str()), (kind, "7"));
     }
-    // The verifier that the browser kept redeems it.
+    // The browser's verifier redeems it.
     let known = stack.puzzel.authentications().pop().unwrap();
     let url = format!(
         "{}/api/conversation/c-1/route/sales?userInfoId={}&codeVerifier={VERIFIER}",
@@ -122,11 +122,11 @@ async fn the_client_held_flow_with_both_kinds_of_token() {
 }
 
 #[tokio::test]
-async fn the_server_held_flow_with_both_kinds_of_token_and_no_verifier_in_sight() {
+async fn the_server_held_flow_works_with_both_kinds_of_token_and_reveals_no_verifier() {
     let stack = Stack::start(&[]).await;
     let tokens = stack.login("7");
     let event = HttpEvent::post(START).bearer(&tokens.access_token);
-    let started = stack.send(event).await;
+    let started = stack.http(&event).await;
     assert_eq!(started.status, 200, "{started:?}");
     assert_eq!(started.json()["conversation"]["queueKey"], "sales \u{f8}");
     assert_eq!(stack.subject().as_deref(), Some("7"));
@@ -135,12 +135,12 @@ async fn the_server_held_flow_with_both_kinds_of_token_and_no_verifier_in_sight(
     let event = HttpEvent::put(IDENTIFY)
         .bearer(&other.access_token)
         .json(&json!({"idToken": other.id_token}));
-    let identified = stack.send(event).await;
+    let identified = stack.http(&event).await;
     assert_eq!((identified.status, identified.body.as_str()), (204, ""));
     assert_eq!(stack.subject().as_deref(), Some("8"));
 
     let again = stack
-        .send(HttpEvent::post(START).bearer(&tokens.access_token))
+        .http(&HttpEvent::post(START).bearer(&tokens.access_token))
         .await;
     assert_eq!(
         (again.status, &again.json()["code"]),
@@ -149,7 +149,7 @@ async fn the_server_held_flow_with_both_kinds_of_token_and_no_verifier_in_sight(
     let event = HttpEvent::put(IDENTIFY)
         .bearer(&tokens.access_token)
         .json(&json!({"visitorToken": "visitor-canary"}));
-    let refused = stack.send(event).await;
+    let refused = stack.http(&event).await;
     assert_eq!(
         (refused.status, &refused.json()["code"]),
         (403, &json!("identity_rejected"))
@@ -168,13 +168,13 @@ async fn the_server_held_flow_with_both_kinds_of_token_and_no_verifier_in_sight(
         .map(|answer| answer.body)
         .concat();
     for canary in canaries {
-        assert!(!log.contains(&canary), "the log holds {canary}");
-        assert!(!answers.contains(&canary), "an answer holds {canary}");
+        assert!(!log.contains(&canary), "the log contains {canary}");
+        assert!(!answers.contains(&canary), "a response contains {canary}");
     }
 }
 
 #[tokio::test]
-async fn a_visitors_session_goes_along() {
+async fn a_visitors_session_is_forwarded() {
     let stack = Stack::start(&[("PUZZEL_TOKEN_KIND", "id")]).await;
     let form = [
         ("client_id", "oneplatform_engage"),
@@ -192,20 +192,20 @@ async fn a_visitors_session_goes_along() {
     let event = HttpEvent::post(START)
         .bearer(&stack.login("7").id_token)
         .json(&json!({"visitorToken": session["access_token"]}));
-    let answer = stack.send(event).await;
+    let answer = stack.http(&event).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let chat = stack.puzzel.chat("c-1").unwrap();
     assert_eq!(chat.visitor_id.as_deref(), session["visitor_id"].as_str());
 }
 
 #[tokio::test]
-async fn a_token_of_somebody_else_or_of_the_wrong_provider_gets_nowhere() {
+async fn a_token_of_another_user_or_of_the_wrong_provider_is_refused() {
     let stack = Stack::start(&[]).await;
     let (mine, other) = (stack.login("7").access_token, stack.login("8").id_token);
     let event = HttpEvent::post(START)
         .bearer(&mine)
         .json(&json!({"idToken": other}));
-    let answer = stack.send(event).await;
+    let answer = stack.http(&event).await;
     assert_eq!(
         (answer.status, &answer.json()["code"]),
         (403, &json!("token_subject_mismatch"))
@@ -214,7 +214,7 @@ async fn a_token_of_somebody_else_or_of_the_wrong_provider_gets_nowhere() {
 
     let sent = json!({"codeChallenge": CHALLENGE, "providerId": 2});
     let answer = stack
-        .send(HttpEvent::post(EXCHANGE).bearer(&mine).json(&sent))
+        .http(&HttpEvent::post(EXCHANGE).bearer(&mine).json(&sent))
         .await;
     assert_eq!(
         (answer.status, &answer.json()["code"]),

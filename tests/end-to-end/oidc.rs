@@ -1,5 +1,5 @@
-//! Bearer tokens, good and hostile, and the issuer's keys as they come and go. The tokens are not
-//! made with the library that verifies them.
+//! Bearer tokens, valid and hostile, and the rotation of the issuer's keys. The tokens are not made
+//! with the library that verifies them.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ async fn keys_of_every_allowed_algorithm_verify() {
 }
 
 #[tokio::test]
-async fn a_key_is_used_with_no_algorithm_but_its_own() {
+async fn a_key_is_used_only_with_its_own_algorithm() {
     let issuer = Issuer::start().await.unwrap();
     let rs256 = issuer.key();
     let es256 = issuer.publish(Key::generate("ec", Algorithm::ES256));
@@ -89,7 +89,7 @@ async fn a_key_is_used_with_no_algorithm_but_its_own() {
             "{alg}"
         );
     }
-    // The public key as a secret, in the spellings that libraries have fallen for.
+    // The public key as a secret, in the encodings that libraries have fallen for.
     let pem = rs256.public_pem();
     let modulus = rs256.jwk()["n"].as_str().unwrap().to_owned();
     for secret in [pem.as_str(), pem.trim_end(), &modulus, ""] {
@@ -131,7 +131,7 @@ async fn a_token_without_a_kid_or_with_an_extension_is_refused() {
         let token = key.sign_with_header(&header, &claims);
         assert_eq!(refusal(&verifier, &token).await, why, "{header}");
     }
-    // A key that the token brings along is not the issuer's.
+    // A key in the token itself is not the issuer's.
     let own = Key::generate("own", Algorithm::RS256);
     let header =
         json!({"alg": "RS256", "kid": "own", "jwk": own.jwk(), "jku": "https://evil.example"});
@@ -165,7 +165,7 @@ async fn a_signature_covers_every_byte() {
 }
 
 #[tokio::test]
-async fn issuer_and_audience_are_ours_and_no_others() {
+async fn only_our_issuer_and_audience_are_accepted() {
     let issuer = Issuer::start().await.unwrap();
     let verifier = verifier(&issuer.url());
     let url = issuer.url();
@@ -206,7 +206,7 @@ async fn issuer_and_audience_are_ours_and_no_others() {
 }
 
 #[tokio::test]
-async fn cognitos_access_tokens_name_the_client_in_place_of_an_audience() {
+async fn cognitos_access_tokens_name_the_client_instead_of_an_audience() {
     let issuer = Issuer::start().await.unwrap();
     let verifier = verifier(&issuer.url());
     let sign = |client: &str| {
@@ -277,7 +277,7 @@ async fn an_unknown_kid_fetches_the_keys_once_a_minute() {
     let tokens = std::iter::repeat_n(second.as_str(), 50);
     let all = futures_util::future::join_all(tokens.map(|token| verify(&verifier, token))).await;
     assert!(all.iter().all(Result::is_ok));
-    assert_eq!(issuer.fetches().jwks, 2, "one flight for all of them");
+    assert_eq!(issuer.fetches().jwks, 2, "one fetch serves all of them");
     verify(&verifier, &first).await.unwrap();
 
     issuer.rotate(true);
@@ -286,7 +286,7 @@ async fn an_unknown_kid_fetches_the_keys_once_a_minute() {
         refusal(&verifier, &third).await,
         "its key is not the issuer's"
     );
-    assert_eq!(issuer.fetches().jwks, 2, "the minute is not over");
+    assert_eq!(issuer.fetches().jwks, 2, "the minute has not passed");
 }
 
 #[tokio::test]
@@ -302,7 +302,7 @@ async fn a_failed_fetch_starts_the_minute_too() {
     });
     let second = issuer.id_token(json!({"sub": "7"}));
     for _ in 0..3 {
-        // Its key may be one of those that could not be had.
+        // Its key may be one that could not be fetched.
         let why = no_keys(&verifier, &second).await;
         assert!(why.starts_with("discovery: "), "{why}");
         verify(&verifier, &first).await.unwrap();
@@ -311,7 +311,7 @@ async fn a_failed_fetch_starts_the_minute_too() {
 }
 
 #[tokio::test]
-async fn keys_are_taken_from_nobody_but_the_issuer() {
+async fn keys_are_fetched_only_from_the_issuer() {
     const NOT_OURS: &str = "its issuer is not OIDC_ISSUER";
     const NOT_SAFE: &str = "neither https nor on loopback";
     let elsewhere = Issuer::start().await.unwrap();
@@ -354,7 +354,7 @@ async fn keys_are_taken_from_nobody_but_the_issuer() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_read_spoils_no_other() {
+async fn an_unreadable_key_does_not_affect_the_others() {
     let issuer = Issuer::start().await.unwrap();
     let mut for_encryption = Key::generate("enc", Algorithm::RS256).jwk();
     for_encryption["use"] = json!("enc");
@@ -391,7 +391,7 @@ async fn a_key_that_cannot_be_read_spoils_no_other() {
 }
 
 #[tokio::test]
-async fn a_failed_discovery_says_what_failed_and_not_where() {
+async fn a_failed_discovery_logs_the_cause_without_the_url() {
     let told = no_keys(
         &verifier("http://127.0.0.1:1/CANARY"),
         &Issuer::start().await.unwrap().id_token(json!({"sub": "7"})),

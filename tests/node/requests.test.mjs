@@ -137,6 +137,15 @@ test("offline, the site's own getIdpToken fails too: an expiry asks it again", a
   assert.ok(want.token);
 });
 
+test("no ID token at an expiry: no one is logged in at the site, so nothing is asked again", async () => {
+  let asked = 0;
+  await clock.until(connect({ getIdpToken: () => (++asked === 1 ? "id-ada" : null) }));
+  await clock.pass(15 * MINUTE);
+  wanted();
+  await clock.pass(10 * MINUTE);
+  assert.deepEqual([errors, asked], [["no_idp_token"], 2]);
+});
+
 test("an answer that hangs is given up after 30 s, and asked for again", async () => {
   const hanging = [new Promise(() => {}), new Response(new ReadableStream({ start() {} }))];
   api.script["/zendesk/token"] = inTurn(...hanging);
@@ -194,7 +203,9 @@ for (const when of ["login", "expiry"]) {
 test("401 at a report: a fresh ID token is used for it, after a look whose it is", async () => {
   widget = fakeWidget({ refuses: ({ email }) => email && "…" });
   api.script["/zendesk/conflicts"] = inTurn(problem(401, { message: "Unauthorized" }));
-  const session = await clock.until(connect());
+  const hows = [];
+  const session = await clock.until(connect({ getIdpToken: (...how) => (hows.push(...how), "id-ada") }));
+  assert.deepEqual(hows, [{ fresh: true }]);
   assert.deepEqual(session.conflict, api.conflict);
   assert.deepEqual(api.asked().slice(-3), ["report ada", "token ada without email", "report ada"]);
 

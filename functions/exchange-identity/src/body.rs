@@ -1,4 +1,4 @@
-//! What the bodies may hold.
+//! The request bodies, and what each may contain.
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -37,7 +37,7 @@ pub(crate) struct TokenFields<'a> {
 }
 
 impl ExchangeBody {
-    pub(crate) const TAKES: &str = "a JSON object with `codeChallenge`, and nothing else but `accessToken` or `idToken` (strings) and `providerId` (an integer)";
+    pub(crate) const TAKES: &str = "a JSON object with `codeChallenge`, and optionally `accessToken` or `idToken` (strings) and `providerId` (an integer)";
 
     pub(crate) fn challenge(&self) -> Result<CodeChallenge, Problem> {
         refuse_verifier(self.code_verifier)?;
@@ -58,7 +58,7 @@ impl ExchangeBody {
 }
 
 impl ChatBody {
-    pub(crate) const TAKES: &str = "empty, or a JSON object with nothing but `accessToken` or `idToken`, `visitorToken` (strings) and `providerId` (an integer)";
+    pub(crate) const TAKES: &str = "empty, or a JSON object with only `accessToken` or `idToken`, `visitorToken` (strings) and `providerId` (an integer)";
 
     pub(crate) fn visitor(&self) -> Result<Option<VisitorToken>, Problem> {
         refuse_verifier(self.code_verifier)?;
@@ -78,18 +78,18 @@ impl ChatBody {
     }
 }
 
-/// True, whatever the field holds: serde asks only where the field is there.
+/// Always true: serde calls this only if the field is present, whatever its value.
 fn present<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(field).map(|_| true)
 }
 
-/// A verifier that left the browser proves nothing any more. One that came here in a body may
+/// A verifier that has left the browser no longer proves anything, and one that came in a body may
 /// have been logged on its way.
 fn refuse_verifier(is_present: bool) -> Result<(), Problem> {
     if is_present {
         return Err(Problem::new(
             Code::InvalidRequest,
-            "never send codeVerifier here: who holds it keeps it until it goes to Puzzel; make a new pair",
+            "never send codeVerifier here: keep it in the browser until you send it to Puzzel; make a new pair",
         ));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What `exchange-identity` is told by its environment.
+//! The configuration of `exchange-identity`, read from its environment.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use shared::puzzel::{CustomerId, Hosts, ProviderId, Region, TokenKind};
 
 /// The configuration of `exchange-identity`.
 pub struct Config {
-    /// Who is calling.
+    /// How callers are identified.
     pub callers: Callers,
     /// The path under which the domain has this API.
     pub base_path: BasePath,
@@ -19,19 +19,20 @@ pub struct Config {
     pub hosts: Hosts,
     /// The customer at Puzzel.
     pub customer: CustomerId,
-    /// The providers at Puzzel; `None` leaves them to the body, and then to Puzzel.
+    /// The providers at Puzzel. If `None`, the request's body may name one; else Puzzel uses its
+    /// first.
     pub providers: Option<Providers>,
-    /// What the caller's own bearer token is.
+    /// The kind of the caller's own bearer token.
     pub token_kind: TokenKind,
 }
 
-/// Which of Puzzel's providers verifies a token.
+/// The provider at Puzzel that verifies a token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Providers {
-    /// The same for each.
+    /// The same provider for every token.
     One(ProviderId),
-    /// By the token's `iss`. An issuer that is not in it has none.
+    /// A provider for each `iss`. An issuer that is not in the map has none.
     ByIssuer(HashMap<String, ProviderId>),
 }
 
@@ -61,7 +62,7 @@ fn hosts(variables: &Variables) -> Result<Hosts, ConfigError> {
     let chat = variables.optional("PUZZEL_COMM_URL", URL)?;
     match (region, identity, chat) {
         (Some(region), None, None) => Hosts::try_from(region)
-            .map_err(|_| ConfigError::Conflict("PUZZEL_REGION: its URLs cannot be read")),
+            .map_err(|_| ConfigError::Conflict("PUZZEL_REGION: its URLs are not valid")),
         (None, Some(identity), Some(chat)) => Ok(Hosts { identity, chat }),
         (None, None, None) => Err(ConfigError::missing("PUZZEL_REGION", REGION)),
         (None, None, Some(_)) => Err(ConfigError::missing("PUZZEL_IDP_URL", URL)),
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_says_which_variable_is_wrong() {
+    fn any_other_combination_names_the_variable_that_is_wrong() {
         let idp = ("PUZZEL_IDP_URL", "https://a.example");
         let comm = ("PUZZEL_COMM_URL", "https://a.example");
         let opo = ("PUZZEL_REGION", "opo");

@@ -1,4 +1,4 @@
-//! The token that goes along to Puzzel, and the provider that it is for.
+//! The token that is forwarded to Puzzel, and the provider that verifies it.
 
 use std::time::SystemTime;
 
@@ -10,14 +10,14 @@ use crate::body::TokenFields;
 use crate::config::Providers;
 use crate::unverified::UnverifiedClaims;
 
-/// A token that says it is the caller's, and who verifies it.
+/// A token that claims to be the caller's, and the provider that verifies it.
 pub(crate) struct Forwarded {
     pub(crate) token: IdpToken,
     pub(crate) provider: Option<ProviderId>,
 }
 
 impl Forwarded {
-    /// The token of the body, else the caller's own bearer token, as `token_kind`.
+    /// Takes the token from the body, else the caller's own bearer token, as `token_kind`.
     pub(crate) fn new(
         bearer_token: Option<&str>,
         fields: TokenFields<'_>,
@@ -32,7 +32,7 @@ impl Forwarded {
         }
         let (kind, token) = match (fields.access_token, fields.id_token) {
             (Some(_), Some(_)) => {
-                return Err(invalid("send accessToken or idToken, and not both"));
+                return Err(invalid("send either accessToken or idToken, not both"));
             }
             (Some(token), None) => (TokenKind::Access, token),
             (None, Some(token)) => (TokenKind::Id, token),
@@ -44,7 +44,7 @@ impl Forwarded {
             ),
         };
         let claims = UnverifiedClaims::read(token)
-            .ok_or_else(|| invalid("the token to forward is no signed JSON Web Token"))?;
+            .ok_or_else(|| invalid("the token to forward is not a signed JSON Web Token"))?;
         claims.check(caller, SystemTime::now())?;
         Ok(Self {
             token: IdpToken::new(kind, token),
@@ -61,8 +61,8 @@ fn provider(
     match configured {
         None => Ok(asked),
         Some(Providers::One(provider)) => Ok(Some(*provider)),
-        // An issuer without a provider is refused. Without a provider Puzzel would take its first
-        // one, which is another issuer's.
+        // Refuse an issuer without a provider: Puzzel would use its first provider, which belongs
+        // to another issuer.
         Some(Providers::ByIssuer(providers)) => claims
             .issuer()
             .and_then(|issuer| providers.get(&issuer).copied())

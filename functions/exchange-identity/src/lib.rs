@@ -1,5 +1,5 @@
-//! The Puzzel routes: the caller's token for a Puzzel identity, and a chat that is started or
-//! identified with one.
+//! The Puzzel routes: exchange the caller's token for a Puzzel identity, and start or identify a
+//! chat with one.
 
 mod body;
 mod config;
@@ -46,11 +46,10 @@ struct StartChatResponse {
 }
 
 impl ExchangeIdentity {
-    /// Gets everything ready that does not need a request: the issuer's keys, and a connection to
-    /// Puzzel.
+    /// Prepares everything that needs no request: the issuer's keys, and a connection to Puzzel.
     ///
     /// # Errors
-    /// Where the system has no root certificates.
+    /// If the system has no root certificates.
     pub async fn start(config: Config) -> Result<Self, TransportError> {
         let function = Self {
             callers: config.callers,
@@ -148,7 +147,8 @@ impl ExchangeIdentity {
         Ok(Response::no_content().metric(Metric::once("Identified")))
     }
 
-    /// The server-held flow: an identity whose verifier is made here, for this request only.
+    /// The server-held flow: gets an identity with a verifier that is made here, for this request
+    /// only.
     async fn identity(
         &self,
         request: &Request,

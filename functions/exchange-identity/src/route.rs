@@ -1,4 +1,4 @@
-//! Which of the three routes a request is for, and the ids in its path.
+//! The three routes, and the ids in their paths.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use shared::lambda::http::{Request, not_found};
 use shared::lambda::problem::{Code, Problem};
 use shared::puzzel::InvalidId;
 
-/// A route, with the parameters as they stand in the path.
+/// A route, with its parameters as they appear in the path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route<'a> {
     /// `POST /puzzel/identity`
@@ -24,7 +24,7 @@ pub(crate) enum Route<'a> {
 }
 
 impl<'a> Route<'a> {
-    /// The route of `request`: 404 where no path fits, 405 where only the method does not.
+    /// The route of `request`: 404 if no path matches, 405 if only the method does not.
     pub(crate) fn of(request: &'a Request) -> Result<Self, Problem> {
         let route = Self::of_path(&request.path).ok_or_else(not_found)?;
         request.check_method(match route {
@@ -34,8 +34,8 @@ impl<'a> Route<'a> {
         Ok(route)
     }
 
-    /// A parameter with a slash too much is a wrong id and no other path: API Gateway may have
-    /// decoded the path already.
+    /// A parameter that contains a slash makes an invalid id and not another path, since API
+    /// Gateway may already have decoded the path.
     fn of_path(path: &'a str) -> Option<Self> {
         if path == "/puzzel/identity" {
             return Some(Self::Exchange);
@@ -52,7 +52,7 @@ impl<'a> Route<'a> {
     }
 }
 
-/// The id in the path parameter `name`: as the event has it, else `encoded` decoded, once.
+/// The id in the path parameter `name`: the event's value, else `encoded`, decoded once.
 pub(crate) fn parameter<T: FromStr<Err = InvalidId>>(
     request: &Request,
     name: &'static str,
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths() {
+    fn paths_match_their_routes() {
         let start = |conversation, queue| {
             Some(Route::StartChat {
                 conversation,

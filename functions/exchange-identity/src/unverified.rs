@@ -1,5 +1,6 @@
-//! What a token says of itself, unverified. It proves nothing: Puzzel verifies the token. It is
-//! read so that nobody can use this function to identify a chat with a token of somebody else.
+//! The unverified claims of a token. They prove nothing: Puzzel verifies the
+//! token. They are read only so that no one can use this function to identify a chat with someone
+//! else's token.
 
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use shared::identity::caller::Caller;
 use shared::identity::claims::identifier;
 use shared::lambda::problem::{Code, Problem};
 
-/// The claims that are looked at.
+/// The claims that are compared.
 #[derive(Deserialize)]
 pub struct UnverifiedClaims {
     #[serde(default)]
@@ -22,7 +23,7 @@ pub struct UnverifiedClaims {
 }
 
 impl UnverifiedClaims {
-    /// Reads `token`, a JWT in JWS compact form (RFC 7519, section 3); `None` where it is none.
+    /// Decodes `token`, a JWT in JWS compact form (RFC 7519, section 3); `None` if it is not one.
     pub fn read(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
@@ -33,7 +34,7 @@ impl UnverifiedClaims {
         let header = URL_SAFE_NO_PAD.decode(header).ok()?;
         serde_json::from_slice::<Map<String, Value>>(&header).ok()?;
         let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
-        // serde reads a struct from an array too.
+        // serde would also deserialize a struct from an array.
         if claims.trim_ascii_start().first() != Some(&b'{') {
             return None;
         }
@@ -45,8 +46,8 @@ impl UnverifiedClaims {
         identifier(&self.iss)
     }
 
-    /// Checks that the token says it is the caller's, and is not expired: there is no leeway,
-    /// because a token that is about to end is of no use to the user either.
+    /// Checks that the token claims to be the caller's and has not expired. It allows no leeway,
+    /// because a token that is about to expire is of no use to the user.
     pub fn check(&self, caller: &Caller, now: SystemTime) -> Result<(), Problem> {
         let mismatch = |cause: &'static str| {
             Problem::new(
@@ -67,12 +68,12 @@ impl UnverifiedClaims {
         let subject = caller
             .subject
             .as_deref()
-            .ok_or_else(|| mismatch("the identity source gives no sub to compare with"))?;
+            .ok_or_else(|| mismatch("the identity source has no sub to compare with"))?;
         if identifier(&self.sub).as_deref() != Some(subject) {
             return Err(mismatch("the token's sub is not the caller's"));
         }
         match &caller.issuer {
-            // One that is there and is none that can be compared is not the caller's.
+            // An `iss` that is present but not a string or integer never matches.
             Some(caller) if !self.iss.is_null() && self.issuer().as_ref() != Some(caller) => {
                 Err(mismatch("the token's iss is not the caller's"))
             }
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_jwt_is_not_read() {
+    fn only_a_jwt_is_decoded() {
         let good = jwt("{}", r#"{"sub":"1"}"#);
         assert!(UnverifiedClaims::read(&good).is_some());
         for token in [

@@ -1,10 +1,10 @@
-//! Whatever stands in a path: either 400, or a call to exactly the path that was meant.
+//! Whatever a path contains, the result is either 400 or a call to exactly the intended path.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test ends where anything is not as expected"
+    reason = "a test ends if anything is not as expected"
 )]
 
 mod support;
@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use support::{call, event, function, puzzel, token};
 
-/// Strings as hostile ids are made: from what parsers treat specially, and from anything.
+/// Hostile ids: strings of the characters that parsers treat specially, and of any others.
 fn hostile() -> impl Strategy<Value = String> {
     let special = [
         ".", "..", "%2e", "%2E%2e", "%252e", "/", "%2f", "\\", "%5c", "?", "#", "@", ";", "%",

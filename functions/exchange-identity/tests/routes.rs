@@ -1,10 +1,10 @@
-//! The three routes with a Puzzel that is well: what is sent, what is answered, what is refused.
+//! The three routes with a healthy Puzzel: the calls made, the responses, and the refusals.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test ends where anything is not as expected"
+    reason = "a test ends if anything is not as expected"
 )]
 
 mod support;
@@ -29,7 +29,7 @@ fn query(request: &Request, name: &str) -> String {
     pair.unwrap().1.into_owned()
 }
 
-/// S256, worked out apart from the code under test.
+/// S256, computed independently of the code under test.
 fn s256(verifier: &str) -> String {
     use base64::Engine;
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
@@ -66,11 +66,11 @@ async fn the_client_held_flow_forwards_the_callers_own_token() {
 }
 
 #[tokio::test]
-async fn a_token_of_the_body_goes_before_the_header() {
+async fn a_token_in_the_body_takes_precedence_over_the_header() {
     for field in ["accessToken", "idToken"] {
         let puzzel = puzzel().await;
         let function = function(&puzzel.uri(), &puzzel.uri(), &[]).await;
-        // Its sub is a number, and its issuer is not known.
+        // Its sub is a number, and it has no issuer.
         let token = jwt(&json!({"sub": 1234, "nonce": "n"}));
         let sent = json!({"codeChallenge": CHALLENGE, field: token, "providerId": 456});
         let reply = call(
@@ -89,7 +89,7 @@ async fn a_token_of_the_body_goes_before_the_header() {
 }
 
 #[tokio::test]
-async fn a_chat_is_started_with_a_verifier_that_stays_here() {
+async fn a_chat_is_started_with_a_verifier_that_never_leaves_the_function() {
     let puzzel = puzzel().await;
     let function = function(&puzzel.uri(), &puzzel.uri(), &[]).await;
     let path = "/puzzel/conversations/c-1/route/kundeservice%20%C3%B8";
@@ -146,7 +146,7 @@ async fn a_chat_is_identified() {
 }
 
 #[tokio::test]
-async fn path_parameters_are_the_events_where_it_has_them() {
+async fn path_parameters_come_from_the_event_if_it_has_them() {
     let puzzel = puzzel().await;
     let function = function(&puzzel.uri(), &puzzel.uri(), &[]).await;
     let mut event = event("POST", START, &token(), &Value::Null);
@@ -188,7 +188,7 @@ async fn the_provider_is_the_configured_one() {
     }
 }
 
-/// What is refused is refused before Puzzel hears of it.
+/// Refusals happen before any call to Puzzel.
 #[tokio::test]
 async fn a_token_that_may_not_be_forwarded_is_refused_without_a_call() {
     let puzzel = puzzel().await;
@@ -248,7 +248,7 @@ async fn a_token_that_may_not_be_forwarded_is_refused_without_a_call() {
 }
 
 #[tokio::test]
-async fn a_challenge_or_body_that_may_not_be_is_refused_without_a_call() {
+async fn an_invalid_challenge_or_body_is_refused_without_a_call() {
     let puzzel = puzzel().await;
     let function = function(&puzzel.uri(), &puzzel.uri(), &[]).await;
     let good = token();
@@ -305,7 +305,7 @@ async fn a_challenge_or_body_that_may_not_be_is_refused_without_a_call() {
 }
 
 #[tokio::test]
-async fn who_is_not_known_is_told_so_before_anything_else() {
+async fn an_unknown_caller_gets_401_before_anything_else_is_checked() {
     let puzzel = puzzel().await;
     let function = function(&puzzel.uri(), &puzzel.uri(), &[]).await;
     for authorizer in [json!(null), json!({"jwt": {"claims": {"iss": ISSUER}}})] {
@@ -324,7 +324,7 @@ async fn who_is_not_known_is_told_so_before_anything_else() {
     assert!(requests(&puzzel).await.is_empty());
 }
 
-/// Some other claim may name the user; the token is compared by `sub` all the same.
+/// Another claim may name the user, but tokens are always compared by `sub`.
 #[tokio::test]
 async fn a_caller_without_sub_cannot_forward_a_token() {
     let puzzel = puzzel().await;

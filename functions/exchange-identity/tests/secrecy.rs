@@ -1,10 +1,10 @@
-//! Canaries: what is secret gets neither into an answer nor into a log.
+//! Canaries: no secret appears in a response or in a log.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test ends where anything is not as expected"
+    reason = "a test ends if anything is not as expected"
 )]
 
 mod support;
@@ -36,10 +36,10 @@ impl Write for Log {
 }
 
 #[tokio::test]
-async fn secrets_are_in_no_answer_and_in_no_log() {
+async fn secrets_are_in_no_response_and_in_no_log() {
     let log = Log::default();
     let writer = log.clone();
-    // The caps of `telemetry`: all of our own, and of others what is INFO or above.
+    // The levels that `telemetry` allows: everything from us, INFO and above from others.
     let own = ["shared", "exchange_identity"];
     let cap = filter_fn(move |metadata| {
         *metadata.level() <= tracing::Level::INFO
@@ -96,14 +96,14 @@ async fn secrets_are_in_no_answer_and_in_no_log() {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         secrets.extend(body["codeVerifier"].as_str().map(ToOwned::to_owned));
     }
-    assert!(secrets.len() >= fixed + 3, "the verifiers are among them");
+    assert!(secrets.len() >= fixed + 3, "the verifiers are checked too");
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(
         log.contains("the log is captured") && log.contains("refused"),
         "{log}"
     );
     for secret in secrets {
-        assert!(!answers.contains(&secret), "an answer holds {secret}");
-        assert!(!log.contains(&secret), "the log holds {secret}");
+        assert!(!answers.contains(&secret), "a response contains {secret}");
+        assert!(!log.contains(&secret), "the log contains {secret}");
     }
 }

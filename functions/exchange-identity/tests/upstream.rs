@@ -1,11 +1,11 @@
-//! A Puzzel that is not well: typed errors, in time, without a word of Puzzel's and without a
-//! blind repeat.
+//! A failing Puzzel: the caller gets typed errors, in time, without any of Puzzel's text, and no
+//! call is repeated blindly.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test ends where anything is not as expected"
+    reason = "a test ends if anything is not as expected"
 )]
 
 mod support;
@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 const CANARY: &str = "{\"message\":\"CANARY\"}";
 
-/// What Puzzel does, and what the caller is told: status, code, and `Retry-After`.
+/// Each fault of Puzzel, with the status, code and `Retry-After` that the caller gets.
 fn faults() -> Vec<(Fault, (u64, &'static str), Option<&'static str>)> {
     let say = |status, headers| Fault::Say(answer(status, headers, CANARY));
     let rejected = (403, "identity_rejected");
@@ -53,7 +53,7 @@ fn faults() -> Vec<(Fault, (u64, &'static str), Option<&'static str>)> {
     ]
 }
 
-/// Where the upstream never ends, the function has little time.
+/// The time of the invocation, which is short if the upstream never finishes.
 fn time(fault: &Fault) -> Duration {
     match fault {
         Fault::Hang | Fault::Trickle => Duration::from_millis(750),
@@ -62,7 +62,7 @@ fn time(fault: &Fault) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn authenticate_fails() {
+async fn a_failed_authenticate_is_a_typed_error() {
     for (fault, expected, retry_after) in faults() {
         for (method, path) in [
             ("POST", "/puzzel/identity"),
@@ -89,7 +89,7 @@ async fn authenticate_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chat_call_fails() {
+async fn a_failed_chat_call_is_a_typed_error() {
     let puzzel = puzzel().await;
     for (fault, expected, retry_after) in faults() {
         for (method, path) in [("POST", START), ("PUT", IDENTIFY)] {
@@ -164,10 +164,11 @@ async fn any_2xx_of_a_chat_call_is_success() {
     }
 }
 
-/// What a server gives back at its end. It may wait for a call that never comes.
+/// Waits for a server to end, with a limit, since it may be waiting for a call that never comes.
 async fn ended<T>(server: tokio::task::JoinHandle<T>) -> T {
     let end = tokio::time::timeout(Duration::from_secs(10), server).await;
-    end.expect("the calls that the server waits for").unwrap()
+    end.expect("the server got all the calls it waits for")
+        .unwrap()
 }
 
 #[tokio::test]
@@ -180,7 +181,7 @@ async fn a_refused_connection_is_an_upstream_error() {
     assert_eq!(reply.problem(), (502, "upstream_error".to_owned()));
 }
 
-/// An environment that slept finds its connection closed. The user must not notice.
+/// An environment that was frozen finds its connection closed. The user must not notice.
 #[tokio::test]
 async fn a_kept_connection_that_was_closed_costs_no_error() {
     for reads_it in [false, true] {
@@ -214,9 +215,9 @@ async fn a_kept_connection_that_was_closed_costs_no_error() {
     }
 }
 
-/// Once more, and not until it works.
+/// A call is retried once, and not until it works.
 #[tokio::test]
-async fn a_repeat_that_fails_too_is_the_last() {
+async fn a_failed_retry_is_not_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let function = function(&url, &url, &[]).await;
@@ -242,10 +243,10 @@ async fn a_repeat_that_fails_too_is_the_last() {
     assert_eq!(reply.problem(), (502, "upstream_error".to_owned()));
     let listener = ended(server).await;
     let third = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
-    assert!(third.is_err(), "it came a third time");
+    assert!(third.is_err(), "the call came a third time");
 }
 
-/// Both hosts are one here, so that there is one connection for all calls.
+/// Both hosts are the same here, so one connection can serve all calls.
 #[tokio::test]
 async fn one_connection_serves_all_calls() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

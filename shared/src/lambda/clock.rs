@@ -10,8 +10,8 @@ pub fn now_millis() -> u64 {
     u64::try_from(now.as_millis()).unwrap_or_default()
 }
 
-/// Milliseconds since 1970 of a time in RFC 3339, as Zendesk writes it; `None` where it is none,
-/// or before 1970.
+/// Parses a time in RFC 3339, as Zendesk writes it, into milliseconds since 1970. `None` if it is
+/// not a valid time, or is before 1970.
 #[cfg(feature = "conflicts")]
 pub fn parse_millis(time: &str) -> Option<u64> {
     use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};

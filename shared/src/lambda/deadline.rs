@@ -1,10 +1,10 @@
-//! The instant by which a request must be answered.
+//! The deadline of an invocation and of the calls made in it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// The instant by which work must be done. Every outgoing call gets one.
+/// The instant by which work must be done. Every outgoing call has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
@@ -15,7 +15,7 @@ impl Deadline {
     }
 
     /// The deadline of an invocation, from the milliseconds since 1970 that the Lambda runtime
-    /// gives. One that has passed, or 0, is now.
+    /// passes. If that time has passed, or is 0, the deadline is now.
     pub fn of_invocation(epoch_millis: u64) -> Self {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -23,12 +23,12 @@ impl Deadline {
         Self::after(Duration::from_millis(epoch_millis).saturating_sub(now))
     }
 
-    /// The time that is left; zero once the deadline has passed.
+    /// The time left; zero once the deadline has passed.
     pub fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
 
-    /// This deadline, less `margin`.
+    /// This deadline, earlier by `margin`.
     #[must_use]
     pub fn less(self, margin: Duration) -> Self {
         Self::after(self.remaining().saturating_sub(margin))

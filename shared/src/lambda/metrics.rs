@@ -1,5 +1,5 @@
-//! Metrics in CloudWatch's embedded metric format: a line of JSON on standard output, so that no
-//! request waits for a network.
+//! Metrics in CloudWatch's embedded metric format: one line of JSON on standard output, so that no
+//! request waits for the network.
 //!
 //! Source: "Specification: Embedded metric format", Amazon CloudWatch user guide.
 
@@ -36,7 +36,7 @@ pub struct Metric {
     pub by: Option<(&'static str, &'static str)>,
 }
 
-/// The units used, as CloudWatch names them.
+/// The units in use, by CloudWatch's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "CloudWatch's own names")]
 pub enum Unit {

@@ -33,7 +33,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// The code as it is sent.
+    /// The code as it appears in the response.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -63,20 +63,20 @@ impl Code {
 /// upstream's body, a token or an email.
 #[derive(Debug)]
 pub struct Problem {
-    /// The code, and with it the status.
+    /// The code, which determines the status.
     pub code: Code,
     /// Advice for the caller.
     pub detail: Cow<'static, str>,
-    /// Seconds after which trying again makes sense.
+    /// Seconds to wait before a retry makes sense.
     pub retry_after: Option<u64>,
-    /// The methods that the path takes, for [`Code::MethodNotAllowed`].
+    /// The methods that the path accepts, for [`Code::MethodNotAllowed`].
     pub allow: Option<&'static str>,
     /// The cause, for the log.
     pub cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Problem {
-    /// A problem without a cause. The codes of status 503 tell the caller when to try again.
+    /// A problem without a cause. For the codes of status 503 it tells the caller when to retry.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         let busy = code.status() == StatusCode::SERVICE_UNAVAILABLE;
         Self {
@@ -95,14 +95,14 @@ impl Problem {
         self
     }
 
-    /// The same with the seconds after which trying again makes sense.
+    /// Sets the seconds to wait before a retry.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds.max(1));
         self
     }
 
-    /// The body as it is sent.
+    /// The body of the response.
     pub fn body<'a>(&'a self, request_id: &'a str) -> ProblemBody<'a> {
         let status = self.code.status();
         ProblemBody {
@@ -116,7 +116,7 @@ impl Problem {
     }
 }
 
-/// Problem details as they are sent (RFC 9457, with the members `code` and `requestId`).
+/// Problem details as they are sent (RFC 9457, with the additional members `code` and `requestId`).
 #[derive(Serialize)]
 pub struct ProblemBody<'a> {
     #[serde(rename = "type")]

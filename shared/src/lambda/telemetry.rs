@@ -1,4 +1,4 @@
-//! Logs: where they go, at which level, and what never gets into them.
+//! Logs: their destination, their level, and what never gets into them.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 static FUNCTION: OnceLock<&'static str> = OnceLock::new();
 
-/// The crates whose targets are our own.
+/// The crates whose log targets are ours.
 const OWN_TARGETS: [&str; 7] = [
     "shared",
     "sign_token",
@@ -20,17 +20,17 @@ const OWN_TARGETS: [&str; 7] = [
     "erase_person",
 ];
 
-/// The name of this function, as [`init`] was told; none in a test or a benchmark.
+/// The name that was passed to [`init`]; `None` in a test or a benchmark.
 pub fn function() -> Option<&'static str> {
     FUNCTION.get().copied()
 }
 
-/// Sets up the logs of `function`. To be called once, first of all.
+/// Sets up logging for `function`. Call it once, before anything else.
 ///
 /// Level and format come from the variables that `lambda_runtime` documents:
-/// `AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`, else INFO; JSON where `AWS_LAMBDA_LOG_FORMAT` says so.
-/// They hold for our own targets only: every other one is capped at INFO, because below that the
-/// runtime prints raw events and the HTTP stack headers, tokens included.
+/// `AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`, else INFO; JSON if `AWS_LAMBDA_LOG_FORMAT` asks for it.
+/// They apply to our own targets only. All others are capped at INFO, because below that the
+/// runtime prints raw events and the HTTP stack prints headers, tokens included.
 pub fn init(function: &'static str) {
     let _ = FUNCTION.set(function);
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL")
@@ -47,14 +47,14 @@ pub fn init(function: &'static str) {
     };
     let cap =
         filter_fn(|metadata| is_own(metadata.target()) || *metadata.level() <= LevelFilter::INFO);
-    // A second call finds a subscriber in place, which is what it wants.
+    // A second call fails because a subscriber is already set, which is fine.
     let _ = tracing_subscriber::registry()
         .with(levels(level.as_deref()))
         .with(cap)
         .with(output)
         .try_init();
 
-    // What a panic says may hold what it was working on, so only its place is told.
+    // A panic message may contain the data that was being processed, so only its place is logged.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "the function panicked");
@@ -65,9 +65,9 @@ fn levels(directives: Option<&str>) -> Targets {
     let info = Targets::new().with_default(LevelFilter::INFO);
     match directives.map(str::trim) {
         None | Some("") => info,
-        // Lambda's own name for a level above ERROR.
+        // Lambda's name for a level above ERROR.
         Some("FATAL") => Targets::new().with_default(LevelFilter::ERROR),
-        // A word alone would be read as a target, and silence all others.
+        // A single word would be parsed as a target and silence all others.
         Some(word) if !word.contains(['=', ',']) => {
             word.parse().map_or(info, |level: LevelFilter| {
                 Targets::new().with_default(level)
@@ -88,7 +88,7 @@ mod tests {
     use tracing::Level;
 
     #[test]
-    fn own_targets_are_told_by_their_crate() {
+    fn own_targets_are_recognised_by_their_crate() {
         assert!(is_own("shared::secrets"));
         assert!(is_own("sign_token"));
         for other in [

@@ -1,4 +1,4 @@
-//! What goes wrong with a call to Puzzel, and what the caller is told of it.
+//! Errors of a call to Puzzel, and the problem that the caller gets for each.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::http::client::TransportError;
 use crate::http::upstream_url::InvalidPath;
 use crate::lambda::problem::{Code, Problem};
 
-/// A call that failed. Holds no URL and no text of Puzzel's.
+/// A call that failed. Contains no URL and none of Puzzel's text.
 #[derive(Debug, thiserror::Error)]
 #[error("{call}: {cause}")]
 pub struct PuzzelError {
@@ -19,7 +19,7 @@ pub struct PuzzelError {
     pub cause: Cause,
 }
 
-/// The calls, named as Puzzel's page names them.
+/// The calls, by their names in Puzzel's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "documented at the client's methods")]
 pub enum Call {
@@ -34,19 +34,19 @@ pub enum Cause {
     /// Puzzel refused the token or the identity: 400, 401 or 403.
     #[error("refused with status {}", .0.as_u16())]
     Rejected(StatusCode),
-    /// Puzzel asks to wait: 429, or 503 with `Retry-After`. Holds how long.
+    /// Puzzel asks us to wait: 429, or 503 with `Retry-After`. Contains the wait.
     #[error("Puzzel is busy")]
     Busy(Option<Duration>),
-    /// Any other status that is not 2xx.
+    /// Any other status outside 2xx.
     #[error("status {}", .0.as_u16())]
     Status(StatusCode),
-    /// An answer to authenticate without a usable `userInfoId`.
-    #[error("the answer holds no userInfoId")]
+    /// A response to authenticate without a usable `userInfoId`.
+    #[error("the response contains no userInfoId")]
     NoUserInfoId,
     /// The URL cannot be built. Nothing was sent.
     #[error("the URL cannot be built: {0}")]
     Path(InvalidPath),
-    /// There is no answer.
+    /// No response came.
     #[error("{0}")]
     Transport(TransportError),
 }
@@ -102,12 +102,12 @@ impl From<PuzzelError> for Problem {
             }
             (Cause::Transport(TransportError::Timeout), _) => Self::new(
                 Code::UpstreamTimeout,
-                "Puzzel did not answer in time; it may have done what it was asked",
+                "Puzzel did not answer in time; it may have carried out the request",
             ),
             (Cause::Status(_) | Cause::NoUserInfoId | Cause::Path(_) | Cause::Transport(_), _) => {
                 Self::new(
                     Code::UpstreamError,
-                    "Puzzel did not answer as it should; try again later",
+                    "Puzzel did not answer as expected; try again later",
                 )
             }
         };
@@ -115,7 +115,7 @@ impl From<PuzzelError> for Problem {
     }
 }
 
-/// Rounded up: who waits for less comes too early.
+/// Rounded up, because a client that waits for less retries too early.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

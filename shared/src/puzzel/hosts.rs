@@ -1,4 +1,4 @@
-//! Where Puzzel is.
+//! Puzzel's base URLs.
 
 use std::str::FromStr;
 

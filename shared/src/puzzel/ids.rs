@@ -1,5 +1,5 @@
-//! The ids of Puzzel's calls. Each is checked where it comes in, so that no URL can be built with
-//! one that leads elsewhere.
+//! The ids in Puzzel's calls. Each is validated when it is parsed, so that no id can change the
+//! path of a URL.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,10 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-/// The most characters of a `userInfoId`. Their length is not documented; the sample has 26.
+/// Maximum characters of a `userInfoId`. The length is not documented; the sample has 26.
 const MAX_USER_INFO_ID: usize = 1024;
 
-/// Why a string is no such id. Says what it must be, and not what it is.
+/// A string that is not such an id. The message says what it must be, and never what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it must be {0}")]
 pub struct InvalidId(pub &'static str);
@@ -32,13 +32,13 @@ pub struct QueueKey(String);
 #[serde(transparent)]
 pub struct ProviderId(i64);
 
-/// What Puzzel calls the user whom it has authenticated. With its verifier it is the user's
+/// Puzzel's id of a user whom it has authenticated. Together with its verifier it is the user's
 /// identity in a chat, so it is a secret.
 #[derive(Debug)]
 pub struct UserInfoId(SecretString);
 
 impl CustomerId {
-    /// What a customer id must be.
+    /// The form of a customer id, for an error.
     pub const EXPECTED: &str =
         "1 to 25 characters, none of them a control character, / or \\, and no dot segment";
 
@@ -129,8 +129,8 @@ impl TryFrom<String> for UserInfoId {
     }
 }
 
-/// Whether `text` can be one segment of a path. Slashes would be encoded, but servers on the way
-/// have been seen to decode them.
+/// Whether `text` can be one path segment. Slashes would be encoded, but we have seen intermediate
+/// servers decode them.
 fn is_segment(text: &str, max_characters: usize) -> bool {
     (1..=max_characters).contains(&text.chars().count())
         && !matches!(text, "." | "..")
@@ -148,7 +148,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_leads_elsewhere_is_no_id() {
+    fn ids_that_could_change_the_path_are_refused() {
         for id in HOSTILE {
             assert!(id.parse::<CustomerId>().is_err(), "{id:?}");
             assert!(id.parse::<ConversationId>().is_err(), "{id:?}");

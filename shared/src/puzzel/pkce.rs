@@ -1,4 +1,4 @@
-//! Proof Key for Code Exchange (RFC 7636), with S256 only: Puzzel's request has no field for a
+//! Proof Key for Code Exchange (RFC 7636), with S256 only: Puzzel's request has no field for the
 //! method.
 
 use std::str::FromStr;
@@ -22,10 +22,10 @@ pub struct CodeVerifier(SecretString);
 pub struct CodeChallenge(String);
 
 impl CodeVerifier {
-    /// A new verifier, from randomness that the operating system seeds.
+    /// Generates a verifier from random bytes that the operating system seeds.
     ///
     /// # Errors
-    /// Where there is no randomness to be had.
+    /// If no randomness is available.
     pub fn generate() -> Result<Self, Unspecified> {
         let mut bytes = Zeroizing::new([0; 32]);
         rand::fill(bytes.as_mut_slice())?;
@@ -54,11 +54,11 @@ impl CodeChallenge {
 impl FromStr for CodeChallenge {
     type Err = InvalidId;
 
-    /// Takes what can be the S256 of a verifier, and nothing else. (A plain verifier that was made
-    /// of 32 bytes looks the same and cannot be told apart; its proof then fails at Puzzel.)
+    /// Accepts only what can be the S256 of a verifier. (A plain verifier that was made from 32
+    /// bytes has the same form and cannot be distinguished; its proof then fails at Puzzel.)
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        // Decoding is strict: it refuses padding, other alphabets, and a last character whose two
-        // spare bits are set.
+        // Decoding is strict: it rejects padding, other alphabets, and a last character with either
+        // of its two spare bits set.
         let is_hash = URL_SAFE_NO_PAD
             .decode(text)
             .is_ok_and(|hash| hash.len() == SHA256.output_len());
@@ -81,7 +81,7 @@ mod tests {
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
     #[test]
-    fn the_vector_of_the_rfc() {
+    fn the_challenge_matches_the_example_of_the_rfc() {
         let verifier = CodeVerifier(VERIFIER.into());
         assert_eq!(verifier.challenge(), CHALLENGE.parse().unwrap());
     }
@@ -103,13 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn its_own_challenge_is_one() {
+    fn the_challenge_of_a_verifier_parses() {
         let challenge = CodeVerifier::generate().unwrap().challenge();
         assert_eq!(challenge.as_str().parse(), Ok(challenge.clone()));
     }
 
     #[test]
-    fn only_an_s256_challenge_is_one() {
+    fn only_an_s256_challenge_parses() {
         let stem = CHALLENGE.strip_suffix('M').unwrap();
         for last in ('A'..='Z')
             .chain('a'..='z')

@@ -1,4 +1,4 @@
-//! Tokens that go along to Puzzel. Nothing here verifies them: Puzzel does.
+//! Tokens that are forwarded to Puzzel. Nothing here verifies them; Puzzel does.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ids::InvalidId;
 
-/// The kinds of token that Puzzel takes.
+/// The kinds of token that Puzzel accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenKind {
     /// An OAuth access token.
@@ -22,8 +22,8 @@ pub struct IdpToken {
     token: SecretString,
 }
 
-/// The access token of a Puzzel visitor session. Puzzel's page does not ask for it; chats that
-/// began with one have been seen to need it.
+/// The access token of a Puzzel visitor session. Puzzel's documentation does not require it, but we
+/// have seen chats that began with one fail without it.
 #[derive(Debug)]
 pub struct VisitorToken(SecretString);
 
@@ -36,7 +36,7 @@ impl IdpToken {
         }
     }
 
-    /// The token itself where it is of `kind`.
+    /// The token itself if it is of `kind`.
     pub(super) fn of_kind(&self, kind: TokenKind) -> Option<&str> {
         (self.kind == kind).then(|| self.token.expose_secret())
     }
@@ -51,7 +51,7 @@ impl VisitorToken {
 impl FromStr for VisitorToken {
     type Err = InvalidId;
 
-    /// Takes what may stand in a header after `Bearer` (RFC 6750, section 2.1).
+    /// Accepts what may follow `Bearer` in a header (RFC 6750, section 2.1).
     fn from_str(token: &str) -> Result<Self, InvalidId> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         if token.is_empty() || !token.bytes().all(allowed) {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_visitor_token_cannot_hold_another_header() {
+    fn a_visitor_token_cannot_inject_a_header() {
         for token in ["", "a b", "a\r\nx-evil: 1", "a\0", "\u{e9}"] {
             assert!(token.parse::<VisitorToken>().is_err(), "{token:?}");
         }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 /// The number of calls that are looked back on.
 const WINDOW: u32 = 20;
-/// More than 20 % of the window is more than this.
+/// Failures tolerated in the window: 20 %.
 const TOLERATED: u32 = WINDOW / 5;
 
 /// The reason why no more calls are sent in a run.
@@ -23,7 +23,7 @@ pub enum Halt {
     TooManyFailures,
 }
 
-/// Stops a run, once and for good: at once, or when too many of its last calls failed.
+/// Stops a run for good: at once, or if too many of its last calls failed.
 #[derive(Debug)]
 pub struct Breaker {
     /// The last calls, newest in the lowest bit; a failed one is 1.
@@ -32,7 +32,7 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// A breaker that has seen no call.
+    /// A breaker without any calls yet.
     pub fn new() -> Self {
         Self {
             recent: Mutex::new(0),
@@ -40,8 +40,8 @@ impl Breaker {
         }
     }
 
-    /// Notes a call. Stops the run when more than 4 of the last 20 failed; these need not be
-    /// 20 yet, since 5 failures are too many whatever comes next.
+    /// Records a call. Stops the run if more than 4 of the last 20 calls failed. It does not wait
+    /// for 20 calls, since 5 failures are too many whatever follows.
     pub fn record(&self, failed: bool) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         *recent = (*recent << 1 | u32::from(failed)) & ((1 << WINDOW) - 1);
@@ -72,7 +72,7 @@ impl Breaker {
                 return reason;
             }
             if stopped.changed().await.is_err() {
-                // Cannot be while `self` holds the sender; then nobody can stop the run.
+                // Unreachable, since `self` holds the sender.
                 std::future::pending::<()>().await;
             }
         }
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(after([true; 5]), Some(Halt::TooManyFailures));
         // 4 of every 20, for long.
         assert_eq!(after((0..1000).map(|n| n % 5 == 0)), None);
-        // The 5th failure is 20 calls after the 1st, or 19.
+        // The 5th failure comes 20 calls after the 1st, or 19.
         let spread = |apart: usize| (0..=apart).map(move |n| n < 4 || n == apart);
         assert_eq!(after(spread(20)), None);
         assert_eq!(after(spread(19)), Some(Halt::TooManyFailures));

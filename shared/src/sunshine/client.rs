@@ -29,7 +29,7 @@ const NOBODY: &str = "nobody@chat-identity.invalid";
 /// The app, and the key to it.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// `https://acme.zendesk.com/sc`, for one; `/v2/apps/…` is appended.
+    /// For example `https://acme.zendesk.com/sc`; `/v2/apps/…` is appended.
     pub base_url: UpstreamUrl,
     /// The app.
     pub app_id: AppId,
@@ -42,17 +42,18 @@ pub struct Account {
 /// How calls are paced and retried.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The budget of the run: 5.
+    /// Maximum requests per second of the run; default 5.
     pub requests_per_second: NonZeroU32,
-    /// How long one attempt may take, within the deadline of its call: 10 s.
+    /// Maximum time of one attempt, within the deadline of its call; default 10 s.
     pub attempt_timeout: Duration,
-    /// How often a call is tried again: 5 times.
+    /// Maximum retries of a call; default 5.
     pub max_retries: usize,
-    /// The wait before the first retry; it doubles, and up to as much again is added: 250 ms.
+    /// The wait before the first retry; it doubles with each retry, plus a jitter of up to as much
+    /// again; default 250 ms.
     pub first_backoff: Duration,
-    /// What the wait grows to: 8 s.
+    /// The longest wait before a retry; default 8 s.
     pub longest_backoff: Duration,
-    /// The largest answer that is read, in bytes: 16 MiB, more than 100 messages of 100 kB.
+    /// Maximum bytes read of a response body; default 16 MiB, more than 100 messages of 100 kB.
     pub body_limit: usize,
 }
 
@@ -132,7 +133,7 @@ impl SunshineClient {
     pub async fn user(&self, id: &UserId, deadline: Deadline) -> Result<User, Error> {
         let call = Call::get(["users", id.as_str()]);
         let user: User = page::one(&self.send(call, deadline).await?, "user")?;
-        // An external id may have the form of an id.
+        // Another user's external id may have the form of a user id.
         if user.id != *id {
             return Err(Error::InvalidAnswer {
                 what: "user of this id",
@@ -141,8 +142,8 @@ impl SunshineClient {
         Ok(user)
     }
 
-    /// The user that is found under an external id. The upstream takes user ids in its place,
-    /// so compare [`User::external_id`] before anything is decided.
+    /// The user that the upstream finds by an external id. It also accepts user ids in that place,
+    /// so compare [`User::external_id`] before you decide anything.
     pub async fn user_by_external_id(
         &self,
         id: &LookupExternalId,
@@ -167,8 +168,8 @@ impl SunshineClient {
         .await
     }
 
-    /// Deletes a user, its clients and all its conversations. The upstream does so later:
-    /// success says that it will.
+    /// Deletes a user, its clients and all its conversations. The upstream deletes later: success
+    /// means that it accepted the call.
     pub async fn delete_user(&self, id: &UserId, deadline: Deadline) -> Result<(), Error> {
         self.change(Call::new(Method::DELETE, ["users", id.as_str()]), deadline)
             .await
@@ -242,7 +243,7 @@ impl SunshineClient {
             .await
     }
 
-    /// A page of the user's conversations, from `after` on.
+    /// A page of the user's conversations, starting after the cursor `after`.
     pub async fn conversations(
         &self,
         user: &UserId,
@@ -288,7 +289,8 @@ impl SunshineClient {
         self.send(call, deadline).await.map(drop)
     }
 
-    /// Brand-separated users are found by external id or identity only with their brand.
+    /// Adds the brand: with brands, users can be found by external id or identity only within
+    /// theirs.
     fn of_brand<'a>(&'a self, call: Call<'a>) -> Call<'a> {
         match &self.account.brand_id {
             Some(brand) => call.query("brandId", brand.as_str()),

@@ -1,4 +1,4 @@
-//! The API key, and where a fresh one comes from.
+//! The API key, and the source of fresh ones.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,24 +8,24 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::lambda::deadline::Deadline;
 
-/// An API key of Sunshine Conversations: an integration key (`int_…`) does.
+/// An API key of Sunshine Conversations. An integration key (`int_…`) is enough.
 #[derive(Clone)]
 pub struct ApiKey {
     id: String,
     secret: SecretString,
 }
 
-/// The key's id has a colon, is empty, or the secret is empty.
+/// The key's id contains a colon or is empty, or the secret is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an API key has an id without a colon, and a secret")]
 pub struct InvalidApiKey;
 
-/// No API key could be had.
+/// The API key could not be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the API key is not available")]
 pub struct KeyUnavailable;
 
-/// Where API keys come from. Clones share it.
+/// The source of API keys. Clones share it.
 #[derive(Clone)]
 pub struct Credentials(Arc<Source>);
 
@@ -37,7 +37,7 @@ impl ApiKey {
     /// A key from its parts.
     ///
     /// # Errors
-    /// Where Basic auth (RFC 7617) could not carry it.
+    /// If Basic auth (RFC 7617) could not carry it.
     pub fn new(id: String, secret: SecretString) -> Result<Self, InvalidApiKey> {
         if id.is_empty() || id.contains(':') || secret.expose_secret().is_empty() {
             return Err(InvalidApiKey);
@@ -45,8 +45,8 @@ impl ApiKey {
         Ok(Self { id, secret })
     }
 
-    /// Whether this is the same key, so that a cache can tell whether it still holds the one
-    /// that was refused.
+    /// Whether this is the same key, so that a cache can tell whether it still holds the refused
+    /// one.
     pub fn is(&self, other: &Self) -> bool {
         self.id == other.id && self.secret.expose_secret() == other.secret.expose_secret()
     }
@@ -59,8 +59,9 @@ impl ApiKey {
 impl Credentials {
     /// Credentials from `source`, which is called before each request.
     ///
-    /// It answers from its cache. Where it is given a key, the upstream refused that one: it
-    /// drops it, if it still holds it, and answers with a fresh one. By the deadline it is cut off.
+    /// The source answers from its cache. If it is passed a key, the upstream has refused that key:
+    /// it must drop it, if it still holds it, and fetch another. The call is cancelled at the
+    /// deadline.
     pub fn new<F, Fut>(source: F) -> Self
     where
         F: Fn(Option<ApiKey>, Deadline) -> Fut + Send + Sync + 'static,
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_whole_and_never_printed() {
+    fn a_key_has_both_parts_and_is_never_printed() {
         let key = |id: &str, secret: &str| ApiKey::new(id.into(), secret.into());
         assert!(key("", "s").is_err() && key("a:b", "s").is_err() && key("int_1", "").is_err());
         let one = key("int_1", "canary").unwrap();

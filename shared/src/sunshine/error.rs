@@ -8,48 +8,49 @@ use super::pacer::OutOfTime;
 use crate::http::client::TransportError;
 use crate::http::upstream_url::InvalidPath;
 
-/// Why a call failed, by cause. Holds no URL, no text of the upstream and no id.
+/// The cause of a failed call. Contains no URL, none of the upstream's text and no id.
 ///
-/// Only [`Error::Unknown`] leaves open whether a changing call was executed; after every other
-/// error it was not.
+/// Only after [`Error::Unknown`] may a changing call have been executed; after every other error it
+/// was not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// 404: there is no such user or conversation.
+    /// 404: the user or conversation does not exist.
     #[error("not found")]
     NotFound,
-    /// 401, with a fresh key too.
+    /// 401, even with a fresh key.
     #[error("the API key was refused")]
     Unauthorized,
     /// 403. Whether it is about the key or about this one user, only another call can tell.
     #[error("the API key does not allow this call")]
     Forbidden,
-    /// 429, on every attempt that the deadline left time for.
+    /// 429 on every attempt within the deadline.
     #[error("too many requests")]
     RateLimited {
-        /// How long the upstream asks to wait.
+        /// The wait that the upstream asks for.
         retry_after: Option<Duration>,
     },
-    /// Another status that is no success. 404 for an app that is not there, too.
+    /// Any other status outside 2xx, and 404 if the app does not exist.
     #[error("answered with status {status}")]
     Upstream {
         /// The status.
         status: u16,
-        /// How long the upstream asks to wait.
+        /// The wait that the upstream asks for.
         retry_after: Option<Duration>,
     },
-    /// No answer; for a changing call, because no connection was made.
+    /// No response. For a changing call: no connection could be made.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// A changing call was sent and may have been executed. Look; never repeat it blindly.
+    /// A changing call was sent and may have been executed. Check its effect; never repeat it
+    /// blindly.
     #[error("a changing call may have been executed: {0}")]
     Unknown(#[source] Box<Error>),
-    /// An answer that is not what the contract says, and what it should have been.
-    #[error("the answer holds no valid {what}")]
+    /// A response that violates the contract.
+    #[error("the response contains no valid {what}")]
     InvalidAnswer {
-        /// What was expected.
+        /// The thing that was expected.
         what: &'static str,
     },
-    /// No API key could be had. Nothing was sent.
+    /// The API key could not be fetched. Nothing was sent.
     #[error(transparent)]
     Key(#[from] KeyUnavailable),
     /// The deadline came before the call's turn. Nothing was sent.
@@ -64,7 +65,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the upstream failed: 5xx, timeout, transport. A 404 or a 429 is no failure.
+    /// Whether the upstream failed: 5xx, timeout, transport. A 404 or a 429 does not count.
     pub(super) fn is_failure(&self) -> bool {
         match self {
             Self::Transport(_) => true,
@@ -74,7 +75,7 @@ impl Error {
         }
     }
 
-    /// How long the upstream asks to wait.
+    /// The wait that the upstream asks for.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } | Self::Upstream { retry_after, .. } => *retry_after,
@@ -82,7 +83,7 @@ impl Error {
         }
     }
 
-    /// Whether the request was surely not executed, and may be if it is sent again.
+    /// Whether the request was certainly not executed, so that a retry is safe and may succeed.
     pub(super) fn was_not_executed(&self) -> bool {
         matches!(
             self,
@@ -90,13 +91,13 @@ impl Error {
         )
     }
 
-    /// Whether the request may have been executed although no success came back.
+    /// Whether the request may have been executed although it did not succeed.
     pub(super) fn may_have_been_executed(&self) -> bool {
         match self {
             Self::Transport(cause) => {
                 !matches!(cause, TransportError::Connect | TransportError::Request)
             }
-            // 408 too: a proxy in between says it of an upstream that goes on.
+            // 408 too: a proxy may send it although the upstream carries on.
             Self::Upstream { status, .. } => *status >= 500 || *status == 408,
             _ => false,
         }

@@ -1,11 +1,11 @@
-//! The ids of Sunshine Conversations. Each type has one way in, and none can change a path.
+//! The ids of Sunshine Conversations. Each type has one constructor, and none can change a path.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a string is no id. Says what it may hold, never what it holds.
+/// A string that is not such an id. The message says what it must be, and never what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidId(&'static str);
@@ -64,8 +64,8 @@ id!(
     AppId, |id| is_word(id, 64), "an app id is 1 to 64 letters, digits, - or _"
 );
 id!(
-    /// The id that Sunshine Conversations gave a user: never an external id, unless that has
-    /// the same form, so look before acting on one that did not come from an answer.
+    /// The id that Sunshine Conversations gave a user. An external id may have the same form, so
+    /// check an id that does not come from a response before you act on it.
     UserId,
     |id| id.len() == 24 && id.bytes().all(|b| b.is_ascii_hexdigit()),
     "a user id is 24 hexadecimal digits"
@@ -81,11 +81,11 @@ id!(
     ConversationId, |id| is_word(id, 128), "a conversation id is 1 to 128 letters, digits, - or _"
 );
 id!(
-    /// The id of a brand, where users are kept apart by brand.
+    /// The id of a brand, if users are separated by brand.
     BrandId, |id| is_word(id, 64), "a brand id is 1 to 64 letters, digits, - or _"
 );
 id!(
-    /// Where a list goes on. Opaque; it goes into a query only.
+    /// The position in a list at which the next page starts. Opaque; used in a query only.
     Cursor,
     |id| (1..=2048).contains(&id.len()) && !id.chars().any(char::is_control),
     "a cursor is 1 to 2048 bytes without control characters"
@@ -98,8 +98,8 @@ fn is_word(id: &str, max: usize) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// An external id to look a user up by: 1 to 1,024 characters, which is what the v2 API takes,
-/// no control characters, not `.` or `..`. Has no printing `Debug`.
+/// An external id to look a user up by: 1 to 1,024 characters, which the v2 API accepts, no control
+/// characters, not `.` or `..`. Its `Debug` prints nothing.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct LookupExternalId(String);
 
@@ -162,7 +162,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_could_change_a_path_is_no_id() {
+    fn ids_that_could_change_a_path_are_refused() {
         for text in HOSTILE {
             assert!(text.parse::<AppId>().is_err(), "{text:?}");
             assert!(text.parse::<UserId>().is_err(), "{text:?}");
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_have_their_length_and_alphabet() {
+    fn each_id_has_its_length_and_alphabet() {
         assert!("7494535bff5cef41a15be74d".parse::<UserId>().is_ok());
         assert!("7494535bff5cef41a15be74".parse::<UserId>().is_err());
         assert!("7494535bff5cef41a15be74d0".parse::<UserId>().is_err());
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_external_id_is_looked_up_as_it_is() {
+    fn an_external_id_is_looked_up_unchanged() {
         for text in [
             "a/b",
             "%2e%2e",

@@ -1,5 +1,5 @@
-//! What the API answers with. Read leniently: what is not known is kept, in the object as it
-//! came. Read strictly: what is known has its type, because decisions are made on it.
+//! The objects of the API. Unknown fields are tolerated and kept in the raw object. Known fields
+//! must have their type, because decisions are made on them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::ids::{BrandId, ConversationId, UserId, ZendeskId};
 
-/// A JSON object as it came, whole, on one line. Has no printing `Debug`.
+/// A whole JSON object as it was received, on one line. Its `Debug` prints nothing.
 #[derive(Clone)]
 pub struct RawObject(Box<str>);
 
@@ -19,13 +19,14 @@ pub struct RawObject(Box<str>);
 pub struct User {
     /// The id that Sunshine Conversations gave.
     pub id: UserId,
-    /// The company's own id of the user. Empty is none.
+    /// The company's own id of the user. An empty one counts as none.
     pub external_id: Option<String>,
     /// The core Zendesk user that this one is linked to.
     pub zendesk_id: Option<ZendeskId>,
-    /// Whether it is linked to one, also to one whose id cannot be read.
+    /// Whether it is linked to a core Zendesk user, even one whose id is malformed.
     pub is_linked: bool,
-    /// The brand, where users are kept apart by brand. One that cannot be read is none of ours.
+    /// The brand, if users are separated by brand. A malformed one counts as none, so it is never
+    /// ours.
     pub brand_id: Option<BrandId>,
     /// When the user signed up, in ISO 8601.
     pub signed_up_at: Option<String>,
@@ -35,13 +36,13 @@ pub struct User {
     pub profile: Profile,
     /// The company's own properties of the user.
     pub metadata: Map<String, Value>,
-    /// What the user can be found by.
+    /// The identities by which the user can be found.
     pub identities: Vec<Identity>,
-    /// The whole user as it came.
+    /// The whole user as it was received.
     pub raw: RawObject,
 }
 
-/// A user's profile, as far as it is known here.
+/// The fields of a user's profile that we use.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
@@ -51,7 +52,7 @@ pub struct Profile {
     pub surname: Option<String>,
     /// The email that agents see.
     pub email: Option<String>,
-    /// Where the avatar is.
+    /// The URL of the avatar.
     pub avatar_url: Option<String>,
     /// The language, in BCP 47.
     pub locale: Option<String>,
@@ -60,13 +61,13 @@ pub struct Profile {
 /// An identity of a user.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct Identity {
-    /// Its type: `email` and others.
+    /// Its type, such as `email`.
     #[serde(rename = "type", default, deserialize_with = "or_empty")]
     pub kind: String,
-    /// The email, for one.
+    /// Its value, such as the email.
     #[serde(default, deserialize_with = "or_empty")]
     pub value: String,
-    /// How it was verified.
+    /// The way in which it was verified.
     pub verification: Option<String>,
 }
 
@@ -86,7 +87,7 @@ pub struct UserClient {
 pub struct Conversation {
     /// Its id.
     pub id: ConversationId,
-    /// The whole conversation as it came.
+    /// The whole conversation as it was received.
     pub raw: RawObject,
 }
 
@@ -95,12 +96,12 @@ pub struct Conversation {
 pub struct Message {
     /// Its id.
     pub id: String,
-    /// The whole message as it came.
+    /// The whole message as it was received.
     pub raw: RawObject,
 }
 
-/// What [`super::SunshineClient::update_user`] writes: fields that are `None` and metadata that
-/// are not named stay as they are.
+/// The changes that [`super::SunshineClient::update_user`] writes: fields that are `None` and
+/// metadata that are not named stay unchanged.
 #[derive(Clone, Default, PartialEq, Serialize)]
 pub struct UserPatch {
     /// Profile fields.
@@ -112,7 +113,7 @@ pub struct UserPatch {
 }
 
 /// The profile fields that may be written. The email is written by an undo only: one that was
-/// released must not come back by itself. It is what agents see, and no identity.
+/// released must not come back by itself. It is what agents see, and not an identity.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfilePatch {
@@ -125,7 +126,7 @@ pub struct ProfilePatch {
     /// The last name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub surname: Option<String>,
-    /// Where the avatar is.
+    /// The URL of the avatar.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
     /// The language, in BCP 47.
@@ -146,7 +147,7 @@ impl RawObject {
     }
 
     pub(super) fn new(raw: &RawValue) -> Self {
-        // Line breaks stand between tokens only: inside a JSON string they are escaped.
+        // Line breaks occur only between tokens: inside a JSON string they are escaped.
         Self(raw.get().replace(['\n', '\r'], " ").into())
     }
 }
@@ -178,12 +179,12 @@ struct Identified<Id> {
     id: Id,
 }
 
-/// A text; empty where there is none.
+/// A string; empty if the field is null.
 fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// An id as text or number; none where it is neither, or not of its form.
+/// An id given as a string or a number; `None` if it is neither, or malformed.
 fn readable<Id: FromStr>(id: Option<&Value>) -> Option<Id> {
     match id? {
         Value::String(text) => text.parse().ok(),
@@ -192,9 +193,9 @@ fn readable<Id: FromStr>(id: Option<&Value>) -> Option<Id> {
     }
 }
 
-/// An object of a list or an answer that has its known fields.
+/// An object of a list or a response, with the fields that we know.
 pub(super) trait Item: Sized {
-    /// What to call it in an error.
+    /// Its name in an error.
     const WHAT: &'static str;
 
     fn read(raw: &RawValue) -> Result<Self, serde_json::Error>;
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_none() {
+    fn null_and_empty_fields_count_as_missing() {
         let json = format!(
             r#"{{"id":"{ID}","externalId":"","zendeskId":"","brandId":null,"profile":null}}"#
         );
@@ -311,9 +312,9 @@ mod tests {
         assert!(!user.is_linked);
     }
 
-    /// A link that cannot be read is still a link, and no reason not to read the user.
+    /// A malformed link is still a link, and the user can still be read.
     #[test]
-    fn an_id_that_is_none_of_its_form_is_no_id() {
+    fn a_malformed_id_is_ignored() {
         for id in [r#""abc""#, "{}", "-1", "1.5", r#""../x""#] {
             let json = format!(r#"{{"id":"{ID}","zendeskId":{id},"brandId":{id}}}"#);
             let user = user(&json).unwrap();
@@ -327,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_decisions_are_made_on_has_its_type() {
+    fn fields_that_decide_must_have_their_type() {
         for field in [
             r#""externalId":1"#,
             r#""toBeRetained":"true""#,
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_holds_what_is_set_and_never_an_email() {
+    fn a_patch_contains_only_the_set_fields_and_never_an_email() {
         let mut patch = UserPatch::default();
         assert_eq!(serde_json::to_value(&patch).unwrap(), json!({}));
         patch.profile.given_name = Some("Jane".to_owned());

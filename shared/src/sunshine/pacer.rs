@@ -9,22 +9,23 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::lambda::deadline::Deadline;
 
-/// The window that has no more requests than the rate. Longer than a second, so that requests that
-/// leave in time and arrive up to 40 ms early or late still do not exceed the rate in any second.
+/// The window in which no more requests may leave than the rate allows in a second. It is longer
+/// than a second, so that requests that leave in time and arrive up to 40 ms early or late still do
+/// not exceed the rate in any second.
 const WINDOW: Duration = Duration::from_millis(1040);
-/// How far the run may catch up where the machine held it up, so that a late task or timer costs no
-/// throughput. The window holds all the same; but the more comes at once, the more a late arrival
-/// moves into the next second.
+/// Maximum time that a run may catch up after the machine delayed it, so that a late task or timer
+/// costs no throughput. The window still applies, but the more requests leave at once, the more of
+/// them a late arrival moves into the next second.
 const CATCH_UP: Duration = Duration::from_millis(50);
-/// What a 429 leaves of the rate.
+/// The factor by which a 429 reduces the rate.
 const DECREASE: f64 = 0.5;
-/// The part of the full rate that is regained in a second.
+/// The fraction of the full rate that is regained per second.
 const INCREASE_PER_SECOND: f64 = 0.1;
-/// The part of the full rate that is never gone below.
+/// The rate never falls below this fraction of the full rate.
 const FLOOR: f64 = 0.05;
 
-/// Spaces the requests of a run evenly, and lets no second have more than the rate. Shared by
-/// concurrent tasks, which are served in turn. Starts at the full rate.
+/// Spaces the requests of a run evenly, and allows no second more than the rate. Concurrent tasks
+/// share it and are served in turn. It starts at the full rate.
 #[derive(Debug)]
 pub struct Pacer {
     /// Held by the task whose turn is next.
@@ -39,17 +40,17 @@ struct State {
     rate: f64,
     rate_since: Instant,
     decreased_at: Option<Instant>,
-    /// When the next request is due, by the spacing alone.
+    /// The time at which the next request is due, by the spacing alone.
     next: Instant,
-    /// How many requests the window may have.
+    /// Maximum requests in the window.
     most: usize,
-    /// When the last of them left, the earliest first.
+    /// The times of the last requests, the earliest first.
     recent: VecDeque<Instant>,
     paused_until: Instant,
     granted: u64,
 }
 
-/// Leave to send one request, now.
+/// Permission to send one request, now.
 #[derive(Debug)]
 #[must_use]
 pub struct Grant(Instant);
@@ -80,13 +81,13 @@ impl Pacer {
         }
     }
 
-    /// Waits for the next turn, or says at once that it comes after `deadline`.
+    /// Waits for the next turn, or fails at once if it comes after `deadline`.
     pub async fn acquire(&self, deadline: Deadline) -> Result<Grant, OutOfTime> {
         timeout_at(deadline.instant(), async {
             let _turn = self.turn.lock().await;
             loop {
                 let now = Instant::now();
-                // Asked again after each sleep, since a pause may have begun meanwhile.
+                // Check again after each sleep, since a pause may have begun meanwhile.
                 let free_at = self.state().free_at();
                 if free_at.max(now) >= deadline.instant() {
                     return Err(OutOfTime);
@@ -101,10 +102,10 @@ impl Pacer {
         .unwrap_or(Err(OutOfTime))
     }
 
-    /// Notes that the request of `grant` was answered with 429.
+    /// Records that the request of `grant` got a 429.
     ///
-    /// The rate is decreased once for all requests that left before it was: they only say the
-    /// same. `retry_after` pauses everybody.
+    /// The rate is reduced once for all requests that left before this reduction, since they all
+    /// report the same congestion. `retry_after` pauses every task.
     pub fn throttled(&self, grant: &Grant, retry_after: Option<Duration>) {
         let now = Instant::now();
         let mut state = self.state();
@@ -117,7 +118,7 @@ impl Pacer {
         state.paused_until = state.paused_until.max(until.unwrap_or(now));
     }
 
-    /// How many requests were granted.
+    /// The number of requests granted.
     pub fn granted(&self) -> u64 {
         self.state().granted
     }
@@ -143,7 +144,7 @@ impl State {
 
     fn grant(&mut self, now: Instant) -> Grant {
         let interval = WINDOW.div_f64(self.rate_at(now));
-        // Of time that nobody used, little is made up for, and of a pause nothing.
+        // Allow a small catch-up after idle time, none after a pause.
         let made_up_for = now.checked_sub(CATCH_UP).unwrap_or(now);
         self.next = self.next.max(made_up_for).max(self.paused_until) + interval;
         if self.recent.len() >= self.most {
@@ -169,7 +170,7 @@ mod tests {
         Deadline::after(Duration::from_mins(minutes))
     }
 
-    /// When each of `count` requests left, made by 30 tasks that each take `latency`.
+    /// The times at which `count` requests left, sent by 30 tasks that each take `latency`.
     async fn sent(pacer: &Arc<Pacer>, count: usize, latency: Duration) -> Vec<Instant> {
         let times = Arc::new(Mutex::new(Vec::new()));
         let tasks: Vec<_> = (0..30)
@@ -204,7 +205,7 @@ mod tests {
     async fn no_second_has_more_than_the_rate_and_little_is_left_unused() {
         for rate in [1, 2, 5, 33, 200, 1000] {
             let count = rate as usize * 10;
-            // 30 tasks cannot use more than 30 requests at once.
+            // 30 tasks cannot have more than 30 requests in flight.
             let latency = Duration::from_secs_f64(0.02_f64.min(15.0 / f64::from(rate)));
             let times = sent(&pacer(rate), count, latency).await;
             assert!(most_in_any_second(&times) <= rate as usize, "{rate}");
@@ -213,9 +214,9 @@ mod tests {
         }
     }
 
-    /// A machine that stands still for a while, over and over: all timers are late then.
+    /// A machine that stalls again and again, so that all timers are late.
     #[tokio::test(start_paused = true)]
-    async fn what_the_machine_held_up_is_made_up_for_within_the_rate() {
+    async fn delays_of_the_machine_are_caught_up_within_the_rate() {
         const STALL: Duration = Duration::from_millis(40);
         for rate in [5, 33, 200] {
             let count = rate as usize * 20;
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_requests_leave_at_the_full_rate_and_idle_time_is_not_saved_up() {
+    async fn the_first_requests_leave_at_the_full_rate_and_idle_time_earns_no_burst() {
         let pacer = pacer(5);
         let began = Instant::now();
         let times = sent(&pacer, 5, Duration::ZERO).await;
@@ -274,10 +275,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn retry_after_pauses_everybody() {
+    async fn retry_after_pauses_every_task() {
         let pacer = pacer(1);
         let grant = pacer.acquire(minutes(1)).await.unwrap();
-        // This one already waits for its turn when the pause begins.
+        // This request is already waiting for its turn when the pause begins.
         let (paused_at, waiting) = tokio::join!(
             async {
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_cannot_have_its_turn_in_time_is_told_at_once() {
+    async fn a_request_whose_turn_comes_too_late_fails_at_once() {
         let pacer = pacer(1);
         let grant = pacer.acquire(minutes(1)).await.unwrap();
         pacer.throttled(&grant, Some(Duration::from_hours(1)));

@@ -1,4 +1,4 @@
-//! Answers as they are read: one object, or a page of a list.
+//! Parses response bodies: one object, a list, or a page of a list.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +14,16 @@ use super::model::Item;
 pub struct Page<T> {
     /// The objects of the page.
     pub items: Vec<T>,
-    /// Where the list goes on; `None` at its end.
+    /// The cursor of the next page; `None` at the end of the list.
     pub next: Option<Cursor>,
 }
 
-/// The way a list is read.
+/// The direction in which a list is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
-    /// From the oldest on: clients and conversations.
+    /// From the oldest item on: clients and conversations.
     Forwards,
-    /// From the newest page back: messages.
+    /// Backwards from the newest page: messages.
     Backwards,
 }
 
@@ -55,17 +55,17 @@ pub(super) fn one<T: Item>(body: &[u8], key: &str) -> Result<T, Error> {
     T::read(raw).map_err(|_| invalid)
 }
 
-/// Reads the whole list under `key`, of an answer that has no pages.
+/// Reads the whole list under `key`, from a response without pages.
 pub(super) fn list<T: Item>(body: &[u8], key: &str) -> Result<Vec<T>, Error> {
     let members = members(body)?;
-    // Decisions are made on how many there are, so a part of them is no answer.
+    // Decisions depend on how many there are, so an incomplete list is an error.
     if member::<Meta>(&members, "meta")?.has_more == Some(true) {
         return Err(Error::InvalidAnswer { what: "whole list" });
     }
     items(&members, key)
 }
 
-/// Reads the page under `key` that was asked for from `cursor` on.
+/// Reads the page under `key` that was requested with `cursor`.
 pub(super) fn page<T: Item>(
     body: &[u8],
     key: &str,
@@ -74,7 +74,7 @@ pub(super) fn page<T: Item>(
 ) -> Result<Page<T>, Error> {
     let members = members(body)?;
     let next = next(&members, direction)?;
-    // The same page again and again would never end.
+    // Repeating the same page would never end.
     if next.is_some() && next.as_ref() == cursor {
         return Err(Error::InvalidAnswer {
             what: "next cursor",
@@ -95,7 +95,7 @@ fn items<T: Item>(members: &Members<'_>, key: &str) -> Result<Vec<T>, Error> {
         .collect()
 }
 
-/// A cursor that is missing while there is more is an error, not the end.
+/// The cursor of the next page. If there is more but no cursor, that is an error and not the end.
 fn next(members: &Members<'_>, direction: Direction) -> Result<Option<Cursor>, Error> {
     let meta: Meta = member(members, "meta")?;
     let links: Links = member(members, "links")?;
@@ -115,7 +115,7 @@ fn next(members: &Members<'_>, direction: Direction) -> Result<Option<Cursor>, E
     Ok(cursor)
 }
 
-/// The cursor in a link. The link itself is never followed: it is a URL from outside.
+/// The cursor in a link. The link itself is never followed, because it is a URL from outside.
 fn cursor_of(link: &str, direction: Direction) -> Option<Cursor> {
     let (_, query) = link.split_once('?')?;
     url::form_urlencoded::parse(query.as_bytes())
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_will_do_for_a_cursor() {
+    fn a_cursor_is_also_read_from_a_link() {
         let meta = json!({"hasMore": true});
         let links = json!({
             "next": "https://a.example/x?page[after]=a%2B&z=1",
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_cursor_is_the_end_only_where_there_is_no_more() {
+    fn a_missing_cursor_is_the_end_only_if_there_is_no_more() {
         let end = json!({"hasMore": false, "beforeCursor": "b"});
         assert_eq!(next_of(Direction::Backwards, &end, &Value::Null), Ok(None));
         assert_eq!(
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_the_users_is_no_answer() {
+    fn an_incomplete_list_of_users_is_an_error() {
         let read =
             |body: Value| list::<User>(body.to_string().as_bytes(), "users").map(|l| l.len());
         assert_eq!(read(json!({"users": []})), Ok(0));

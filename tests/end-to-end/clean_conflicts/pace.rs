@@ -1,20 +1,22 @@
 //! Many conflicts: never faster than the rate, none twice, none lost.
 
+use harness::seed::seed;
+
 use super::*;
 
 const COUNT: usize = 1000;
 const RATE: usize = 200;
-const SEED: u64 = 20_250_203;
 
 #[tokio::test]
 async fn a_thousand_conflicts_keep_to_the_rate() {
     let rate = RATE.to_string();
     let stack = Stack::start(&[("SUNSHINE_REQUESTS_PER_SECOND", rate.as_str())]).await;
     stack.crowd(COUNT).await;
+    let seed = seed("PACE_SEED");
     let faults = stack.sunshine.faults();
     faults.add(Rule::new("*", Fault::Delay { millis: 100 }));
-    faults.add(Rule::new("*", Fault::busy(None)).chance(0.01, SEED));
-    faults.add(Rule::new("*", Fault::busy(Some("1"))).chance(0.002, SEED + 1));
+    faults.add(Rule::new("*", Fault::busy(None)).chance(0.01, seed));
+    faults.add(Rule::new("*", Fault::busy(Some("1"))).chance(0.002, seed.wrapping_add(1)));
 
     let drain = json!({"action": "drain"});
     let report = stack.invoke_within(drain, Duration::from_mins(5)).await;

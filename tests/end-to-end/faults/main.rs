@@ -1,8 +1,9 @@
 //! The functions with a proxy between them and everything they talk to, which goes wrong at
 //! random for thousands of invocations; and then whether anybody was harmed.
 //!
-//! `FAULTS_SEED` draws other faults, `FAULTS_INVOCATIONS` another number of them. The seed fixes
-//! which faults come and who is asked what; which meets which is also a matter of time.
+//! Each run draws other faults. `FAULTS_SEED` draws those of an earlier run again, and
+//! `FAULTS_INVOCATIONS` changes their number. The seed fixes which faults come and who is asked
+//! what; which meets which is also a matter of time.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use harness::lambda::Function;
+use harness::seed::{number, seed};
 
 use answers::Tally;
 use checks::{check, check_the_rest, expire, has_ended};
@@ -47,14 +49,6 @@ const HTTP: [(&str, usize); 8] = [
 /// the others do.
 const CLEAN: [&str; 2] = ["clean-conflicts"; 2];
 
-/// A variable that holds a number.
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |held| {
-        let number = held.parse();
-        number.unwrap_or_else(|_| panic!("{variable} holds {held:?}, not a number"))
-    })
-}
-
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     u64::try_from(now.as_millis()).unwrap()
@@ -62,9 +56,9 @@ fn now() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_wrong_nobody_is_harmed() {
-    let seed = number("FAULTS_SEED", 1);
-    let invocations = usize::try_from(number("FAULTS_INVOCATIONS", 3000)).unwrap();
-    println!("FAULTS_SEED={seed} FAULTS_INVOCATIONS={invocations}");
+    let seed = seed("FAULTS_SEED");
+    let invocations = usize::try_from(number("FAULTS_INVOCATIONS").unwrap_or(3000)).unwrap();
+    println!("FAULTS_INVOCATIONS={invocations}");
 
     let world = World::start().await;
     let people: Vec<Person> = (0..(invocations / 40).max(16))

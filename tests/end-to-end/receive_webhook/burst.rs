@@ -22,7 +22,12 @@ fn event(number: usize) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_is_recorded_whole_and_each_event_once() {
     let stack = Stack::start(&[]).await;
-    let functions = join_all((0..PROCESSES).map(|_| launch(&stack.aws, &[]))).await;
+    let functions = (0..PROCESSES).map(|_| stack.launch(Store::FUNCTION, &[]));
+    let functions: Vec<_> = join_all(functions)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
     let deliveries = functions
         .iter()
         .enumerate()

@@ -22,6 +22,7 @@ mod signature;
 use std::collections::BTreeSet;
 
 use harness::lambda::{Function, HttpAnswer, HttpEvent};
+use harness::under_test::{Services, UnderTest, assert_problem};
 use local_stack::aws::{Aws, Effect, Fault, Service};
 use local_stack::stack::conflicts_table;
 use local_stack::webhook::{
@@ -34,35 +35,38 @@ const SECRET_ID: &str = "webhook";
 const SECRET: &str = "CANARY-webhook-secret";
 const EMAIL: &str = "canary-mail@example.com";
 
-/// The function with its table and secret.
-struct Stack {
+/// The function's table and secret.
+struct Store {
     aws: Aws,
-    function: Function,
 }
 
-impl Stack {
-    async fn start(variables: &[(&str, &str)]) -> Self {
-        let secret = json!({"signingSecrets": [SECRET]});
-        Self::with_secret(&secret, variables).await
+type Stack = UnderTest<Store>;
+
+impl Services for Store {
+    const FUNCTION: &str = "receive-webhook";
+
+    async fn start() -> Self {
+        Self::with_secret(&json!({"signingSecrets": [SECRET]})).await
     }
 
-    async fn with_secret(secret: &Value, variables: &[(&str, &str)]) -> Self {
+    fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = self.aws.environment();
+        let ours = [
+            ("WEBHOOK_SECRET_ID", SECRET_ID),
+            ("CONFLICTS_TABLE", TABLE),
+            ("SUNSHINE_APP_ID", "app"),
+        ];
+        environment.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        environment
+    }
+}
+
+impl Store {
+    async fn with_secret(secret: &Value) -> Self {
         let aws = Aws::start().await.unwrap();
         aws.put_secret(SECRET_ID, secret).await;
         aws.create_table(conflicts_table(TABLE));
-        let function = launch(&aws, variables).await;
-        Self { aws, function }
-    }
-
-    async fn http(&self, event: &HttpEvent) -> HttpAnswer {
-        self.function.http(event).await.unwrap()
-    }
-
-    /// Delivers an event as Zendesk would, which must be taken.
-    async fn deliver(&self, event: &Value) {
-        let answer = self.http(&signed(event)).await;
-        assert_eq!((answer.status, answer.body.as_str()), (200, "{}"));
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        Self { aws }
     }
 
     /// Everything that the function recorded but the ids of events.
@@ -82,28 +86,19 @@ impl Stack {
             .map(|claimant| claimant.as_str().unwrap().to_owned())
             .collect()
     }
-
-    /// Whether the last invocation counted this.
-    fn counted(&self, metric: &str) -> bool {
-        let lines = self.function.output().json();
-        let last = lines.iter().rfind(|line| line["_aws"].is_object());
-        last.is_some_and(|line| line[metric] == 1.0)
-    }
 }
 
-async fn launch(aws: &Aws, variables: &[(&str, &str)]) -> Function {
-    let mut environment = aws.environment();
-    let ours = [
-        ("WEBHOOK_SECRET_ID", SECRET_ID),
-        ("CONFLICTS_TABLE", TABLE),
-        ("SUNSHINE_APP_ID", "app"),
-    ];
-    for (name, value) in ours.iter().chain(variables) {
-        environment.push(((*name).to_owned(), (*value).to_owned()));
+trait Deliver {
+    /// Delivers an event as Zendesk would, which must be taken.
+    async fn deliver(&self, event: &Value);
+}
+
+impl Deliver for Stack {
+    async fn deliver(&self, event: &Value) {
+        let answer = self.http(&signed(event)).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "{}"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
-    Function::start("receive-webhook", environment)
-        .await
-        .unwrap()
 }
 
 /// An event as Zendesk signs and sends it now.
@@ -132,11 +127,4 @@ fn changed(id: &str, previous: &str, current: &str) -> Value {
 
 fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
     ids.map(str::to_owned).into()
-}
-
-fn assert_problem(answer: &HttpAnswer, status: u16, code: &str) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    let kind = answer.header("content-type");
-    assert_eq!(kind, Some("application/problem+json"));
-    assert_eq!(answer.json()["code"], code, "{answer:?}");
 }

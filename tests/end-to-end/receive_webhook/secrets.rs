@@ -24,7 +24,7 @@ async fn until(stack: &Stack, secret: &str, wanted: u16) {
 #[tokio::test]
 async fn each_of_several_secrets_is_good() {
     let secrets = json!({"signingSecrets": ["first", "second"]});
-    let stack = Stack::with_secret(&secrets, &[]).await;
+    let stack = Stack::on(Store::with_secret(&secrets).await, &[]).await;
     for (secret, wanted) in [("first", 200), ("second", 200), ("third", 401)] {
         assert_eq!(status(&stack, secret).await, wanted, "{secret}");
     }
@@ -33,7 +33,11 @@ async fn each_of_several_secrets_is_good() {
 #[tokio::test]
 async fn a_secret_is_rolled_over_without_a_refusal() {
     let old = json!({"signingSecrets": ["old"]});
-    let stack = Stack::with_secret(&old, &[("SECRET_TTL_SECONDS", "1")]).await;
+    let stack = Stack::on(
+        Store::with_secret(&old).await,
+        &[("SECRET_TTL_SECONDS", "1")],
+    )
+    .await;
     assert_eq!(status(&stack, "old").await, 200);
     let both = json!({"signingSecrets": ["old", "new"]});
     stack.aws.put_secret(SECRET_ID, &both).await;
@@ -55,7 +59,7 @@ async fn a_secret_that_proves_nothing_is_refused_by_the_name_of_its_field() {
         json!({"signingSecrets": []}),
         json!({"signingSecret": SECRET}),
     ] {
-        let stack = Stack::with_secret(&secret, &[]).await;
+        let stack = Stack::on(Store::with_secret(&secret).await, &[]).await;
         let answer = stack.http(&signed(&changed("e", "1", "2"))).await;
         assert_problem(&answer, 503, "keys_unavailable");
         let names_it = |line: &str| line.contains("signingSecrets");
@@ -73,7 +77,7 @@ async fn a_secret_that_proves_nothing_is_refused_by_the_name_of_its_field() {
 #[tokio::test]
 async fn two_webhooks_side_by_side_have_one_effect() {
     let secrets = json!({"signingSecrets": ["first", "second"]});
-    let stack = Stack::with_secret(&secrets, &[]).await;
+    let stack = Stack::on(Store::with_secret(&secrets).await, &[]).await;
     let event = changed("e", "1234", "123456").to_string();
     let mut recorded = Vec::new();
     for (secret, metric) in [("first", "ExternalIdChanged"), ("second", "Replayed")] {
@@ -108,8 +112,7 @@ async fn without_a_secret_zendesk_is_asked_to_deliver_again() {
     aws.create_table(conflicts_table(TABLE));
     let down = Fault::error(Service::SecretsManager, 500, "InternalServiceError");
     aws.set_faults([down]);
-    let function = launch(&aws, &[]).await;
-    let stack = Stack { aws, function };
+    let stack = Stack::on(Store { aws }, &[]).await;
     let event = signed(&changed("e", "1", "2"));
     let answer = stack.http(&event).await;
     assert_problem(&answer, 503, "keys_unavailable");
@@ -127,8 +130,7 @@ async fn without_a_secret_it_is_fetched_at_most_every_five_seconds() {
             aws.put_secret(SECRET_ID, secret).await;
         }
         aws.create_table(conflicts_table(TABLE));
-        let function = launch(&aws, &[]).await;
-        let stack = Stack { aws, function };
+        let stack = Stack::on(Store { aws }, &[]).await;
         let began = Instant::now();
         let first = stack.aws.count("GetSecretValue");
         for _ in 0..6 {
@@ -144,8 +146,7 @@ async fn without_a_secret_it_is_fetched_at_most_every_five_seconds() {
 async fn a_secret_that_does_not_come_is_answered_within_four_seconds() {
     let aws = Aws::start().await.unwrap();
     aws.create_table(conflicts_table(TABLE));
-    let function = launch(&aws, &[]).await;
-    let stack = Stack { aws, function };
+    let stack = Stack::on(Store { aws }, &[]).await;
     let hang = Fault::new(Service::SecretsManager, Effect::Delay);
     stack.aws.set_faults([hang.after(Duration::from_mins(1))]);
     tokio::time::sleep(Duration::from_secs(5)).await;

@@ -140,7 +140,7 @@ async fn no_failure_of_secrets_manager_tells_a_secret() {
         &json!({"activeKid": KID, "keys": {KID: SECRET, "app_a": {"a": SECRET}}}),
     )
     .await;
-    let stack = Stack::on(aws, &loudly("JSON")).await;
+    let stack = Stack::on(Secrets { aws }, &loudly("JSON")).await;
     let watch = Watch::over(&[]);
     let event = HttpEvent::post(PATH).claims(user());
     for faults in [

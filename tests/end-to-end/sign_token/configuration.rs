@@ -4,11 +4,12 @@ use super::*;
 
 async fn refusal(variables: &[(&str, &str)]) -> String {
     let aws = Aws::start().await.unwrap();
-    match launch(&aws, variables).await {
+    let secrets = Secrets { aws };
+    match secrets.launch(Secrets::FUNCTION, variables).await {
         Err(LambdaError::Exited { status, output }) => {
             assert!(!status.success());
             assert!(
-                aws.requests().is_empty(),
+                secrets.aws.requests().is_empty(),
                 "it asked for a secret all the same"
             );
             output

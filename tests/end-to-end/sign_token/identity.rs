@@ -92,7 +92,7 @@ async fn the_legacy_dialect_and_the_lifetime_are_configurable() {
 
 #[tokio::test]
 async fn without_a_proof_of_who_is_calling_nothing_is_signed_and_no_secret_read() {
-    let stack = Stack::cold(&[]).await;
+    let stack = cold(&[]).await;
     for event in [
         HttpEvent::post(PATH),
         HttpEvent::post(PATH).bearer("a.b.c"),
@@ -122,7 +122,7 @@ async fn without_a_proof_of_who_is_calling_nothing_is_signed_and_no_secret_read(
 
 #[tokio::test]
 async fn what_cannot_be_answered_is_a_clear_4xx_and_reads_no_secret() {
-    let stack = Stack::cold(&[]).await;
+    let stack = cold(&[]).await;
     let body = |body: &str| {
         by("7")
             .header("content-type", "application/json")
@@ -178,7 +178,7 @@ async fn what_cannot_be_answered_is_a_clear_4xx_and_reads_no_secret() {
 #[tokio::test]
 async fn a_bearer_token_that_proves_nothing_reads_no_secret() {
     let issuer = Issuer::start().await.unwrap();
-    let stack = Stack::cold(&bearer(&issuer.url())).await;
+    let stack = cold(&bearer(&issuer.url())).await;
     let key = issuer.key();
     let claims = |changes: Value| issuer.claims(changes);
     let good = claims(anna());
@@ -250,7 +250,7 @@ async fn an_issuer_that_is_down_makes_503_and_is_not_asked_again_within_a_minute
         status: Some(500),
         ..Default::default()
     });
-    let stack = Stack::cold(&bearer(&issuer.url())).await;
+    let stack = cold(&bearer(&issuer.url())).await;
     let event = HttpEvent::post(PATH).bearer(&issuer.id_token(anna()));
     for _ in 0..3 {
         let answer = stack.http(&event).await;

@@ -7,6 +7,7 @@ mod libraries;
 mod secrets;
 
 use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
+use harness::under_test::{Services, UnderTest, assert_problem};
 use local_stack::aws::{Aws, Effect, Fault, Service};
 use local_stack::issuer::Issuer;
 use local_stack::issuer::keys::{claims_of, header_of};
@@ -17,61 +18,57 @@ const SECRET_ID: &str = "signing";
 const KID: &str = "app_b";
 const SECRET: &str = "CANARY-b-of-more-than-thirty-two-bytes";
 
-/// The function with a Secrets Manager.
-struct Stack {
+/// Secrets Manager with the keys, and what the function asks of it.
+struct Secrets {
     aws: Aws,
-    function: Function,
 }
 
-impl Stack {
-    /// With the keys in Secrets Manager.
-    async fn start(variables: &[(&str, &str)]) -> Self {
+type Stack = UnderTest<Secrets>;
+
+impl Services for Secrets {
+    const FUNCTION: &str = "sign-token";
+
+    async fn start() -> Self {
         let aws = Aws::start().await.unwrap();
         aws.put_secret(SECRET_ID, &keys(KID)).await;
-        Self::on(aws, variables).await
+        Self { aws }
     }
 
-    /// With the keys in Secrets Manager, and none in the function: Secrets Manager was down in
-    /// its init and is back. Whatever reads a secret now is seen.
-    async fn cold(variables: &[(&str, &str)]) -> Self {
-        let aws = Aws::start().await.unwrap();
-        aws.put_secret(SECRET_ID, &keys(KID)).await;
-        aws.set_faults([down()]);
-        let stack = Self::on(aws, variables).await;
-        stack.aws.set_faults([]);
-        stack.aws.forget_requests();
-        stack
+    fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = self.aws.environment();
+        environment.push(("SIGNING_KEY_SECRET_ID".to_owned(), SECRET_ID.to_owned()));
+        environment
     }
+}
 
-    async fn on(aws: Aws, variables: &[(&str, &str)]) -> Self {
-        let function = launch(&aws, variables).await.unwrap();
-        Self { aws, function }
-    }
-
-    async fn http(&self, event: &HttpEvent) -> HttpAnswer {
-        self.function.http(event).await.unwrap()
-    }
-
-    /// The messaging JWT for a user, which must be signed.
-    async fn token(&self, event: &HttpEvent) -> String {
-        let answer = self.http(event).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()["token"].as_str().unwrap().to_owned()
-    }
-
+impl Secrets {
     fn reads(&self) -> usize {
         self.aws.count("GetSecretValue")
     }
 }
 
-async fn launch(aws: &Aws, variables: &[(&str, &str)]) -> Result<Function, LambdaError> {
-    let mut environment = aws.environment();
-    environment.push(("SIGNING_KEY_SECRET_ID".to_owned(), SECRET_ID.to_owned()));
-    let variables = variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    environment.extend(variables);
-    Function::start("sign-token", environment).await
+/// The function without any keys: Secrets Manager was down in its init and is back. Each read of a
+/// secret from now on is seen.
+async fn cold(variables: &[(&str, &str)]) -> Stack {
+    let secrets = Secrets::start().await;
+    secrets.aws.set_faults([down()]);
+    let stack = Stack::on(secrets, variables).await;
+    stack.aws.set_faults([]);
+    stack.aws.forget_requests();
+    stack
+}
+
+trait SignToken {
+    /// The messaging JWT for a user, which must be signed.
+    async fn token(&self, event: &HttpEvent) -> String;
+}
+
+impl SignToken for Stack {
+    async fn token(&self, event: &HttpEvent) -> String {
+        let answer = self.http(event).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["token"].as_str().unwrap().to_owned()
+    }
 }
 
 fn keys(active: &str) -> Value {
@@ -103,21 +100,4 @@ fn bearer(issuer: &str) -> [(&str, &str); 3] {
         ("OIDC_ISSUER", issuer),
         ("OIDC_AUDIENCE", local_stack::issuer::AUDIENCE),
     ]
-}
-
-fn assert_problem(answer: &HttpAnswer, status: u16, code: &str) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    assert_eq!(
-        answer.header("content-type"),
-        Some("application/problem+json")
-    );
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    let problem = answer.json();
-    assert_eq!(problem["code"], code, "{answer:?}");
-    assert_eq!(problem["status"], status);
-    assert!(
-        problem["requestId"]
-            .as_str()
-            .is_some_and(|id| !id.is_empty())
-    );
 }

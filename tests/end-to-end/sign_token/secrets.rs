@@ -105,7 +105,7 @@ async fn without_a_key_the_function_starts_answers_503_and_recovers() {
         let aws = Aws::start().await.unwrap();
         aws.put_secret(SECRET_ID, &keys(KID)).await;
         aws.set_faults([fault]);
-        let stack = Stack::on(aws, &[]).await;
+        let stack = Stack::on(Secrets { aws }, &[]).await;
         let answer = stack.http(&by("7")).await;
         assert_problem(&answer, 503, "keys_unavailable");
         assert_eq!(answer.header("retry-after"), Some("5"));
@@ -116,7 +116,7 @@ async fn without_a_key_the_function_starts_answers_503_and_recovers() {
 
 #[tokio::test]
 async fn a_slow_secrets_manager_costs_503_and_not_the_deadline() {
-    let stack = Stack::cold(&[]).await;
+    let stack = cold(&[]).await;
     let slow = Fault {
         delay_ms: 60_000,
         ..Fault::new(Service::SecretsManager, Effect::Delay)
@@ -159,7 +159,7 @@ async fn a_secret_of_a_wrong_shape_is_told_by_its_field() {
         if let Some(secret) = secret {
             aws.put_secret(SECRET_ID, &secret).await;
         }
-        let stack = Stack::on(aws, &[]).await;
+        let stack = Stack::on(Secrets { aws }, &[]).await;
         assert_problem(&stack.http(&by("7")).await, 503, "keys_unavailable");
         let told = |line: &str| line.contains("WARN") && line.contains(field);
         stack.function.output().line(told).await;
@@ -174,7 +174,7 @@ async fn a_secret_of_zendesks_usual_length_warns_and_signs() {
     let short = "CANARY-of-24-characters!";
     let secret = json!({"activeKid": KID, "keys": {KID: short}});
     aws.put_secret(SECRET_ID, &secret).await;
-    let stack = Stack::on(aws, &[]).await;
+    let stack = Stack::on(Secrets { aws }, &[]).await;
     stack.token(&by("7")).await;
     let warned = |line: &str| line.contains("WARN") && line.contains("shorter than 32 bytes");
     let line = stack.function.output().line(warned).await;

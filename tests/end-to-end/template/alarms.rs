@@ -1,4 +1,4 @@
-//! Alarms, the dashboard, and what is counted of what API Gateway refuses itself.
+//! Alarms, the dashboard, and the count of requests that API Gateway refuses itself.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -56,7 +56,7 @@ fn each_alarm_has_a_page_that_says_what_to_do_and_each_page_an_alarm() {
 }
 
 #[test]
-fn alarms_of_our_own_metrics_hear_this_stack_only() {
+fn alarms_on_our_own_metrics_watch_this_stack_only() {
     let whole = Template::whole();
     let mut ours = 0;
     for (id, alarm) in alarms(&whole) {
@@ -69,7 +69,7 @@ fn alarms_of_our_own_metrics_hear_this_stack_only() {
 }
 
 #[test]
-fn each_fault_that_stops_runs_rings() {
+fn each_fault_that_stops_runs_raises_an_alarm() {
     let whole = Template::whole();
     let stopped: BTreeSet<_> = alarms(&whole)
         .into_iter()
@@ -89,11 +89,11 @@ fn each_fault_that_stops_runs_rings() {
     }
     let fetches = alarms(&whole).into_iter();
     let fetches = fetches.filter(|(_, alarm)| alarm["MetricName"] == "SecretFetchFailed");
-    assert_eq!(fetches.count(), 3, "each function with a secret");
+    assert_eq!(fetches.count(), 3, "one for each function with a secret");
 }
 
 #[test]
-fn an_alarm_tells_the_address_the_topic_or_no_one() {
+fn an_alarm_notifies_the_address_the_topic_or_no_one() {
     let topic = "arn:aws:sns:eu-west-1:123456789012:on-call";
     for (given, told) in [
         (ALARMS, json!(["${AlarmTopic}"])),
@@ -122,7 +122,7 @@ fn an_alarm_tells_the_address_the_topic_or_no_one() {
 }
 
 #[test]
-fn a_schedule_that_runs_often_is_missed_and_another_is_not() {
+fn an_alarm_notices_a_missing_run_only_if_the_schedule_is_frequent() {
     for (given, is_missed) in [
         (&[][..], true),
         (&[("DrainSchedule", "rate(5 minutes)")], true),
@@ -153,7 +153,7 @@ fn a_part_brings_its_own_alarms_only() {
 }
 
 #[test]
-fn a_refusal_of_the_gateway_itself_is_counted_from_the_access_log() {
+fn a_refusal_by_api_gateway_is_counted_from_the_access_log() {
     let whole = Template::whole();
     for (filter, metric, status) in [
         (

@@ -1,4 +1,4 @@
-//! The HTTP API: its routes, who may call them, and what is logged of a call.
+//! The HTTP API: its routes, its permissions, and its access log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +66,7 @@ fn the_routes_are_those_of_the_design_and_lead_to_their_functions() {
 }
 
 #[test]
-fn the_api_may_call_each_function_of_a_route_and_nobody_else_may() {
+fn only_the_api_may_call_the_function_of_a_route() {
     let whole = Template::whole();
     let api = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}";
     let permissions: BTreeMap<_, _> = whole
@@ -109,7 +109,7 @@ fn the_api_may_call_each_function_of_a_route_and_nobody_else_may() {
 }
 
 #[test]
-fn no_route_but_the_webhook_is_without_an_authorizer() {
+fn every_route_except_the_webhook_has_an_authorizer() {
     for (stack, kind, authorizer) in [
         (Template::whole(), "JWT", "${JwtAuthorizer}"),
         (behind_lambda_authorizer(), "CUSTOM", "${LambdaAuthorizer}"),
@@ -125,13 +125,13 @@ fn no_route_but_the_webhook_is_without_an_authorizer() {
         assert_eq!(
             stack.of_type("AWS::ApiGatewayV2::Authorizer").len(),
             1,
-            "the one that was chosen"
+            "the chosen authorizer"
         );
     }
 }
 
 #[test]
-fn the_jwt_authorizer_takes_one_issuer_and_audience() {
+fn the_jwt_authorizer_accepts_one_issuer_and_audience() {
     let whole = Template::whole();
     let authorizer = whole.properties("JwtAuthorizer");
     assert_eq!(authorizer["AuthorizerType"], "JWT");
@@ -176,7 +176,7 @@ fn calls_are_throttled() {
 }
 
 #[test]
-fn only_the_origins_that_are_named_may_call_from_a_browser() {
+fn only_the_configured_origins_may_call_from_a_browser() {
     assert_eq!(
         Template::whole().properties("HttpApi")["CorsConfiguration"],
         Value::Null
@@ -203,7 +203,7 @@ fn only_the_origins_that_are_named_may_call_from_a_browser() {
 }
 
 #[test]
-fn the_access_log_holds_no_personal_data() {
+fn the_access_log_contains_no_personal_data() {
     let whole = Template::whole();
     let settings = &whole.properties("HttpApiStage")["AccessLogSettings"];
     assert_eq!(settings["DestinationArn"], "${HttpApiLogGroup.Arn}");

@@ -1,7 +1,8 @@
 //! As much of `CloudFormation` as the template uses: parameters, rules, conditions and intrinsic functions.
 //!
-//! In a [`Stack`] every parameter and condition is worked out. What only AWS can know stays as `${Resource}`,
-//! `${Resource.Attribute}` or `${AWS::Region}`, so that a test compares plain strings.
+//! In a [`Stack`] every parameter and condition is evaluated. A value that only AWS knows stays as
+//! `${Resource}`, `${Resource.Attribute}` or `${AWS::Region}`, so that a test compares plain
+//! strings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +10,10 @@ use std::path::Path;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-/// `template.yaml`, with the short tags (`!Ref`) written out (`{"Ref": …}`).
+/// `template.yaml`, with the short tags (`!Ref`) expanded (`{"Ref": …}`).
 pub(crate) struct Template(pub(crate) Value);
 
-/// What would be there after a deployment.
+/// The resources of a deployment.
 pub(crate) struct Stack {
     pub(crate) resources: BTreeMap<String, Value>,
     pub(crate) outputs: BTreeMap<String, Value>,
@@ -43,7 +44,7 @@ pub(crate) const WEBHOOK: Given = &[(
 )];
 /// The function that erases a person.
 pub(crate) const ERASURE: Given = &[("Erasure", "ENABLED")];
-/// An address that is told of alarms.
+/// An address that is notified of alarms.
 pub(crate) const ALARMS: Given = &[("AlarmEmail", "on-call@example.com")];
 pub(crate) const PUZZEL: Given = &[("PuzzelCustomerId", "4711"), ("PuzzelRegion", "opo")];
 
@@ -54,7 +55,7 @@ impl Template {
         Self(untagged(serde_yaml_ng::from_str(&text).unwrap()))
     }
 
-    /// The stack that these parameters give, or why they are refused.
+    /// The stack with these parameters, or the reasons why they are refused.
     pub(crate) fn deploy(&self, given: &[Given]) -> Result<Stack, Vec<String>> {
         let mut parameters = BTreeMap::new();
         let mut refusals = Vec::new();
@@ -108,7 +109,7 @@ impl Template {
         })
     }
 
-    /// Everything switched on, behind the JWT authorizer.
+    /// The stack with everything enabled, behind the JWT authorizer.
     pub(crate) fn whole() -> Stack {
         Self::load()
             .deploy(&[JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, ERASURE, ALARMS])
@@ -117,7 +118,7 @@ impl Template {
 }
 
 impl Stack {
-    /// A resource's properties; null where it is not created.
+    /// A resource's properties; null if it is not created.
     pub(crate) fn properties(&self, name: &str) -> &Value {
         self.resources
             .get(name)
@@ -224,7 +225,7 @@ impl Scope<'_> {
     }
 }
 
-/// An intrinsic function and its argument, where the value is one.
+/// An intrinsic function and its argument, if the value is one.
 fn call(value: &Value) -> Option<(&str, &Value)> {
     let fields = value.as_object().filter(|fields| fields.len() == 1)?;
     let (name, argument) = fields.iter().next()?;
@@ -253,7 +254,7 @@ fn allowed(declared: &Value, text: &str) -> bool {
         && items.all(|it| pattern.as_ref().is_none_or(|pattern| pattern.is_match(it)))
 }
 
-/// A scalar as `CloudFormation` writes it into text.
+/// A scalar as `CloudFormation` writes it in a string.
 pub(crate) fn plain(value: &Value) -> String {
     value
         .as_str()

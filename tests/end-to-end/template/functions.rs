@@ -1,4 +1,4 @@
-//! The functions: what they run on, how long, what they are told, and where they log.
+//! The functions: their runtime, timeouts, variables and logs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cloudformation::{CLEANUP, ERASURE, JWT, PUZZEL, SIGNING, Template, WEBHOOK, plain};
 
-/// Logical id, binary, and whether an HTTP caller waits for it.
+/// Logical id, binary, and whether an HTTP client waits for the response.
 pub(crate) const FUNCTIONS: [(&str, &str, bool); 6] = [
     ("SignTokenFunction", "sign-token", true),
     ("ReportConflictFunction", "report-conflict", true),
@@ -44,7 +44,7 @@ fn the_functions_are_the_six_of_the_design() {
 }
 
 #[test]
-fn each_is_built_from_the_package_of_its_name() {
+fn each_function_is_built_from_the_package_of_its_name() {
     let template = Template::load();
     for (name, binary, _) in FUNCTIONS {
         let metadata = &template.0["Resources"][name]["Metadata"];
@@ -78,15 +78,15 @@ fn each_folder_in_functions_is_deployed() {
 }
 
 #[test]
-fn what_a_function_runs_on_stands_literally_in_the_template() {
+fn runtime_memory_and_timeout_are_literal_in_the_template() {
     let template = Template::load();
     for (name, _, waited_for) in FUNCTIONS {
         let properties = &template.0["Resources"][name]["Properties"];
         assert_eq!(properties["Architectures"], json!(["arm64"]), "{name}");
         assert_eq!(properties["Runtime"], "provided.al2023", "{name}");
         let timeout = properties["Timeout"].as_u64().unwrap();
-        // API Gateway gives up after 30 s; a run may take longer than the schedule's minute, but not hold its lease
-        // for long where it was killed.
+        // API Gateway gives up after 30 s. A run may take longer than the schedule's minute, but a
+        // killed run must not hold its lease for long.
         let within = if waited_for { 5..29 } else { 120..301 };
         assert!(within.contains(&timeout), "{name}: {timeout} s");
         assert!(
@@ -140,7 +140,7 @@ fn each_function_logs_json_into_a_group_of_its_own_with_retention() {
         .into_iter()
         .map(|(name, _)| name.to_owned())
         .collect();
-    // And the one of the API's access log.
+    // Add the group of the API's access log.
     groups.insert("HttpApiLogGroup".to_owned());
     assert_eq!(all, groups);
 }
@@ -225,7 +225,7 @@ fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
             &["PUZZEL_IDP_URL", "PUZZEL_COMM_URL"],
         ),
     ] {
-        // A function reads an empty variable as one that is not set.
+        // A function treats an empty variable as not set.
         let both = [always.as_slice(), &sometimes, never, &[EVERY]].concat();
         for (stack, set) in [
             (&least, [always.as_slice(), &[EVERY]].concat()),
@@ -248,7 +248,7 @@ fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
 }
 
 #[test]
-fn puzzel_is_told_its_region_or_both_of_its_hosts() {
+fn puzzel_gets_its_region_or_both_hosts() {
     let hosts = &[
         ("PuzzelCustomerId", "4711"),
         ("PuzzelIdpUrl", "https://idp.example.com"),
@@ -271,7 +271,7 @@ fn by_default_nothing_is_changed_at_zendesk() {
 }
 
 #[test]
-fn only_the_cleanup_reserves_concurrency_and_only_if_it_is_told() {
+fn only_the_cleanup_reserves_concurrency_and_only_if_configured() {
     let reserved = |given: &[(&str, &str)]| {
         let parts = [JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, ERASURE, given];
         let stack = Template::load().deploy(&parts).unwrap();
@@ -282,7 +282,7 @@ fn only_the_cleanup_reserves_concurrency_and_only_if_it_is_told() {
         });
         reserved.collect::<Vec<_>>()
     };
-    // A new account's limit is 10, and none of it can be reserved.
+    // A new account has a limit of 10, and cannot reserve any of it.
     assert_eq!(reserved(&[]), [""; 0]);
     let five = [("CleanupReservedConcurrency", "5")];
     assert_eq!(reserved(&five), ["CleanConflictsFunction 5"]);

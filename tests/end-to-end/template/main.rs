@@ -1,4 +1,4 @@
-//! What `template.yaml` must hold, read from the file itself and from the stacks that it describes.
+//! Rules for `template.yaml`, checked on the file itself and on the stacks that it describes.
 mod alarms;
 mod api;
 mod cloudformation;

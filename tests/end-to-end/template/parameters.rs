@@ -1,4 +1,4 @@
-//! Parameters: none without its words, and no value that would only fail later.
+//! Parameters: each is documented, and refuses values that would only fail later.
 
 use std::collections::BTreeSet;
 
@@ -24,20 +24,20 @@ fn each_parameter_is_described_and_grouped() {
         .map(plain)
         .collect();
     let all: BTreeSet<_> = parameters.keys().cloned().collect();
-    assert_eq!(grouped.len(), all.len(), "each in one group");
+    assert_eq!(grouped.len(), all.len(), "each parameter is in one group");
     assert_eq!(grouped.into_iter().collect::<BTreeSet<_>>(), all);
     for (name, declared) in parameters {
         assert!(declared["Description"].is_string(), "{name}");
         let explained = declared["ConstraintDescription"].is_string();
         assert!(
             explained || declared["AllowedPattern"].is_null(),
-            "{name}: say what the pattern wants"
+            "{name}: describe what the pattern accepts"
         );
     }
 }
 
 #[test]
-fn what_would_fail_later_is_refused() {
+fn values_that_would_fail_later_are_refused() {
     for (name, value) in [
         ("OidcIssuer", "http://login.example.com"),
         ("OidcIssuer", "https://login.example.com/?tenant=1"),
@@ -103,7 +103,7 @@ fn what_would_fail_later_is_refused() {
 }
 
 #[test]
-fn what_is_right_is_taken() {
+fn valid_values_are_accepted() {
     for (name, value) in [
         (
             "OidcIssuer",

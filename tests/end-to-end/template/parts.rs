@@ -1,4 +1,4 @@
-//! Either half can be deployed alone, and half a half not at all.
+//! Either half can be deployed alone, but half of a half cannot.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ fn refusals(given: &[Given]) -> Vec<String> {
 }
 
 #[test]
-fn a_part_brings_its_own_functions_only() {
+fn a_part_creates_its_own_functions_only() {
     for (given, expected) in [
         (&[JWT, SIGNING][..], &["SignToken"][..]),
         (&[JWT, CLEANUP], &["ReportConflict", "CleanConflicts"]),
@@ -52,7 +52,7 @@ fn a_part_brings_its_own_functions_only() {
 }
 
 #[test]
-fn puzzel_alone_stores_nothing_and_signing_alone_neither() {
+fn neither_puzzel_alone_nor_signing_alone_stores_anything() {
     for part in [PUZZEL, SIGNING] {
         let stack = Template::load().deploy(&[JWT, part]).unwrap();
         for kind in [
@@ -66,7 +66,7 @@ fn puzzel_alone_stores_nothing_and_signing_alone_neither() {
     }
 }
 
-/// Names in `${…}` of resources that the stack does not have.
+/// The names in `${…}` of resources that the stack does not have.
 fn dangling(stack: &Stack) -> Vec<String> {
     let reference = Regex::new(r"\$\{([A-Za-z0-9]+)[.}]").unwrap();
     let everything: Value = stack
@@ -85,7 +85,7 @@ fn dangling(stack: &Stack) -> Vec<String> {
 }
 
 #[test]
-fn whatever_is_left_out_nothing_refers_to_it() {
+fn nothing_refers_to_a_part_that_is_left_out() {
     let template = Template::load();
     let existing: Given = &[
         ("ExistingConflictsTableName", "kept"),
@@ -114,11 +114,11 @@ fn whatever_is_left_out_nothing_refers_to_it() {
             }
         }
     }
-    assert_eq!(stacks, 34, "all but the two without any part");
+    assert_eq!(stacks, 34, "all except the two without any part");
 }
 
 #[test]
-fn the_whole_says_where_everything_is() {
+fn the_outputs_of_the_whole_stack_name_everything() {
     let outputs = Template::whole().outputs;
     for name in [
         "ApiUrl",
@@ -139,7 +139,7 @@ fn the_whole_says_where_everything_is() {
 }
 
 #[test]
-fn a_wrong_deployment_is_stopped_early_and_says_why() {
+fn a_wrong_deployment_is_refused_early_with_the_reason() {
     for (given, reason) in [
         (&[JWT][..], "there is nothing to deploy"),
         (&[SIGNING, &[("OidcAudience", "web")]], "needs OidcIssuer"),

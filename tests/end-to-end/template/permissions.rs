@@ -1,4 +1,4 @@
-//! Each function may do what it does and nothing else.
+//! Each function has the permissions that it needs and no others.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ fn each(value: &Value) -> Vec<String> {
     )
 }
 
-/// All policy statements anywhere below.
+/// All policy statements anywhere in `value`.
 fn statements(value: &Value) -> Vec<&Value> {
     match value {
         Value::Object(fields) if fields.contains_key("Effect") => vec![value],
@@ -44,7 +44,7 @@ fn statements(value: &Value) -> Vec<&Value> {
     }
 }
 
-/// What a role grants, as pairs of action and resource.
+/// The grants of a role, as pairs of action and resource.
 fn grants(stack: &Stack, role: &str) -> BTreeSet<(String, String)> {
     let mut grants = BTreeSet::new();
     for statement in statements(&stack.properties(role)["Policies"]) {
@@ -59,7 +59,7 @@ fn grants(stack: &Stack, role: &str) -> BTreeSet<(String, String)> {
     grants
 }
 
-/// What its design needs of a function, its own log aside.
+/// The grants that a function needs by its design, except for its own log.
 fn needs(function: &str) -> Vec<(&'static str, &'static str)> {
     let table = "${ConflictsTable.Arn}";
     match function {
@@ -108,7 +108,7 @@ fn each_function_has_a_role_of_its_own_with_exactly_what_it_needs() {
             stack.properties(function)["Role"],
             format!("${{{role}.Arn}}")
         );
-        // Policies beside a role would be ignored in silence.
+        // Policies beside a role would be silently ignored.
         assert_eq!(stack.properties(function)["Policies"], Value::Null);
         let log = format!("${{{}.Arn}}", function.replace("Function", "LogGroup"));
         let log = [
@@ -129,7 +129,7 @@ fn each_function_has_a_role_of_its_own_with_exactly_what_it_needs() {
 }
 
 #[test]
-fn the_schedule_may_start_the_cleanup_and_keep_what_failed() {
+fn the_schedule_may_start_the_cleanup_and_keep_failed_events() {
     let stack = whole_with_key();
     let expected = [
         ("lambda:InvokeFunction", "${CleanConflictsFunction.Arn}"),
@@ -144,7 +144,7 @@ fn the_schedule_may_start_the_cleanup_and_keep_what_failed() {
 }
 
 #[test]
-fn no_grant_holds_a_wildcard() {
+fn no_grant_contains_a_wildcard() {
     let stack = whole_with_key();
     let resources: Value = stack.resources.into_iter().collect();
     let allows: Vec<_> = statements(&resources)
@@ -171,7 +171,7 @@ fn no_grant_holds_a_wildcard() {
 }
 
 #[test]
-fn a_role_is_taken_by_its_service_only() {
+fn only_its_service_can_assume_a_role() {
     let stack = whole_with_key();
     let roles = stack.of_type("AWS::IAM::Role");
     assert_eq!(roles.len(), 7);
@@ -217,7 +217,7 @@ fn the_key_decrypts_the_functions_own_secret_and_only_through_secrets_manager() 
 }
 
 #[test]
-fn without_a_key_of_the_companys_nothing_is_decrypted() {
+fn without_a_customer_key_nothing_is_decrypted() {
     let whole = Template::whole();
     for (role, _) in whole.of_type("AWS::IAM::Role") {
         assert!(
@@ -230,7 +230,7 @@ fn without_a_key_of_the_companys_nothing_is_decrypted() {
 }
 
 #[test]
-fn no_function_but_erase_person_may_delete() {
+fn only_erase_person_may_delete() {
     let stack = whole_with_key();
     for (role, _) in stack.of_type("AWS::IAM::Role") {
         let deletes = grants(&stack, role)
@@ -262,7 +262,7 @@ fn reports_and_webhooks_write_their_own_items_only() {
 }
 
 #[test]
-fn an_existing_table_and_bucket_are_reached_by_their_names() {
+fn an_existing_table_and_bucket_are_granted_by_their_names() {
     let existing = [
         ("ExistingConflictsTableName", "restored"),
         ("ExistingArchiveBucketName", "kept-archive"),
@@ -291,7 +291,7 @@ fn an_existing_table_and_bucket_are_reached_by_their_names() {
 }
 
 #[test]
-fn a_key_of_ones_own_is_used_through_the_services_that_store_and_no_others() {
+fn a_customer_key_is_used_only_through_the_services_that_store_data() {
     let stack = whole_with(&[("DataKmsKeyArn", DATA_KEY)]);
     for (role, services) in [
         ("SignTokenRole", &[][..]),

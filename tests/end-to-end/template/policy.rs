@@ -1,4 +1,4 @@
-//! Rules for whatever stands in the template, now and later: they go by type, not by name.
+//! Rules for everything in the template, now and later: they select resources by type, not by name.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cloudformation::{Stack, Template};
 
-/// The types that the rules below, and the tests beside this file, have been thought through for.
+/// The types that the rules below, and the tests beside this file, were written for.
 const KNOWN: [&str; 18] = [
     "AWS::ApiGatewayV2::Api",
     "AWS::ApiGatewayV2::Authorizer",
@@ -27,10 +27,10 @@ const KNOWN: [&str; 18] = [
     "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",
 ];
-/// And the two that are run.
+/// The two types that run code.
 const RUN: [&str; 2] = ["AWS::Serverless::Function", "AWS::Scheduler::Schedule"];
 
-/// The resources of a type, of which there must be some.
+/// The resources of a type, of which there must be at least one.
 fn all<'a>(stack: &'a Stack, kind: &str) -> Vec<(&'a str, &'a Value)> {
     let found = stack.of_type(kind);
     assert!(!found.is_empty(), "no {kind}");
@@ -38,7 +38,7 @@ fn all<'a>(stack: &'a Stack, kind: &str) -> Vec<(&'a str, &'a Value)> {
 }
 
 #[test]
-fn a_new_kind_of_resource_is_thought_through() {
+fn a_new_type_of_resource_needs_its_own_rules() {
     let whole = Template::whole();
     let kinds: BTreeSet<_> = whole
         .resources
@@ -49,13 +49,13 @@ fn a_new_kind_of_resource_is_thought_through() {
     let unknown: Vec<_> = kinds.difference(&known).collect();
     assert!(
         unknown.is_empty(),
-        "{unknown:?}: say below what must hold for it"
+        "{unknown:?}: add the rules for it below"
     );
 }
 
 /// `CloudWatch` encrypts logs by itself.
 #[test]
-fn whatever_keeps_data_is_encrypted() {
+fn every_store_is_encrypted() {
     let whole = Template::whole();
     for (name, table) in all(&whole, "AWS::DynamoDB::Table") {
         assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{name}");
@@ -71,7 +71,7 @@ fn whatever_keeps_data_is_encrypted() {
 }
 
 #[test]
-fn whatever_keeps_data_forgets_it() {
+fn every_store_expires_its_data() {
     let whole = Template::whole();
     for (name, group) in all(&whole, "AWS::Logs::LogGroup") {
         assert!(group["RetentionInDays"].as_u64().unwrap() > 0, "{name}");
@@ -90,13 +90,13 @@ fn whatever_keeps_data_forgets_it() {
         assert!(rules.unwrap().iter().any(expires), "{name}");
     }
     for (name, queue) in all(&whole, "AWS::SQS::Queue") {
-        // As long as SQS can, so that nobody misses one over a holiday.
+        // As long as SQS allows, so that a long holiday does not lose one.
         assert_eq!(queue["MessageRetentionPeriod"], 14 * 24 * 3600, "{name}");
     }
 }
 
 #[test]
-fn a_table_comes_back_and_is_not_deleted_by_mistake() {
+fn a_table_can_be_restored_and_is_not_deleted_by_mistake() {
     let whole = Template::whole();
     for (name, table) in all(&whole, "AWS::DynamoDB::Table") {
         let recovery = &table["PointInTimeRecoverySpecification"];
@@ -122,10 +122,10 @@ fn no_bucket_is_public() {
     }
 }
 
-/// A policy of a resource denies what comes unencrypted, and allows nothing: what may be done
-/// stands with the roles.
+/// A policy of a resource denies unencrypted access, and allows nothing: the roles contain the
+/// permissions.
 #[test]
-fn each_bucket_and_queue_is_reached_over_tls_only() {
+fn each_bucket_and_queue_is_accessible_over_tls_only() {
     let whole = Template::whole();
     for (kind, policy, subject) in [
         ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "Bucket"),
@@ -142,7 +142,8 @@ fn each_bucket_and_queue_is_reached_over_tls_only() {
             assert!(statements.iter().all(|it| it["Effect"] == "Deny"), "{name}");
             let tls_only = json!({"Bool": {"aws:SecureTransport": "false"}});
             let statement = statements.iter().find(|it| it["Condition"] == tls_only);
-            let statement = statement.unwrap_or_else(|| panic!("{name} is reached without TLS"));
+            let statement =
+                statement.unwrap_or_else(|| panic!("{name} can be accessed without TLS"));
             assert_eq!(statement["Principal"], "*", "{name}");
             assert!(
                 statement["Action"].as_str().unwrap().ends_with(":*"),
@@ -159,7 +160,7 @@ fn each_bucket_and_queue_is_reached_over_tls_only() {
 }
 
 #[test]
-fn what_nobody_waits_for_keeps_what_failed() {
+fn asynchronous_invocations_keep_failed_events() {
     let whole = Template::whole();
     let queues: Vec<_> = all(&whole, "AWS::SQS::Queue")
         .into_iter()

@@ -1,4 +1,4 @@
-//! What outlives a request: the table, the archive, and the schedule that works on them.
+//! The state that outlives a request: the table, the archive, and the schedule that works on them.
 
 use serde_json::{Value, json};
 
@@ -27,13 +27,13 @@ fn table_and_archive_outlive_the_stack() {
             "{name}"
         );
     }
-    // A name of our own would stand in the way of the next stack.
+    // A fixed name would block the next stack.
     assert_eq!(whole.properties("ConflictsTable")["TableName"], Value::Null);
     assert_eq!(whole.properties("ArchiveBucket")["BucketName"], Value::Null);
 }
 
 #[test]
-fn the_table_is_protected_and_forgets_by_itself() {
+fn the_table_is_protected_and_expires_its_items() {
     let whole = Template::whole();
     let table = whole.properties("ConflictsTable");
     assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
@@ -50,7 +50,7 @@ fn the_table_is_protected_and_forgets_by_itself() {
 }
 
 #[test]
-fn the_tables_keys_and_indexes_are_those_that_the_code_uses() {
+fn the_tables_keys_and_indexes_match_the_code() {
     let template = Template::load();
     let table = &template.0["Resources"]["ConflictsTable"]["Properties"];
     let keys = |hash: &str, range: &str| {
@@ -79,7 +79,7 @@ fn the_tables_keys_and_indexes_are_those_that_the_code_uses() {
 }
 
 #[test]
-fn the_local_table_is_the_templates() {
+fn the_local_table_matches_the_template() {
     let template = Template::load();
     let table = &template.0["Resources"]["ConflictsTable"]["Properties"];
     let local = local_stack::stack::conflicts_table("local");
@@ -126,7 +126,7 @@ fn the_archive_is_private_encrypted_and_versioned() {
 }
 
 #[test]
-fn the_archive_is_reached_over_tls_only() {
+fn the_archive_is_accessible_over_tls_only() {
     let whole = Template::whole();
     let policy = whole.properties("ArchiveBucketPolicy");
     assert_eq!(policy["Bucket"], "${ArchiveBucket}");
@@ -142,14 +142,14 @@ fn the_archive_is_reached_over_tls_only() {
 }
 
 #[test]
-fn the_archive_is_kept_as_long_as_it_is_told() {
+fn the_archive_is_kept_for_the_configured_time() {
     let stack = Template::load()
         .deploy(&[JWT, CLEANUP, &[("ArchiveRetentionDays", "30")]])
         .unwrap();
     let rules = &stack.properties("ArchiveBucket")["LifecycleConfiguration"]["Rules"];
     assert_eq!(rules[0]["ExpirationInDays"], "30");
     assert_eq!(rules[0]["Status"], "Enabled");
-    // Without these, what expired would stay as an old version for ever.
+    // Without these rules, expired objects would stay for ever as old versions.
     assert_eq!(
         rules[0]["NoncurrentVersionExpiration"],
         json!({"NoncurrentDays": 7})
@@ -158,7 +158,7 @@ fn the_archive_is_kept_as_long_as_it_is_told() {
 }
 
 #[test]
-fn the_schedule_sends_a_drain_and_never_repeats_it() {
+fn the_schedule_sends_a_drain_and_never_retries_it() {
     let whole = Template::whole();
     let schedule = whole.properties("Drain");
     assert_eq!(schedule["ScheduleExpression"], "rate(1 minute)");
@@ -180,7 +180,7 @@ fn the_schedule_sends_a_drain_and_never_repeats_it() {
 }
 
 #[test]
-fn a_failed_run_is_kept_for_a_person_and_never_repeated() {
+fn a_failed_run_is_kept_for_a_person_and_never_retried() {
     let whole = Template::whole();
     let invoke = json!({
         "MaximumRetryAttempts": 0,
@@ -198,7 +198,7 @@ fn a_failed_run_is_kept_for_a_person_and_never_repeated() {
 }
 
 #[test]
-fn an_object_of_the_archive_is_never_written_over() {
+fn an_object_of_the_archive_is_never_overwritten() {
     let whole = Template::whole();
     let policy = whole.properties("ArchiveBucketPolicy");
     let statement = json!({
@@ -228,7 +228,7 @@ fn an_object_that_a_check_wrote_expires_after_a_day() {
 }
 
 #[test]
-fn a_kept_table_and_a_kept_bucket_are_used_in_place_of_new_ones() {
+fn an_existing_table_and_bucket_are_used_instead_of_new_ones() {
     let existing = &[
         ("ExistingConflictsTableName", "restored"),
         ("ExistingArchiveBucketName", "kept-archive"),
@@ -253,7 +253,7 @@ fn a_kept_table_and_a_kept_bucket_are_used_in_place_of_new_ones() {
 }
 
 #[test]
-fn a_key_of_ones_own_encrypts_everything_that_is_stored() {
+fn a_customer_key_encrypts_everything_that_is_stored() {
     let key = "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-0000-4000-8000-000000000000";
     let stack = Template::load()
         .deploy(&[JWT, CLEANUP, ERASURE, &[("DataKmsKeyArn", key)]])

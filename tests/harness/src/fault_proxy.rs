@@ -1,9 +1,9 @@
-//! A TCP proxy on loopback that goes wrong on purpose, for what no HTTP server can do: it knows
-//! nothing of what it carries, so it stands in front of anything, AWS included.
+//! A TCP proxy on loopback that injects faults which no HTTP server can produce. It does not
+//! interpret the bytes that it carries, so it can stand in front of anything, AWS included.
 //!
 //! It asks its schedule each time a client begins a request: on a new connection, and again on a
-//! kept one once an answer has passed. So a fault strikes requests, also in the middle of a
-//! connection that has served others well.
+//! kept one once a response has passed. So a fault can also hit the later requests of a connection
+//! that has served others well.
 
 mod fault;
 mod relay;
@@ -29,13 +29,13 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// A proxy to `target`, through which everything passes as it is.
+    /// Starts a proxy to `target` without faults.
     pub async fn start(target: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         Self::on(listener, target)
     }
 
-    /// The same on a listener that is bound already, where `target` has to know the address.
+    /// The same on a listener that is already bound, for a `target` that must know the address.
     pub fn on(listener: TcpListener, target: SocketAddr) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             schedule: Mutex::new(Box::new(|| None)),
@@ -49,29 +49,29 @@ impl FaultProxy {
         })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    /// `http://127.0.0.1:PORT`, without a trailing slash.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// From now on each request goes wrong as `schedule` says. What goes wrong already ends: its
-    /// connection is closed.
+    /// From now on, `schedule` decides the fault of each request. A fault that is still going on
+    /// ends: its connection is closed.
     pub fn set(&self, schedule: impl FnMut() -> Option<Fault> + Send + 'static) {
         *lock(&self.shared.schedule) = Box::new(schedule);
         self.shared.schedules.send_modify(|count| *count += 1);
     }
 
-    /// From now on nothing goes wrong.
+    /// From now on, there are no faults.
     pub fn clear(&self) {
         self.set(|| None);
     }
 
-    /// How many requests each fault has struck, by its name.
+    /// The number of requests that each fault has hit, by its name.
     pub fn struck(&self) -> BTreeMap<&'static str, u64> {
         lock(&self.shared.struck).clone()
     }

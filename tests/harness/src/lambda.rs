@@ -1,5 +1,5 @@
-//! AWS Lambda for one function: its own debug binary as a child process, under a Runtime API
-//! that the test holds in its hand.
+//! AWS Lambda for one function: its debug binary as a child process, under a Runtime API that the
+//! test controls.
 
 mod binary;
 mod event;
@@ -12,19 +12,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 pub use binary::{build, build_command, build_release, without_cargo_variables, workspace_root};
 pub use event::{HttpAnswer, HttpEvent};
 pub use process::Output;
 
+use crate::openapi;
 use crate::serve::Server;
 use process::Process;
 use runtime_api::{Outcome, RuntimeApi};
 
-/// The deadline of an invocation that names no other.
+/// The default deadline of an invocation.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Why an invocation has no answer, as Lambda would put it.
+/// The reason why an invocation has no response, in Lambda's terms.
 #[derive(Debug, thiserror::Error)]
 pub enum LambdaError {
     /// The handler returned an error, or panicked.
@@ -34,15 +36,15 @@ pub enum LambdaError {
     #[error("the function reported an initialisation error: {0}")]
     Init(Value),
     /// The process ended.
-    #[error("the process ended with {status}, having written:\n{output}")]
+    #[error("the process ended with {status} and wrote:\n{output}")]
     Exited {
-        /// How.
+        /// Its exit status.
         status: ExitStatus,
-        /// All that it wrote to standard output and standard error.
+        /// Everything that it wrote to standard output and standard error.
         output: String,
     },
     /// The deadline passed. As with Lambda, the process is killed.
-    #[error("the function did not answer before its deadline")]
+    #[error("the function did not respond before its deadline")]
     TimedOut,
 }
 
@@ -55,11 +57,13 @@ pub struct Function {
     server: Server,
     process: Process,
     output: Output,
+    /// An environment serves one event at a time.
+    turn: Mutex<()>,
 }
 
 impl Function {
-    /// Builds the function (once a test process), starts it with these variables and no others
-    /// but Lambda's own, and waits until it asks for its first event.
+    /// Builds the function (once per test process), starts it with these variables and Lambda's own
+    /// only, and waits until it asks for its first event.
     pub async fn start<K, V>(
         name: &str,
         environment: impl IntoIterator<Item = (K, V)>,
@@ -77,7 +81,7 @@ impl Function {
         Self::start_program(name, program, environment).await
     }
 
-    /// The same with a program that is built already.
+    /// The same with a program that is already built.
     pub async fn start_program<K, V>(
         name: &str,
         program: PathBuf,
@@ -103,8 +107,9 @@ impl Function {
             environment,
             api,
             server,
-            process: Process::spawn(command, output.clone()),
+            process: Process::spawn(command, &output),
             output,
+            turn: Mutex::default(),
         };
         function.ready().await?;
         Ok(function)
@@ -121,11 +126,11 @@ impl Function {
         self.kill().await;
         self.api.reset();
         let command = command(&self.name, &self.program, &self.environment, &self.server);
-        self.process = Process::spawn(command, self.output.clone());
+        self.process = Process::spawn(command, &self.output);
         self.ready().await
     }
 
-    /// SIGKILL, and the end of the process.
+    /// Sends SIGKILL, and waits for the end of the process.
     pub async fn kill(&self) -> ExitStatus {
         self.process.kill();
         self.process.exited().await
@@ -136,7 +141,7 @@ impl Function {
         self.process.exited().await
     }
 
-    /// The most memory that the process has held so far, in bytes (Linux: `VmHWM`).
+    /// The peak memory of the process so far, in bytes (Linux: `VmHWM`).
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
         let status = status.expect("the process's status");
@@ -147,17 +152,18 @@ impl Function {
             * 1024
     }
 
-    /// All that every process of this function wrote.
+    /// The output of all processes of this function.
     pub fn output(&self) -> &Output {
         &self.output
     }
 
-    /// Invokes it. Invocations at the same time wait for one another, as in one environment.
+    /// Invokes it. Invocations at the same time wait for one another, as in one environment. All
+    /// that the function wrote before its response is in [`Function::output`] then.
     pub async fn invoke(&self, event: &Value) -> Result<Value, LambdaError> {
         self.invoke_within(event, DEADLINE).await
     }
 
-    /// Invokes it with a deadline of its own, which starts now.
+    /// Invokes it with a deadline of its own, which starts with its turn.
     pub async fn invoke_within(
         &self,
         event: &Value,
@@ -166,24 +172,28 @@ impl Function {
         self.invoke_patiently(event, deadline, deadline).await
     }
 
-    /// Invokes it with a deadline that has come already, and lets it answer all the same.
+    /// Invokes it with a deadline that has already passed, and still lets it respond.
     pub async fn invoke_late(&self, event: &Value) -> Result<Value, LambdaError> {
         self.invoke_patiently(event, Duration::ZERO, DEADLINE).await
     }
 
-    /// Invokes it with a deadline, and kills it after another time.
+    /// Invokes it with a deadline, and kills it after a separate time.
     async fn invoke_patiently(
         &self,
         event: &Value,
         deadline: Duration,
         killed_after: Duration,
     ) -> Result<Value, LambdaError> {
+        let _turn = self.turn.lock().await;
         let answer = self.api.submit(event, deadline);
-        tokio::select! {
+        let answer = tokio::select! {
             // An answer that came counts, even if the process ended right after it.
             biased;
             outcome = answer => match outcome {
-                Ok(Outcome::Answer(answer)) => Ok(answer),
+                Ok(Outcome::Answer(answer)) => {
+                    openapi::hold(&self.name, event, &answer);
+                    Ok(answer)
+                }
                 Ok(Outcome::Error(error)) => Err(LambdaError::Function(error)),
                 Err(_) => Err(self.ended().await),
             },
@@ -192,7 +202,9 @@ impl Function {
                 self.kill().await;
                 Err(LambdaError::TimedOut)
             }
-        }
+        };
+        self.process.drain();
+        answer
     }
 
     /// Invokes it with an HTTP API event.
@@ -216,7 +228,7 @@ impl Function {
     }
 }
 
-/// The process as Lambda starts it: with its own variables, and nothing of our environment.
+/// The process as Lambda starts it: with its own variables, and none of our environment.
 fn command(
     name: &str,
     program: &Path,

@@ -1,7 +1,10 @@
-//! AWS Lambda for one function, and what stands between it and others: the harness that the
-//! end-to-end tests and the local stack are built on.
+//! AWS Lambda for one function, servers, and a proxy that injects faults: the harness of the
+//! end-to-end tests and the local stack.
 
 pub mod fault_proxy;
 pub mod lambda;
 pub mod node;
+pub mod openapi;
+pub mod seed;
 pub mod serve;
+pub mod under_test;

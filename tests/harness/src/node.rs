@@ -1,5 +1,4 @@
-//! Node, for what only it can tell: what other JWT libraries make of our tokens, and whether the
-//! browser side holds.
+//! Node runs the tests that need it: other JWT libraries on our tokens, and the browser side.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,12 +6,25 @@ use std::process::Command;
 
 use crate::lambda::workspace_root;
 
-/// `tests/node` copied below `target`, with `examples/web` in it as `web`, and what its lock file
-/// names installed. `None`, with a loud word for what is `missed`, where there is no Node here.
+/// Copies `tests/node` below `target`, with `examples/web` in it as `web`, and installs what its lock
+/// file names. `None`, with a loud word for what is `missed`, if there is no Node here.
 ///
 /// # Panics
-/// Where it cannot be copied or installed.
+/// If it cannot be copied or installed.
 pub fn install(target: &Path, missed: &str) -> Option<PathBuf> {
+    install_folder(target, "node", &[("examples/web", "web")], missed)
+}
+
+/// The same for another folder of `tests`, with other folders copied into it.
+///
+/// # Panics
+/// If it cannot be copied or installed.
+pub fn install_folder(
+    target: &Path,
+    name: &str,
+    with: &[(&str, &str)],
+    missed: &str,
+) -> Option<PathBuf> {
     for program in ["node", "npm"] {
         let version = Command::new(program).arg("--version").output();
         if !version.is_ok_and(|version| version.status.success()) {
@@ -20,16 +32,18 @@ pub fn install(target: &Path, missed: &str) -> Option<PathBuf> {
             return None;
         }
     }
-    let folder = target.join("node");
+    let folder = target.join(name);
     std::fs::create_dir_all(&folder).expect("a folder");
     // Tests that run at the same time must not install over one another.
-    let lock = File::create(target.join("node.lock")).expect("a lock file");
+    let lock = File::create(target.join(format!("{name}.lock"))).expect("a lock file");
     lock.lock().expect("the lock");
-    let source = workspace_root().join("tests/node");
+    let source = workspace_root().join("tests").join(name);
     let wanted = std::fs::read(source.join("package-lock.json")).expect("the lock file");
     let installed = folder.join("installed.json");
     copy(&source, &folder);
-    copy(&workspace_root().join("examples/web"), &folder.join("web"));
+    for (from, to) in with {
+        copy(&workspace_root().join(from), &folder.join(to));
+    }
     if std::fs::read(&installed).ok().as_ref() != Some(&wanted) {
         let npm = Command::new("npm")
             .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
@@ -38,20 +52,25 @@ pub fn install(target: &Path, missed: &str) -> Option<PathBuf> {
             .expect("npm");
         let said = String::from_utf8_lossy(&npm.stderr);
         assert!(npm.status.success(), "npm ci: {said}");
-        std::fs::write(&installed, wanted).expect("a note of what is installed");
+        std::fs::write(&installed, wanted).expect("a record of the installed packages");
     }
     Some(folder)
 }
 
-/// Copies the files of a folder, but for those that are there already: a test may be reading them.
+/// Copies the files of a folder, also those of the folders in it. A file that is there already with
+/// the same content is left alone: a test may be reading it.
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("the folder") {
         let file = entry.expect("a file");
-        let (content, copy) = (std::fs::read(file.path()), to.join(file.file_name()));
-        let content = content.expect("the file");
-        if std::fs::read(&copy).ok().as_ref() != Some(&content) {
-            std::fs::write(copy, content).expect("a copy");
+        let (source, target) = (file.path(), to.join(file.file_name()));
+        if source.is_dir() {
+            copy(&source, &target);
+            continue;
+        }
+        let content = std::fs::read(source).expect("the file");
+        if std::fs::read(&target).ok().as_ref() != Some(&content) {
+            std::fs::write(target, content).expect("a copy");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! One HTTP server of the stack, on loopback: it stops with all its connections when dropped,
-//! and a handler may drop a connection instead of answering.
+//! An HTTP server on loopback. It stops with all its connections when it is dropped, and a handler
+//! may close a connection instead of responding.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,11 +18,11 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// Marks a response that is not to be sent: the connection is closed instead.
+/// Marks a response that must not be sent: the connection is closed instead.
 #[derive(Clone, Copy, Debug)]
 struct Unanswered;
 
-/// The answer of a handler that closes the connection without a byte.
+/// Returned by a handler to close the connection without sending a byte.
 pub fn no_answer() -> Response {
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(Unanswered);
@@ -43,20 +43,20 @@ impl Server {
         Self::on(listener, router)
     }
 
-    /// Serves `router` on a listener that is bound already, where the address has to be known
-    /// before the router.
+    /// Serves `router` on a listener that is already bound, for a router that must know the
+    /// address.
     pub fn on(listener: TcpListener, router: Router) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let task = tokio::spawn(accept(listener, router));
         Ok(Self { address, task })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    /// `http://127.0.0.1:PORT`, without a trailing slash.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -81,7 +81,7 @@ async fn accept(listener: TcpListener, router: Router) {
 }
 
 async fn connection(stream: TcpStream, router: Router) {
-    // Small answers leave at once; Nagle's delay would drown what is measured.
+    // Send small responses at once; Nagle's delay would distort the measurements.
     let _ = stream.set_nodelay(true);
     let app = TowerToHyperService::new(router);
     let service = service_fn(move |request: http::Request<Incoming>| {
@@ -96,14 +96,14 @@ async fn connection(stream: TcpStream, router: Router) {
             Ok(response)
         }
     });
-    // An error here is the peer's, or asked for by `no_answer`.
+    // An error here comes from the peer, or was requested with `no_answer`.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 
-/// Sends requests on to another local server, with the path and query byte for byte: the `url`
-/// crate, and with it `reqwest`, would resolve dot segments on the way.
+/// Forwards requests to another local server, with the path and query byte for byte. The `url`
+/// crate, and with it `reqwest`, would resolve dot segments.
 #[derive(Clone, Debug)]
 pub struct Forward {
     client: Client<HttpConnector, Body>,
@@ -117,7 +117,7 @@ impl Forward {
         Self { client, target }
     }
 
-    /// Sends `request` and hands back the answer. 502 where there is none.
+    /// Sends `request` and returns the response, or 502 if there is none.
     pub async fn send(&self, mut request: http::Request<Body>) -> Response {
         let path = request
             .uri()

@@ -8,17 +8,17 @@ use harness::fault_proxy::{Fault, FaultProxy, When};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What is asked, and what is answered to it.
+/// The request, and the response to it.
 const ASKED: &[u8] = b"ping";
 const ANSWER: &[u8] = b"0123456789";
 
-/// Long enough that only what never comes takes longer.
+/// Long enough that only something that never comes takes longer.
 const NEVER: Duration = Duration::from_millis(200);
 
 /// A service that answers each [`ASKED`] with [`ANSWER`], behind the proxy.
 struct Stage {
     proxy: FaultProxy,
-    /// What the service was asked.
+    /// The bytes that the service received.
     heard: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -46,7 +46,7 @@ impl Stage {
         Self { proxy, heard }
     }
 
-    /// With this fault for each request.
+    /// A stage with this fault for each request.
     async fn with(fault: Fault) -> Self {
         let stage = Self::start().await;
         stage.proxy.set(move || Some(fault));
@@ -57,7 +57,7 @@ impl Stage {
         TcpStream::connect(self.proxy.address()).await.unwrap()
     }
 
-    /// A client that has asked.
+    /// A client that has sent a request.
     async fn asking(&self) -> TcpStream {
         let mut client = self.client().await;
         client.write_all(ASKED).await.unwrap();
@@ -69,7 +69,7 @@ impl Stage {
     }
 }
 
-/// What comes until the end, and how it ends.
+/// The bytes until the end of the connection, and the way it ended.
 async fn rest(client: &mut TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
     let mut came = Vec::new();
     let end = client.read_to_end(&mut came).await;
@@ -97,7 +97,7 @@ async fn without_a_fault_everything_passes() {
 }
 
 #[tokio::test]
-async fn latency_delays_an_answer_that_is_whole() {
+async fn latency_delays_a_response_that_is_complete() {
     let latency = Duration::from_millis(150);
     let stage = Stage::with(Fault::Latency(latency)).await;
     let began = Instant::now();
@@ -121,11 +121,11 @@ async fn a_trickle_brings_a_few_bytes_at_a_time() {
         came.extend(&piece[..read]);
     }
     assert_eq!(came, ANSWER);
-    assert!(began.elapsed() >= 4 * pause, "in four pieces");
+    assert!(began.elapsed() >= 4 * pause, "it came in four pieces");
 }
 
 #[tokio::test]
-async fn at_once_nothing_reaches_the_service() {
+async fn a_fault_at_once_keeps_the_request_from_the_service() {
     for (fault, end) in [
         (Fault::Reset(When::AtOnce), Some(ErrorKind::ConnectionReset)),
         (Fault::HalfClose(When::AtOnce), None),
@@ -140,7 +140,7 @@ async fn at_once_nothing_reaches_the_service() {
 }
 
 #[tokio::test]
-async fn later_the_service_has_done_its_work_and_so_much_of_its_answer_comes() {
+async fn a_later_fault_lets_the_service_do_its_work_and_passes_part_of_its_response() {
     for after in [0, 4] {
         for (fault, end) in [
             (
@@ -153,7 +153,7 @@ async fn later_the_service_has_done_its_work_and_so_much_of_its_answer_comes() {
             let stage = Stage::with(fault).await;
             let mut client = stage.asking().await;
             if after > 0 {
-                // Read before the end: a reset takes along what was not.
+                // Read before the end: a reset discards unread bytes.
                 let mut came = vec![0; after];
                 if let Err(error) = client.read_exact(&mut came).await {
                     assert_eq!(Some(error.kind()), end, "{fault:?}");
@@ -176,22 +176,22 @@ async fn a_half_closed_connection_still_listens_and_a_truncated_one_does_not() {
         let stage = Stage::with(fault).await;
         let mut client = stage.asking().await;
         assert_eq!(rest(&mut client).await.0, ANSWER[..4]);
-        // What is written to a closed port is answered with RST, and the next write fails.
+        // A write to a closed port is answered with RST, and the next write fails.
         let mut writes = Ok(());
         for _ in 0..20 {
             writes = client.write_all(ASKED).await;
             if writes.is_err() {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await; // for the RST to come
+            tokio::time::sleep(Duration::from_millis(5)).await; // so that the RST arrives
         }
         assert_eq!(writes.is_ok(), listens, "{fault:?}");
-        assert_eq!(stage.heard(), 1, "it is not passed on");
+        assert_eq!(stage.heard(), 1, "the later bytes are not passed on");
     }
 }
 
 #[tokio::test]
-async fn a_black_hole_takes_everything_and_answers_nothing_more() {
+async fn a_black_hole_accepts_everything_and_sends_nothing_more() {
     for (when, heard) in [(When::AtOnce, 0), (When::After(0), 1), (When::After(4), 1)] {
         let stage = Stage::with(Fault::BlackHole(when)).await;
         let mut client = stage.asking().await;
@@ -208,7 +208,7 @@ async fn a_black_hole_takes_everything_and_answers_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_asks_again_with_each_request() {
+async fn a_kept_connection_consults_the_schedule_for_each_request() {
     let stage = Stage::start().await;
     let mut requests = 0;
     stage.proxy.set(move || {
@@ -225,7 +225,7 @@ async fn a_kept_connection_asks_again_with_each_request() {
 }
 
 #[tokio::test]
-async fn a_request_in_pieces_asks_once() {
+async fn a_request_in_pieces_consults_the_schedule_once() {
     let stage = Stage::start().await;
     let mut requests = 0;
     stage.proxy.set(move || {
@@ -242,7 +242,7 @@ async fn a_request_in_pieces_asks_once() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_ends_with_its_schedule() {
+async fn a_fault_ends_with_its_schedule() {
     for fault in [
         Fault::BlackHole(When::After(4)),
         Fault::Latency(Duration::from_hours(1)),
@@ -256,7 +256,7 @@ async fn what_goes_wrong_ends_with_its_schedule() {
         stage.proxy.clear();
         let (came, _) = rest(&mut client).await;
         assert!(came.len() <= 4, "{fault:?}");
-        // Others go on, without it.
+        // Other connections continue without the fault.
         kept.write_all(ASKED).await.unwrap();
         assert_eq!(answer(&mut kept).await, ANSWER);
     }

@@ -11,7 +11,7 @@ async fn start(environment: &[(&str, &str)]) -> Result<Function, LambdaError> {
 }
 
 #[tokio::test]
-async fn an_event_reaches_the_function_with_its_context_and_the_answer_comes_back() {
+async fn an_event_reaches_the_function_with_its_context_and_the_response_comes_back() {
     let function = start(&[]).await.unwrap();
     let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
 
@@ -29,7 +29,7 @@ async fn an_event_reaches_the_function_with_its_context_and_the_answer_comes_bac
 }
 
 #[tokio::test]
-async fn invocations_at_once_are_each_answered() {
+async fn simultaneous_invocations_all_get_a_response() {
     let function = start(&[]).await.unwrap();
     let events: Vec<Value> = (0..3).map(|n| json!({ "n": n })).collect();
     let (a, b, c) = tokio::join!(
@@ -43,7 +43,7 @@ async fn invocations_at_once_are_each_answered() {
 }
 
 #[tokio::test]
-async fn the_process_sees_the_variables_it_was_given_and_none_of_ours() {
+async fn the_process_sees_only_the_variables_that_it_was_given() {
     let function = start(&[("GIVEN", "yes")]).await.unwrap();
     let line = function
         .output()
@@ -53,6 +53,30 @@ async fn the_process_sees_the_variables_it_was_given_and_none_of_ours() {
     assert!(line.contains("AWS_LAMBDA_FUNCTION_NAME"), "{line}");
     assert!(!line.contains("CARGO"), "{line}");
     assert!(!line.contains(r#"("PATH""#), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_was_written_before_the_response_is_there_with_it() {
+    let function = start(&[]).await.unwrap();
+    for number in 0..300 {
+        let event = json!({"do": "write", "number": number});
+        function.invoke(&event).await.unwrap();
+        let lines = function.output().json();
+        assert_eq!(lines.last(), Some(&event));
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_starts_with_the_invocations_turn() {
+    let function = start(&[]).await.unwrap();
+    let wait = json!({"do": "wait", "millis": 600});
+    let second = Duration::from_secs(1);
+    let (first, last) = tokio::join!(
+        function.invoke_within(&wait, second),
+        function.invoke_within(&wait, second),
+    );
+    first.unwrap();
+    last.unwrap();
 }
 
 #[tokio::test]
@@ -78,7 +102,11 @@ async fn the_end_of_the_process_is_seen_with_status_and_output() {
 
     function.restart().await.unwrap();
     function.invoke(&json!({})).await.unwrap();
-    assert_eq!(function.output().lines().len(), 2, "a hello each");
+    assert_eq!(
+        function.output().lines().len(),
+        2,
+        "each process wrote one line"
+    );
 }
 
 #[tokio::test]
@@ -87,13 +115,13 @@ async fn a_function_past_its_deadline_is_killed() {
     let event = json!({"do": "hang"});
     let late = function.invoke_within(&event, Duration::from_millis(50));
     assert!(matches!(late.await, Err(LambdaError::TimedOut)));
-    assert_eq!(function.exited().await.code(), None, "by a signal");
+    assert_eq!(function.exited().await.code(), None, "it ended by a signal");
     function.restart().await.unwrap();
     function.invoke(&json!({})).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_function_killed_in_the_middle_is_an_end_by_signal() {
+async fn a_function_killed_during_an_invocation_ends_by_a_signal() {
     let function = start(&[]).await.unwrap();
     let event = json!({"do": "hang"});
     let (ended, _) = tokio::join!(function.invoke(&event), function.kill());

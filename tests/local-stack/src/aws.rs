@@ -1,4 +1,4 @@
-//! AWS in this process: DynamoDB, Secrets Manager and S3 behind one address, as the functions
+//! AWS in this process: DynamoDB, Secrets Manager and S3 behind one address, since the functions
 //! have one `AWS_ENDPOINT_URL`, with a layer in front that records requests and injects faults.
 
 mod contents;
@@ -29,13 +29,14 @@ pub use recorded::{Recorded, Service};
 use crate::standins::holds::{Hold, Holds, Point};
 use harness::serve::{Forward, Server, no_answer};
 
-/// The region of everything local.
+/// The region of the local services.
 pub const REGION: &str = "eu-west-1";
 
-/// A part of a request above this is refused; DynamoDB itself stops at 16 MB.
+/// Larger bodies are refused; DynamoDB itself stops at 16 MB.
 const LARGEST_BODY: usize = 64 << 20;
 
-/// The running services. Dropping them ends them; what DynamoDB holds in a folder stays.
+/// The running services. Dropping them stops them; the data that DynamoDB keeps in a folder
+/// remains.
 pub struct Aws {
     server: Server,
     endpoint: Arc<Endpoint>,
@@ -53,12 +54,13 @@ struct Endpoint {
 }
 
 impl Aws {
-    /// Everything in memory.
+    /// Starts the services with everything in memory.
     pub async fn start() -> io::Result<Self> {
         Self::with_database(Database::memory().map_err(io::Error::other)?).await
     }
 
-    /// DynamoDB kept in `folder`, which must not be in use by another stack; the rest in memory.
+    /// Starts the services with DynamoDB's data in `folder`, which no other stack may be using, and
+    /// everything else in memory.
     pub async fn start_in(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let file = folder.join("dynamodb.sqlite");
@@ -82,7 +84,7 @@ impl Aws {
             std::future::pending(),
         ));
         let router = Router::new()
-            // An underscore cannot begin a bucket's name, so these hide none.
+            // A bucket's name cannot begin with an underscore, so these routes hide none.
             .route("/_faults", put(set_faults))
             .route("/_requests", get(list_requests))
             .fallback(serve)
@@ -100,7 +102,7 @@ impl Aws {
         self.server.url()
     }
 
-    /// The variables that point an AWS SDK here, and nowhere else.
+    /// The variables that make an AWS SDK use these services and no others.
     pub fn environment(&self) -> Vec<(String, String)> {
         [
             ("AWS_ENDPOINT_URL", self.url().as_str()),
@@ -114,36 +116,36 @@ impl Aws {
         .into()
     }
 
-    /// From now on these faults and no others.
+    /// Replaces the faults.
     pub fn set_faults(&self, faults: impl Into<Vec<Fault>>) {
         *self.endpoint.faults() = faults.into();
     }
 
-    /// What was asked since the start or since [`Aws::forget_requests`], in order of arrival.
+    /// The requests since the start or since [`Aws::forget_requests`], in order of arrival.
     pub fn requests(&self) -> Vec<Recorded> {
         self.endpoint.recorded().clone()
     }
 
-    /// How often `operation` was asked.
+    /// The number of requests for `operation`.
     pub fn count(&self, operation: &str) -> usize {
         let recorded = self.endpoint.recorded();
         let asked = recorded.iter().filter(|one| one.operation == operation);
         asked.count()
     }
 
-    /// Stops the `nth` request for `operation` from now on at a point, until it is released. Where
-    /// the client is gone by then it goes no further.
+    /// Stops the `nth` request for `operation` from now on at a point, until it is released. If the
+    /// client has gone by then, the request ends there.
     pub fn hold(&self, operation: &str, nth: usize, point: Point) -> Hold<Recorded> {
         self.endpoint.holds.hold(operation.into(), nth, point)
     }
 
-    /// Starts the record anew.
+    /// Clears the record of requests.
     pub fn forget_requests(&self) {
         self.endpoint.recorded().clear();
     }
 
-    /// Writes a secret: a new one, or a new version of one. A `Value::String` is written as it
-    /// is, so that a secret may also hold what is no JSON.
+    /// Writes a secret, or a new version of it. A `Value::String` is written unquoted, so that a
+    /// secret may also be something other than JSON.
     pub async fn put_secret(&self, name: &str, secret: &Value) {
         let text = match secret {
             Value::String(text) => text.clone(),
@@ -166,7 +168,7 @@ impl Aws {
             .expect("deletion");
     }
 
-    /// Creates a table from the JSON of a `CreateTable` request, unless it is there already.
+    /// Creates a table from the JSON of a `CreateTable` request, if it does not exist.
     pub fn create_table(&self, definition: Value) {
         let name = definition["TableName"].as_str().expect("a name").to_owned();
         let tables = self
@@ -219,7 +221,7 @@ impl Endpoint {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    // The services take the region from the host, so it is the same one for every client.
+    // The services take the region from the host, so use the same one for every client.
     async fn secrets_manager(&self, headers: HeaderMap, body: Bytes) -> MockResponse {
         let request = MockRequest {
             method: "POST".to_owned(),
@@ -231,8 +233,8 @@ impl Endpoint {
     }
 
     async fn s3(&self, method: &str, path: &Uri, headers: HeaderMap, body: Bytes) -> MockResponse {
-        // The service does not know of conditional writes, which keep an archive from being
-        // written over.
+        // The service does not implement conditional writes, which protect an archive from being
+        // overwritten.
         let is_new_only = headers.get("if-none-match").is_some_and(|it| it == "*");
         if method == "PUT" && is_new_only {
             let there = self.send_s3("HEAD", path, HeaderMap::new(), Bytes::new());

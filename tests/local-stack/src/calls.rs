@@ -1,5 +1,5 @@
-//! Who asked whom what: every request between the page, the functions and what they talk to, as
-//! the page draws it. Tokens are decoded, and secrets never get here.
+//! Records every request between the page, the functions and their backends, so that the page can
+//! draw them. Tokens are decoded, and secrets are removed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use crate::issuer::keys::{claims_of, header_of};
 use harness::serve::Forward;
 
-/// Who asks or is asked.
+/// A sender or receiver of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Party {
     /// The page in the browser.
     Page,
-    /// The company's own login.
+    /// The company's login.
     Login,
     /// The functions.
     Functions,
@@ -32,40 +32,40 @@ pub enum Party {
     Puzzel,
 }
 
-/// One request, and what came of it.
+/// One request and its response.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Call {
-    /// Counts the calls from 1.
+    /// The number of the call, from 1.
     pub number: u64,
-    /// Who asked.
+    /// The sender.
     pub from: Party,
-    /// Who was asked.
+    /// The receiver.
     pub to: Party,
     /// Method and path, or the name of an operation.
     pub title: String,
-    /// When, in milliseconds since the start.
+    /// The time, in milliseconds since the start.
     pub at: f64,
-    /// How long the answer took, in milliseconds; none while there is none.
+    /// The time until the response, in milliseconds; `None` while it is pending.
     pub took: Option<f64>,
-    /// The answer's status.
+    /// The status of the response.
     pub status: Option<u16>,
-    /// What was sent.
+    /// The request.
     pub request: Value,
-    /// What came back.
+    /// The response.
     pub answer: Value,
-    /// Greater with each change, so that a reader can ask for what is new.
+    /// Increases with each change, so that a reader can ask for the changes only.
     #[serde(skip)]
     change: u64,
 }
 
-/// How many calls are kept.
+/// Maximum number of calls kept.
 const KEPT: usize = 500;
-/// A body above this is told by its size alone.
+/// Of a larger body, only the size is shown.
 const SHOWN: usize = 32 << 10;
-/// As the embedded AWS: what is larger is refused.
+/// Larger bodies are refused, as by the embedded AWS.
 const LARGEST_BODY: usize = 64 << 20;
-/// Fields that are never shown, in bodies and in queries. What is a JWT is decoded instead.
+/// Fields that are never shown, in bodies and in queries. A JWT in them is decoded instead.
 const HIDDEN: [&str; 6] = [
     "SecretString",
     "codeVerifier",
@@ -100,7 +100,7 @@ impl Default for Kept {
 }
 
 impl Calls {
-    /// Sends a request on, hands back the answer, and keeps both.
+    /// Forwards a request, returns the response, and records both.
     pub async fn relay(
         &self,
         from: Party,
@@ -128,7 +128,7 @@ impl Calls {
         Response::from_parts(parts, Body::from(body))
     }
 
-    /// Keeps a call that is no HTTP request. The number is for [`Calls::answered`].
+    /// Records a call that is not an HTTP request. Pass the number to [`Calls::answered`].
     pub fn asked(&self, from: Party, to: Party, title: String, request: Value) -> u64 {
         let mut kept = self.kept();
         kept.made += 1;
@@ -152,7 +152,7 @@ impl Calls {
         kept.made
     }
 
-    /// Keeps what came of a call.
+    /// Records the outcome of a call.
     pub fn answered(&self, number: u64, status: u16, answer: Value) {
         let mut kept = self.kept();
         kept.changes += 1;
@@ -166,7 +166,7 @@ impl Calls {
         }
     }
 
-    /// What is new or changed since a call with the same answer's `version`.
+    /// The calls that are new or changed since `version`, which is taken from an earlier result.
     pub fn since(&self, version: u64) -> Value {
         let kept = self.kept();
         let new: Vec<&Call> = kept
@@ -234,7 +234,7 @@ fn shown(value: Value) -> Value {
     }
 }
 
-/// A token's header and claims, without the signature that makes it one.
+/// A token's header and claims, without the signature that makes it valid.
 fn decoded(text: &str) -> Option<Value> {
     if text.split('.').count() != 3 {
         return None;
@@ -249,7 +249,7 @@ mod tests {
     use crate::issuer::keys::hs256;
 
     #[test]
-    fn tokens_are_decoded_and_secrets_hidden() {
+    fn tokens_are_decoded_and_secrets_are_hidden() {
         let token = hs256(b"secret", &json!({"alg": "HS256"}), &json!({"sub": "1"}));
         let body = json!({"token": token, "list": [{"codeVerifier": "canary"}],
             "SecretString": "{\"keys\":\"canary\"}", "email": "ada@example.com"});
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_new_is_told_again() {
+    fn only_new_and_changed_calls_are_returned() {
         let calls = Calls::default();
         let number = calls.asked(Party::Page, Party::Login, "POST /token".into(), Value::Null);
         let first = calls.since(0);

@@ -1,4 +1,4 @@
-//! cargo-lambda: found, or installed at a pinned version into the target folder.
+//! Finds cargo-lambda, or installs a pinned version into the target folder.
 
 use std::fs::File;
 use std::io;
@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-/// The version that is installed where none is found.
+/// The version to install if none is found.
 pub const VERSION: &str = "1.9.2";
 
-/// Why there is no cargo-lambda.
+/// The reason why cargo-lambda is missing.
 #[derive(Debug, thiserror::Error)]
 pub enum CargoLambdaError {
-    /// The folder for it cannot be used.
+    /// Its folder cannot be used.
     #[error("{0}: {1}")]
     Folder(PathBuf, io::Error),
-    /// Neither way of installing it worked.
+    /// Both ways of installing it failed.
     #[error(
         "cargo-lambda {VERSION} could not be installed.\n\
          Install it by hand, in one of these ways, and try again:\n\
@@ -28,8 +28,8 @@ pub enum CargoLambdaError {
     Install(String),
 }
 
-/// The program: from `PATH`, else from `target/tools`, else installed there, which takes seconds
-/// with Python and a quarter of an hour without.
+/// Returns the program: from `PATH`, else from `target/tools`, else newly installed there, which
+/// takes seconds with Python and a quarter of an hour without.
 pub fn find_or_install(target: &Path) -> Result<PathBuf, CargoLambdaError> {
     let on_path = PathBuf::from("cargo-lambda");
     if works(&on_path) {
@@ -38,7 +38,7 @@ pub fn find_or_install(target: &Path) -> Result<PathBuf, CargoLambdaError> {
     let tools = target.join("tools");
     let folder = |error| CargoLambdaError::Folder(tools.clone(), error);
     std::fs::create_dir_all(&tools).map_err(folder)?;
-    // Two runs at once install it once.
+    // Two simultaneous runs must install it only once.
     let lock = File::create(tools.join("cargo-lambda.lock")).map_err(folder)?;
     lock.lock().map_err(folder)?;
 
@@ -58,7 +58,7 @@ pub fn find_or_install(target: &Path) -> Result<PathBuf, CargoLambdaError> {
     })
 }
 
-/// A version that has all that the stack asks of it.
+/// Whether its version has everything that the stack needs.
 fn works(program: &Path) -> bool {
     let output = Command::new(program).args(["lambda", "--version"]).output();
     let Ok(output) = output else { return false };
@@ -91,7 +91,7 @@ fn install_wheel(folder: &Path) -> Result<(), String> {
 
 fn build(tools: &Path) -> Result<(), String> {
     eprintln!("building cargo-lambda {VERSION}: this takes a quarter of an hour, once");
-    // Cargo shows its own progress.
+    // Cargo prints its own progress.
     let mut command = Command::new("cargo");
     command
         .args(["install", "--locked", "--root"])
@@ -107,7 +107,7 @@ fn build(tools: &Path) -> Result<(), String> {
     }
 }
 
-/// Runs a command, and gives its words where it fails.
+/// Runs a command, and returns its output if it fails.
 fn run(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command
@@ -121,7 +121,7 @@ fn run(command: &mut Command) -> Result<(), String> {
     Err(format!("{program}: {}: {}", output.status, words.trim()))
 }
 
-/// A line with a moving sign, while something takes its time; nothing where no one looks.
+/// A spinner for a slow step; hidden if standard error is not a terminal.
 pub(crate) fn spinner(message: &str) -> ProgressBar {
     let progress = ProgressBar::new_spinner().with_message(message.to_owned());
     progress.enable_steady_tick(Duration::from_millis(100));

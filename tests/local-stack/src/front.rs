@@ -1,24 +1,32 @@
-//! The one local address: the page, and behind it the functions under their public routes and
-//! what the page needs of the stack.
+//! The local address: serves the page, the functions under their public routes, and the routes that
+//! the page needs from the stack.
 
 use std::path::{Component, Path, PathBuf};
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+
+use serde_json::json;
 
 use crate::calls::Party;
+use crate::cors;
 use crate::local::{self, Local};
 
-/// What goes to the functions; everything else is a file.
-const ROUTES: [(&str, Party); 3] = [
-    ("/zendesk/", Party::Page),
-    ("/webhooks/", Party::Zendesk),
-    ("/puzzel/", Party::Page),
+/// The paths that go to the functions, and who asks for them.
+const ROUTES: [(&str, Party); 4] = [
+    ("/zendesk/token", Party::Page),
+    ("/zendesk/conflicts", Party::Page),
+    ("/webhooks/zendesk", Party::Zendesk),
+    ("/puzzel/identity", Party::Page),
 ];
+/// The routes with parameters, which the function itself reads.
+const CONVERSATIONS: &str = "/puzzel/conversations/";
+/// Other paths in these folders are answered as API Gateway does; everything else is a file.
+const FOLDERS: [&str; 3] = ["/zendesk/", "/webhooks/", "/puzzel/"];
 
-/// What the page may do: load what is beside it, and ask this address.
+/// Allows the page to load its own files and to send requests to this address.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -42,9 +50,8 @@ pub fn router(local: Local, web: PathBuf) -> Router {
 
 async fn serve(State(front): State<Front>, request: Request) -> Response {
     let path = request.uri().path();
-    let route = ROUTES.iter().find(|(route, _)| path.starts_with(route));
-    if let Some((_, from)) = route {
-        return front.local.ask_functions(*from, request).await;
+    if FOLDERS.iter().any(|folder| path.starts_with(folder)) {
+        return forward(&front.local, request).await;
     }
     let Some(file) = file(&front.web, path) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -63,8 +70,36 @@ async fn serve(State(front): State<Front>, request: Request) -> Response {
     }
 }
 
+/// Sends a request to the functions, as API Gateway would.
+async fn forward(local: &Local, request: Request) -> Response {
+    if let Some(preflight) = cors::preflight(&request) {
+        return preflight;
+    }
+    let origin = cors::origin(request.headers());
+    let mut response = match party(request.uri().path()) {
+        Some(from) => local.ask_functions(from, request).await,
+        None => {
+            let refusal = json!({"message": "Not Found"});
+            (StatusCode::NOT_FOUND, Json(refusal)).into_response()
+        }
+    };
+    if let Some(origin) = origin {
+        cors::allow(&mut response, origin);
+    }
+    response
+}
+
+/// Who asks for a path, if there is such a route.
+fn party(path: &str) -> Option<Party> {
+    if path.starts_with(CONVERSATIONS) {
+        return Some(Party::Page);
+    }
+    let route = ROUTES.iter().find(|(route, _)| path == *route);
+    route.map(|(_, party)| *party)
+}
+
 /// The file for a path, unless the path leads out of the folder. Percent-encoded paths are not
-/// decoded: no file here needs one.
+/// decoded, since no file here needs it.
 fn file(web: &Path, path: &str) -> Option<PathBuf> {
     let relative = Path::new(path.strip_prefix('/')?);
     let inside = relative
@@ -91,6 +126,21 @@ fn content_type(file: &Path) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_routes_go_to_the_functions() {
+        assert_eq!(party("/zendesk/token"), Some(Party::Page));
+        assert_eq!(party("/webhooks/zendesk"), Some(Party::Zendesk));
+        assert_eq!(party("/puzzel/conversations/c/route/q"), Some(Party::Page));
+        for none in [
+            "/zendesk/token/",
+            "/zendesk/",
+            "/puzzel/other",
+            "/webhooks/zendesk/x",
+        ] {
+            assert_eq!(party(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn a_path_stays_in_the_folder() {

@@ -1,8 +1,9 @@
-//! The local stack: everything the functions need around them, on loopback.
+//! The local stack: everything that the functions need around them, on loopback.
 
 pub mod aws;
 pub mod calls;
 pub mod cargo_lambda;
+mod cors;
 pub mod front;
 pub mod issuer;
 pub mod local;

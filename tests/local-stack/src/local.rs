@@ -1,5 +1,5 @@
-//! What the page needs of the local stack, under its own address, as a strict content security
-//! policy has it:
+//! The routes that the page needs from the local stack. They are under the page's own address,
+//! because of its strict content security policy:
 //!
 //! | route | does |
 //! | --- | --- |
@@ -29,12 +29,13 @@ use crate::tap;
 use crate::webhook;
 use harness::serve::Forward;
 
-/// A refusal of a stand-in is told in this header, under status 200: the browser would write every
-/// other status into the console as an error of the page, the 409 of the story too.
+/// The header with the true status of a refusal by a stand-in, which is sent with status 200. The
+/// browser would log any other status in the console as an error of the page, even the 409 of the
+/// story.
 const STATUS: HeaderName = HeaderName::from_static("x-local-status");
 
-/// How many requests may wait for the functions. cargo-lambda (1.9.2) has room for a hundred, and
-/// never serves anybody again once more than that have come at once.
+/// Maximum requests that may wait for the functions. cargo-lambda (1.9.2) has room for a hundred,
+/// and stops serving for good once more than that arrive at the same time.
 const MOST_WAITING: usize = 64;
 
 /// The stack, as the page sees it.
@@ -47,7 +48,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// The page's side of `backends` and of the functions around them.
+    /// The view that the page has of `backends` and of the functions.
     pub fn new(backends: Arc<Backends>, functions: Forward) -> Self {
         let urls = [
             ("login", Party::Login, backends.issuer.direct_url()),
@@ -65,8 +66,8 @@ impl Local {
         }
     }
 
-    /// Sends a request to the functions. Where too many wait already it is refused, as API Gateway
-    /// refuses what is beyond its limits.
+    /// Sends a request to the functions. If too many are already waiting, it is refused, as API
+    /// Gateway refuses requests beyond its limits.
     pub async fn ask_functions(&self, from: Party, request: Request) -> Response {
         let Ok(_permit) = self.waiting.try_acquire() else {
             let refusal = json!({"message": "Too Many Requests"});
@@ -108,7 +109,7 @@ async fn standin(
         Ok(uri) => *request.uri_mut() = uri,
         Err(_) => return StatusCode::BAD_REQUEST.into_response(),
     }
-    // What is made up for the page's sake is no call of the story.
+    // Calls that only prepare data for the page are not part of the story.
     let is_made_up = request.uri().path().contains("/_control/");
     let mut answer = if is_made_up {
         forward.send(request).await
@@ -191,7 +192,7 @@ async fn external_id_changed(State(local): State<Local>, Json(changed): Json<Cha
     }
 }
 
-/// To the millisecond: who signed up within the same second did so before.
+/// The time to the millisecond, so that a sign-up within the same second counts as earlier.
 fn now() -> String {
     let now = OffsetDateTime::now_utc();
     let (date, (hour, minute, second, milli)) = (now.date(), now.to_hms_milli());

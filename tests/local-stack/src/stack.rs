@@ -1,4 +1,4 @@
-//! The local stack: everything, started in order and ended in reverse.
+//! The local stack: starts everything in order and stops it in reverse.
 
 mod backends;
 
@@ -32,23 +32,23 @@ const FUNCTIONS: [(&str, Option<&str>); 6] = [
 /// What a stack is started with.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The port of the one local address; a free one where there is none.
+    /// The port of the local address; `None` for a free one.
     pub port: Option<u16>,
-    /// Keep DynamoDB's data from one run to the next.
+    /// Whether to keep DynamoDB's data from one run to the next.
     pub keep_data: bool,
-    /// Rebuild and restart the functions when the code changes.
+    /// Whether to rebuild and restart the functions when the code changes.
     pub reload: bool,
     /// `REMEDY`; `plan` if not given. A release waits for nothing.
     pub remedy: Option<String>,
 }
 
-/// Why the stack does not start.
+/// The reason why the stack does not start.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)] // each says it itself
+#[allow(missing_docs)] // the messages explain them
 pub enum StackError {
     #[error("the local stack: {0}")]
     Io(#[from] io::Error),
-    #[error("the functions do not build (cargo says why above)")]
+    #[error("the functions do not build (see cargo's output above)")]
     Build,
     #[error(transparent)]
     CargoLambda(#[from] CargoLambdaError),
@@ -58,15 +58,15 @@ pub enum StackError {
     NotStarted { name: &'static str, log: String },
 }
 
-/// How long a function has for its first answer: it is built, but cargo looks once more.
+/// Maximum time until a function's first response. It is built already, but cargo checks once more.
 const FIRST_ANSWER: Duration = Duration::from_mins(1);
 
-/// A running stack. The fields are in the order in which they end: the reverse of the start.
+/// A running stack. The fields are dropped in this order, the reverse of the start.
 pub struct Stack {
     front: Server,
     watch: Watch,
     cargo_lambda: PathBuf,
-    /// What the functions talk to.
+    /// The backends of the functions.
     pub backends: Arc<Backends>,
     _folder: Folder,
 }
@@ -81,7 +81,7 @@ impl Stack {
         let cargo_lambda = tokio::task::spawn_blocking({
             let names: Vec<&str> = present.iter().map(|(name, _)| *name).collect();
             move || {
-                // Cargo shows its own progress.
+                // Cargo prints its own progress.
                 if build_command(&names).status()?.success() {
                     Ok(cargo_lambda::find_or_install(
                         &workspace_root().join("target"),
@@ -128,22 +128,22 @@ impl Stack {
         Ok(stack)
     }
 
-    /// The one local address.
+    /// The local address.
     pub fn url(&self) -> String {
         self.front.url()
     }
 
-    /// What the functions wrote.
+    /// The output of the functions.
     pub fn log(&self) -> String {
         self.watch.log()
     }
 
-    /// Where they write it.
+    /// The file with their output.
     pub fn log_file(&self) -> &Path {
         self.watch.log_file()
     }
 
-    /// The command that invokes a function with an event that does not come over HTTP.
+    /// The command that invokes a function with an event other than an HTTP request.
     pub fn invoke_command(&self, function: &str, event: &Value) -> String {
         let address = self.watch.address();
         let program = if self.cargo_lambda.is_absolute() {
@@ -155,7 +155,7 @@ impl Stack {
         format!("{program} invoke {function} -A {host} -P {port} --data-ascii '{event}'")
     }
 
-    /// Does what [`Stack::invoke_command`] does.
+    /// Invokes the function as [`Stack::invoke_command`] would.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, String> {
         let address = self.watch.address();
         let url = format!("http://{address}/2015-03-31/functions/{function}/invocations");
@@ -164,17 +164,17 @@ impl Stack {
         answer.json().await.map_err(|error| error.to_string())
     }
 
-    /// The claims of the made-up user.
+    /// The claims of the fictitious user.
     pub fn user() -> Value {
         json!({"sub": "123456", "name": "Ada Example",
                "email": "ada@example.com", "email_verified": true})
     }
 
-    /// The first call starts a function, so it comes from us and not from the user. Each refuses
-    /// a `GET`.
+    /// Starts a function by its first call, so that no user has to wait for it. The call is a `GET`,
+    /// which every function refuses. It goes past the front, so that the page does not show it.
     async fn first_answer(&self, name: &'static str, path: &str) -> Result<(), StackError> {
         let client = reqwest::Client::new();
-        let url = format!("{}{path}", self.url());
+        let url = format!("http://{}{path}", self.watch.address());
         let began = Instant::now();
         loop {
             let request = client.get(&url).timeout(FIRST_ANSWER / 10);
@@ -182,7 +182,8 @@ impl Stack {
             if answer.is_ok_and(|answer| answer.status().is_client_error()) {
                 return Ok(());
             }
-            // cargo-lambda keeps a request to a function that ended, and says so in its log only.
+            // cargo-lambda keeps a request waiting if the function has ended, and reports that only
+            // in its log.
             let log = self.log();
             if log.contains("command exited") || began.elapsed() > FIRST_ANSWER {
                 return Err(StackError::NotStarted { name, log });
@@ -191,7 +192,7 @@ impl Stack {
     }
 }
 
-/// A folder under `.local` that no other running stack has.
+/// A folder under `.local` that no other running stack uses.
 struct Folder {
     path: PathBuf,
     _lock: File,
@@ -222,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_stacks_have_two_folders_and_a_folder_is_used_again() {
+    fn two_stacks_have_two_folders_and_a_free_folder_is_reused() {
         let parent = std::env::temp_dir().join(format!("chat-identity-{}", std::process::id()));
         let first = Folder::take_in(&parent).unwrap();
         let second = Folder::take_in(&parent).unwrap();

@@ -1,5 +1,5 @@
-//! An address that sends everything on to another one and keeps the calls: what the functions are
-//! told in place of the true one, so that the page can show what they do.
+//! A tap: an address that forwards everything to another one and records the calls. The functions
+//! use it in place of the real address, so that the page can show their calls.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// Keeps what `from` asks of `to`, which is at `target`.
+    /// Starts a tap that records the calls of `from` to `to`, which is at `target`.
     pub async fn start(
         calls: &Calls,
         from: Party,
@@ -29,7 +29,7 @@ impl Tap {
         Self::on(listener, calls, from, to, target)
     }
 
-    /// The same on a listener that is bound already, where `target` has to know the address.
+    /// The same on a listener that is already bound, for a `target` that must know the address.
     pub fn on(
         listener: TcpListener,
         calls: &Calls,
@@ -47,12 +47,12 @@ impl Tap {
         })
     }
 
-    /// Where the tap takes requests.
+    /// The URL of the tap.
     pub fn url(&self) -> String {
         self.server.url()
     }
 
-    /// `url`, with the tap in place of its target; unchanged where it leads elsewhere.
+    /// `url` with the tap in place of its target; unchanged if it has another host.
     pub fn instead_of(&self, url: &str) -> String {
         match url.strip_prefix(&self.target) {
             Some(path) if path.is_empty() || path.starts_with('/') => self.url() + path,
@@ -61,10 +61,10 @@ impl Tap {
     }
 }
 
-/// Where the URL of a local server leads.
+/// The address in the URL of a local server.
 ///
 /// # Panics
-/// Where it is none.
+/// If it is not such a URL.
 pub fn address(url: &str) -> SocketAddr {
     let authority = url.split('/').nth(2);
     let address = authority.and_then(|authority| authority.parse().ok());

@@ -16,11 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use harness::lambda::{without_cargo_variables, workspace_root};
 use harness::serve::Server;
 
-/// Marks the processes of one stack: cargo-lambda gives each function a process group of its
-/// own, and what it leaves behind when it dies can be found by nothing else.
+/// Marks the processes of one stack. cargo-lambda gives each function its own process group, and if
+/// it dies, this mark is the only way to find the processes that it leaves behind.
 const MARK: &str = "CHAT_IDENTITY_STACK";
 
-/// How long cargo-lambda has to end its functions; it takes a second for itself.
+/// The time for cargo-lambda to end its functions; it needs a second for itself.
 const GRACE: Duration = Duration::from_secs(4);
 
 /// Variables of the product, which would reach the functions from the shell otherwise.
@@ -48,10 +48,10 @@ const OURS: [&str; 21] = [
     "WEBHOOK_",
 ];
 
-/// Why the functions do not run.
+/// The reason why the functions do not run.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
-    /// No process, no port, no file.
+    /// A process, port or file could not be had.
     #[error("cargo lambda watch: {0}")]
     Io(#[from] io::Error),
     /// It ended before it listened.
@@ -64,22 +64,23 @@ pub enum WatchError {
 pub struct Watch {
     child: Child,
     address: SocketAddr,
-    // Ends after the functions, which `drop` waits for.
+    // Must end after the functions, for which `drop` waits.
     _deadlines: Server,
     mark: String,
     log: PathBuf,
 }
 
 impl Watch {
-    /// Starts it on a free port, with its output and the functions' in `log`, and waits until it
-    /// listens. `reload` makes it rebuild and restart the functions when the code changes.
+    /// Starts it on a free port, with its output and that of the functions in the file `log`, and
+    /// waits until it listens. With `reload`, it rebuilds and restarts the functions when the code
+    /// changes.
     pub async fn start(
         program: &Path,
         environment: &[(String, String)],
         log: &Path,
         reload: bool,
     ) -> Result<Self, WatchError> {
-        // The port is free when we look, and may be taken before cargo-lambda has it.
+        // The port is free now, but may be taken before cargo-lambda binds it.
         let mut tries = 0..3;
         loop {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -135,7 +136,7 @@ impl Watch {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
-            // Ctrl-C reaches us alone, and we end the rest in order.
+            // Ctrl-C must reach only us; we end the rest in order.
             .process_group(0);
         if !reload {
             command.arg("--ignore-changes");
@@ -152,12 +153,12 @@ impl Watch {
         })
     }
 
-    /// Where it takes requests.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it and the functions wrote.
+    /// Its output and that of the functions.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -203,7 +204,7 @@ impl Drop for Watch {
     }
 }
 
-/// The processes that have our mark in their environment, where the system shows it (Linux).
+/// The processes with our mark in their environment, if the system shows it (Linux).
 fn marked(mark: &str) -> Vec<Pid> {
     let wanted = format!("{MARK}={mark}");
     let has_mark = |pid: &i32| {

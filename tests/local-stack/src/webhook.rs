@@ -1,4 +1,4 @@
-//! Zendesk's webhooks about users, and the signature that they come with.
+//! Zendesk's webhooks about users, and their signature.
 
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use base64::Engine as _;
@@ -6,14 +6,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-/// The path that they are sent to.
+/// The path to which they are sent.
 pub const PATH: &str = "/webhooks/zendesk";
-/// The header with the time at which one was signed.
+/// The header with the time of the signature.
 pub const TIMESTAMP: &str = "X-Zendesk-Webhook-Signature-Timestamp";
 /// The header with the signature.
 pub const SIGNATURE: &str = "X-Zendesk-Webhook-Signature";
 
-/// An event about an end user, `kind` being the type without its prefix.
+/// An event about an end user. `kind` is the type without its prefix.
 pub fn event(kind: &str, id: &str, time: &str, detail: &Value, event: &Value) -> Value {
     let mut body = json!({
         "type": format!("zen:event-type:{kind}"),
@@ -34,7 +34,7 @@ pub fn event(kind: &str, id: &str, time: &str, detail: &Value, event: &Value) ->
     body
 }
 
-/// The event that tells that an external id was changed. An `id` and a `time` make it one.
+/// The event for a changed external id. Its `id` and `time` identify it.
 pub fn external_id_changed(id: &str, time: &str, email: &str, ids: (&str, &str)) -> Value {
     let detail = json!({"email": email, "external_id": ids.1});
     let change = json!({"previous": ids.0, "current": ids.1});
@@ -47,7 +47,7 @@ pub fn signature(secret: &str, timestamp: &str, body: &[u8]) -> String {
     STANDARD.encode(sign(&key, &[timestamp.as_bytes(), body].concat()))
 }
 
-/// So many seconds from now, as Zendesk writes a time.
+/// The time in this many seconds, in Zendesk's format.
 pub fn seconds_from_now(seconds: i64) -> String {
     let then = OffsetDateTime::now_utc() + Duration::seconds(seconds);
     let (date, (hour, minute, second)) = (then.date(), then.to_hms());

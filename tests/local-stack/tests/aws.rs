@@ -1,4 +1,4 @@
-//! The embedded AWS, asked as a client asks it: over HTTP.
+//! The embedded AWS, as a client uses it: over HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -71,7 +71,7 @@ async fn a_secret_is_read_replaced_and_deleted() {
 }
 
 #[tokio::test]
-async fn dynamodb_keeps_its_word_and_its_data() {
+async fn dynamodb_checks_conditions_and_keeps_its_data() {
     let folder = std::env::temp_dir().join(format!("chat-identity-aws-{}", std::process::id()));
     {
         let aws = Aws::start_in(&folder).await.unwrap();
@@ -108,7 +108,7 @@ async fn an_object_is_written_and_read_by_its_path() {
 }
 
 #[tokio::test]
-async fn an_error_hits_its_operation_as_often_as_told() {
+async fn an_error_hits_its_operation_as_often_as_configured() {
     let aws = Aws::start().await.unwrap();
     aws.put_secret("a", &json!({})).await;
     let denied = Fault::error(Service::SecretsManager, 400, "AccessDeniedException");
@@ -123,7 +123,7 @@ async fn an_error_hits_its_operation_as_often_as_told() {
 }
 
 #[tokio::test]
-async fn a_dropped_request_does_nothing_and_a_dropped_answer_has_done_it() {
+async fn a_dropped_request_has_no_effect_and_a_dropped_response_has() {
     let aws = Aws::start().await.unwrap();
     aws.create_table(table());
     let scan = json!({"TableName": "conflicts"});
@@ -139,7 +139,7 @@ async fn a_dropped_request_does_nothing_and_a_dropped_answer_has_done_it() {
 }
 
 #[tokio::test]
-async fn faults_are_set_over_http_too_and_may_only_delay() {
+async fn faults_can_be_set_over_http_and_may_only_delay() {
     let aws = Aws::start().await.unwrap();
     aws.put_secret("a", &json!({})).await;
     let faults = json!([{"service": "secretsmanager", "delayMs": 50, "effect": "delay"}]);

@@ -1,4 +1,4 @@
-//! The OIDC issuer, as a verifier meets it.
+//! The OIDC issuer, as a verifier uses it.
 
 use local_stack::issuer::keys::{Algorithm, Key, claims_of, header_of};
 use local_stack::issuer::{Fetches, Issuer, Misbehaviour};
@@ -38,7 +38,7 @@ async fn discovery_leads_to_the_key_that_signs() {
 }
 
 #[tokio::test]
-async fn tokens_come_by_json_and_by_form() {
+async fn tokens_can_be_requested_by_json_and_by_form() {
     let issuer = Issuer::start().await.unwrap();
     let url = format!("{}/token", issuer.url());
     let client = reqwest::Client::new();
@@ -48,7 +48,7 @@ async fn tokens_come_by_json_and_by_form() {
     let tokens: Value = tokens.json().await.unwrap();
     let id = claims_of(tokens["id_token"].as_str().unwrap()).unwrap();
     assert_eq!(id["sub"], 42);
-    assert_eq!(id["email_verified"], "true", "as it was given");
+    assert_eq!(id["email_verified"], "true", "the claim is unchanged");
     assert_eq!(id["aud"], "other");
     assert_eq!(id["roles"], json!(["x"]));
     assert_eq!(id["exp"].as_i64().unwrap(), id["iat"].as_i64().unwrap());
@@ -92,7 +92,7 @@ async fn a_key_of_another_kind_is_published_and_does_not_sign() {
 }
 
 #[tokio::test]
-async fn it_misbehaves_as_told() {
+async fn it_misbehaves_as_configured() {
     let issuer = Issuer::start().await.unwrap();
     let url = issuer.url();
     let discovery = format!("{url}/.well-known/openid-configuration");

@@ -1,5 +1,5 @@
-//! The local stack as a whole: it starts, tells its story, and leaves nothing behind. The two
-//! tests run at the same time, so they also show that a second stack works beside a first.
+//! The local stack as a whole: it starts, plays its story, and leaves nothing behind. The two tests
+//! run at the same time, so they also show that two stacks can run side by side.
 
 use std::process::Stdio;
 
@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-/// The processes that a stack of this process started, and theirs.
+/// The processes that a stack of this process started, and their children.
 fn started_by(process: u32) -> Vec<String> {
     let mark = format!("CHAT_IDENTITY_STACK={process}-");
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -28,6 +28,12 @@ fn started_by(process: u32) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tour_passes_and_nothing_is_left_of_it() {
     let stack = Stack::start(Options::default()).await.unwrap();
+    let first_screen = stack.backends.calls.since(0);
+    let calls = first_screen["calls"].as_array().unwrap().iter();
+    let refused: Vec<_> = calls
+        .filter(|call| call["status"].as_u64() >= Some(400))
+        .collect();
+    assert_eq!(refused, [] as [&serde_json::Value; 0], "on the first screen");
     if cfg!(target_os = "linux") {
         let started = started_by(std::process::id()).join("\n");
         assert!(started.contains("cargo-lambda"), "{started}");
@@ -64,13 +70,13 @@ async fn ctrl_c_leaves_no_process_behind() {
             break;
         }
     }
-    let curl = curl.expect("a line to try");
+    let curl = curl.expect("a line with a command to try");
     let (url, token) = (curl.split(' ').nth(4).unwrap(), curl.split('\'').nth(1));
     let token = token.unwrap().strip_prefix("authorization: Bearer ");
     let request = reqwest::Client::new().post(url).bearer_auth(token.unwrap());
     assert_eq!(request.send().await.unwrap().status(), 200, "{curl}");
 
-    let invoke = invoke.expect("a line for clean-conflicts");
+    let invoke = invoke.expect("a line with a command for clean-conflicts");
     let invoked = Command::new("sh").args(["-c", &invoke]).output();
     let invoked = invoked.await.unwrap();
     let report: serde_json::Value = serde_json::from_slice(&invoked.stdout)

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose does so as asked, and a test can stop a request at a point.
+//! Faults are injected as requested, and a test can stop a request at a point.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ async fn start() -> Sunshine {
     Sunshine::start(SunshineConfig::default()).await.unwrap()
 }
 
-/// A call that makes a user, so that whether it took effect can be seen.
+/// A call that creates a user, so that its effect is visible.
 fn login(sunshine: &Sunshine) -> reqwest::RequestBuilder {
     reqwest::Client::new()
         .post(sunshine.url() + "/_login")
@@ -28,7 +28,7 @@ async fn with(fault: Fault) -> (Sunshine, reqwest::Result<reqwest::Response>) {
 }
 
 #[tokio::test]
-async fn answers_in_place_of_the_service_have_no_effect() {
+async fn a_response_in_place_of_the_service_has_no_effect() {
     let (sunshine, answer) = with(Fault::busy(Some("3"))).await;
     let answer = answer.unwrap();
     assert_eq!(
@@ -42,7 +42,7 @@ async fn answers_in_place_of_the_service_have_no_effect() {
     assert_eq!(
         login(&sunshine).send().await.unwrap().status(),
         200,
-        "one time and no more"
+        "the fault applies once"
     );
 
     let (_sunshine, answer) = with(Fault::html(200)).await;
@@ -61,7 +61,7 @@ async fn answers_in_place_of_the_service_have_no_effect() {
 }
 
 #[tokio::test]
-async fn a_reset_has_no_effect_and_a_lost_answer_has() {
+async fn a_reset_request_has_no_effect_and_one_with_a_lost_response_has() {
     let (sunshine, answer) = with(Fault::Reset).await;
     let error = format!("{:?}", answer.unwrap_err());
     assert!(error.contains("ConnectionReset"), "{error}");
@@ -79,7 +79,7 @@ async fn a_reset_has_no_effect_and_a_lost_answer_has() {
 }
 
 #[tokio::test]
-async fn a_hang_lasts_and_a_trickle_comes_whole() {
+async fn a_hang_never_ends_and_a_trickle_is_complete() {
     for handled in [false, true] {
         let sunshine = start().await;
         sunshine
@@ -222,7 +222,7 @@ async fn requests_and_connections_are_recorded_and_faults_set_over_http() {
         .json()
         .await
         .unwrap();
-    assert_eq!(seen["connections"], 1, "one client keeps its connection");
+    assert_eq!(seen["connections"], 1, "one client reuses its connection");
     assert_eq!(seen["requests"][0]["line"], "GET /sc/v2/x?a=%2F HTTP/1.1");
     assert_eq!(
         (

@@ -41,7 +41,7 @@ fn jwt(claims: &Value) -> String {
     )
 }
 
-/// A JWT as the product makes it, with a verified email where one is given.
+/// A JWT as the product makes it, with a verified email if one is given.
 fn jwt_of(external_id: &str, email: Option<&str>) -> String {
     let mut claims =
         json!({ "scope": "user", "external_id": external_id, "iat": now(), "exp": now() + 900 });
@@ -218,13 +218,13 @@ async fn an_email_without_an_external_id_is_taken_over() {
 }
 
 #[tokio::test]
-async fn a_stranger_who_logs_in_keeps_the_conversation() {
+async fn an_anonymous_user_who_logs_in_keeps_the_conversation() {
     let sunshine = start().await;
     let said = json!({ "deviceId": "phone", "text": "hello?" });
     let (status, stranger) = post(&sunshine, "/_messages", &said).await;
     assert_eq!(status, 201, "{stranger}");
 
-    // The first login gives the stranger the external id; the user stays the same.
+    // The first login gives the anonymous user the external id; the user stays the same.
     let (_, known) = login(
         &sunshine,
         json!({ "jwt": jwt_of("1234", None), "deviceId": "phone" }),
@@ -232,7 +232,7 @@ async fn a_stranger_who_logs_in_keeps_the_conversation() {
     .await;
     assert_eq!(known["user"]["id"], stranger["userId"]);
 
-    // A second device's stranger is merged into the user that has the external id by now.
+    // The anonymous user of a second device is merged into the user that now has the external id.
     let (_, other) = post(
         &sunshine,
         "/_messages",
@@ -254,9 +254,27 @@ async fn a_stranger_who_logs_in_keeps_the_conversation() {
         .collect();
     assert_eq!(texts, ["hello?", "me again"]);
 
-    // Logged out, the device is a stranger's again.
+    // After the logout, the device has an anonymous user again.
     post(&sunshine, "/_logout", &json!({ "deviceId": "laptop" })).await;
     let (_, fresh) = login(&sunshine, json!({ "deviceId": "laptop" })).await;
     assert_ne!(fresh["user"]["id"], stranger["userId"]);
     assert_eq!(fresh["conversations"], json!([]));
+}
+
+#[tokio::test]
+async fn a_user_is_seen_by_what_it_does_and_by_nothing_else() {
+    let sunshine = start().await;
+    let jwt = jwt_of("1234", Some("sue@example.org"));
+    let last_seen = |user: &str| sunshine.clients(user)[0].last_seen.clone().unwrap();
+    let (_, session) = login(&sunshine, json!({"jwt": jwt})).await;
+    let user = session["user"]["id"].as_str().unwrap();
+    let at_login = last_seen(user);
+    let conversation = sunshine.add_conversation(user, 0);
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    sunshine.post_message(&conversation.id, "from the business");
+    assert_eq!(last_seen(user), at_login);
+    let message = json!({"jwt": jwt, "text": "Where is my parcel?"});
+    post(&sunshine, "/_messages", &message).await;
+    assert!(last_seen(user) > at_login);
+    assert_eq!(sunshine.clients(user).len(), 1);
 }

@@ -1,4 +1,4 @@
-//! The stand-in for Puzzel takes what Puzzel takes, and each proof once.
+//! The stand-in for Puzzel accepts what Puzzel accepts, and each proof only once.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,7 +18,7 @@ const ISSUER: &str = "https://idp.example.org";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// An identity provider: its key, and where its JWKS is served.
+/// An identity provider: its key, and the server of its JWKS.
 struct Idp {
     key: KeyPair,
     jwks: Sunshine,
@@ -27,7 +27,7 @@ struct Idp {
 impl Idp {
     async fn start() -> Self {
         let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
-        // A stand-in with a canned answer is server enough.
+        // A stand-in with a canned response is enough of a server.
         let jwks = Sunshine::start(SunshineConfig::default()).await.unwrap();
         let idp = Self { key, jwks };
         idp.serve_as("key-1");
@@ -149,7 +149,7 @@ async fn set_identity(puzzel: &Puzzel, id: &str, user_info_id: &str, verifier: &
 }
 
 #[tokio::test]
-async fn both_token_kinds_and_both_providers_are_taken() {
+async fn both_token_kinds_and_both_providers_are_accepted() {
     let idp = Idp::start().await;
     let puzzel = start(&idp).await;
     let id_token = json!({ "codeChallenge": CHALLENGE, "idToken": idp.good() });
@@ -191,11 +191,15 @@ async fn both_token_kinds_and_both_providers_are_taken() {
             (TokenKind::Id, 2, subject())
         ]
     );
-    assert_eq!(idp.jwks.traffic().all().len(), 1, "the keys are read once");
+    assert_eq!(
+        idp.jwks.traffic().all().len(),
+        1,
+        "the keys are fetched once"
+    );
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_refused() {
+async fn invalid_requests_are_refused() {
     let idp = Idp::start().await;
     let puzzel = start(&idp).await;
     let token = idp.good();
@@ -311,12 +315,12 @@ async fn each_proof_counts_once_for_each_call() {
     assert_eq!(
         start_chat(&puzzel, "c1", &[], None).await,
         409,
-        "it has started"
+        "the conversation has already started"
     );
     assert_eq!(
         start_chat(&puzzel, "c2", &proof, None).await,
         409,
-        "the proof is used"
+        "the proof is used up"
     );
 
     assert_eq!(
@@ -344,7 +348,7 @@ async fn each_proof_counts_once_for_each_call() {
 }
 
 #[tokio::test]
-async fn a_visitor_token_is_checked_where_one_comes() {
+async fn a_visitor_token_is_checked_if_there_is_one() {
     let idp = Idp::start().await;
     let puzzel = start(&idp).await;
     let session = |form: [(&'static str, &'static str); 3]| {
@@ -387,7 +391,7 @@ async fn a_visitor_token_is_checked_where_one_comes() {
 }
 
 #[tokio::test]
-async fn it_has_the_faults_and_the_control_of_the_other() {
+async fn it_has_the_faults_and_controls_of_the_other_stand_in() {
     let idp = Idp::start().await;
     let puzzel = start(&idp).await;
     puzzel

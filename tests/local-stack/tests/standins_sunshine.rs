@@ -1,4 +1,4 @@
-//! The stand-in's v2 API answers as the contract says, traps included.
+//! The stand-in's v2 API follows the contract, traps included.
 
 use std::collections::BTreeMap;
 
@@ -185,7 +185,7 @@ async fn only_the_right_key_may_call() {
 }
 
 #[tokio::test]
-async fn patch_writes_what_it_may() {
+async fn patch_writes_only_the_allowed_fields() {
     let sunshine = start().await;
     let user = sunshine.add_user(User::known("1234", "sue@example.org"));
     let path = format!("/users/{}", user.id);
@@ -227,7 +227,7 @@ async fn patch_writes_what_it_may() {
 }
 
 #[tokio::test]
-async fn personalinformation_clears_the_person_and_keeps_the_history() {
+async fn personalinformation_clears_the_personal_data_and_keeps_the_history() {
     let sunshine = start().await;
     let mut user = User::known("1234", "sue@example.org");
     user.profile.insert("givenName".into(), "Sue".into());
@@ -269,7 +269,7 @@ async fn personalinformation_clears_the_person_and_keeps_the_history() {
 }
 
 #[tokio::test]
-async fn a_delete_is_complete_later_where_that_is_asked_for() {
+async fn a_delete_completes_later_if_requested() {
     let sunshine = start().await;
     let user = sunshine.add_user(User::known("1234", "sue@example.org"));
     let conversation = sunshine.add_conversation(&user.id, 1);
@@ -405,7 +405,7 @@ async fn sync_merges_into_the_user_and_moves_from_a_linked_one() {
     assert_eq!(sunshine.users().len(), 1);
     assert_eq!(sunshine.conversations(&old.id).len(), 2);
 
-    // The other way round: the caller's own user is linked too, so it loses the external id.
+    // The other way round: the caller's own user is also linked, so it loses the external id.
     let sunshine = start().await;
     let old = sunshine.add_user(User {
         zendesk_id: Some("35436".into()),
@@ -431,7 +431,7 @@ async fn sync_merges_into_the_user_and_moves_from_a_linked_one() {
         Some("123456")
     );
 
-    // With a survivor named, the outgoing user's history is the survivor's.
+    // If a survivor is named, it gets the history of the outgoing user.
     sunshine.add_conversation(&old.id, 2);
     let (_, answer) = call(
         &sunshine,
@@ -456,8 +456,109 @@ async fn sync_merges_into_the_user_and_moves_from_a_linked_one() {
     );
 }
 
+/// A user whom Support links to an external id of another system.
 #[tokio::test]
-async fn the_rate_is_kept() {
+async fn sync_writes_supports_external_id_whatever_it_is() {
+    let sunshine = start().await;
+    let sue = sunshine.add_user(User {
+        zendesk_id: Some("77".into()),
+        ..User::known("1234", "sue@example.org")
+    });
+    let third = sunshine.add_user(User::known("9001", "third@example.org"));
+    sunshine.add_conversation(&third.id, 2);
+    let core_user = CoreUser {
+        external_id: Some("9001".into()),
+        email: Some("sue@example.org".into()),
+        ..CoreUser::default()
+    };
+    sunshine.set_core_user("77", core_user);
+    let (status, synced) = call(&sunshine, Method::POST, "/users/77/sync", Some(json!({}))).await;
+    assert_eq!(
+        (status, &synced["user"]["externalId"]),
+        (200, &json!("9001"))
+    );
+    assert_eq!(synced["user"]["id"], sue.id);
+    assert!(
+        sunshine.user(&third.id).is_none(),
+        "the third user is merged in"
+    );
+    assert_eq!(sunshine.conversations(&sue.id).len(), 1);
+}
+
+#[tokio::test]
+async fn a_user_is_created_once() {
+    let sunshine = start().await;
+    let body = Some(json!({"externalId": "123456"}));
+    let (status, created) = call(&sunshine, Method::POST, "/users", body.clone()).await;
+    assert_eq!(
+        (status, &created["user"]["externalId"]),
+        (201, &json!("123456"))
+    );
+    assert!(sunshine.user_by_external_id("123456").is_some());
+    let (status, again) = call(&sunshine, Method::POST, "/users", body).await;
+    assert_eq!(
+        (status, &again["errors"][0]["code"]),
+        (409, &json!("conflict"))
+    );
+}
+
+/// `POST /v1.1/apps/{appId}/appusers/merge`.
+async fn merge(sunshine: &Sunshine, surviving: &User, discarded: &User) -> u16 {
+    let url = format!("{}/v1.1/apps/{APP}/appusers/merge", sunshine.url());
+    let body = json!({"surviving": {"_id": surviving.id}, "discarded": {"_id": discarded.id}});
+    let request = reqwest::Client::new()
+        .post(url)
+        .basic_auth("int_1", Some("secret"));
+    request.json(&body).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn a_merge_by_ids_touches_two_users_and_no_third() {
+    for drop_merged_identities in [false, true] {
+        let sunshine = start().await;
+        sunshine.set_behaviour(Behaviour {
+            drop_merged_identities,
+            ..Behaviour::default()
+        });
+        let old = sunshine.add_user(User::known("1234", "sue@example.org"));
+        sunshine.add_conversation(&old.id, 3);
+        let new = sunshine.add_user(User {
+            identities: vec![],
+            ..User::known("123456", "")
+        });
+        let third = sunshine.add_user(User::known("9001", "third@example.org"));
+        assert_eq!(merge(&sunshine, &new, &old).await, 200);
+        assert!(sunshine.user(&old.id).is_none());
+        let survivor = sunshine.user(&new.id).unwrap();
+        assert_eq!(survivor.external_id.as_deref(), Some("123456"));
+        assert_eq!(
+            survivor.has_email("sue@example.org"),
+            !drop_merged_identities
+        );
+        assert_eq!(sunshine.conversations(&new.id)[0].message_count(), 3);
+        assert_eq!(sunshine.user(&third.id), Some(third));
+        assert_eq!(merge(&sunshine, &new, &old).await, 404);
+        assert_eq!(sunshine.changing_calls().len(), 2);
+        assert_eq!(sunshine.strays(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_merge_by_ids_may_be_refused() {
+    let sunshine = start().await;
+    let [old, new] = ["1234", "123456"].map(|id| sunshine.add_user(User::known(id, "a@b.example")));
+    for status in [401, 403] {
+        sunshine.set_behaviour(Behaviour {
+            refuse_merges: Some(status),
+            ..Behaviour::default()
+        });
+        assert_eq!(merge(&sunshine, &new, &old).await, status);
+        assert!(sunshine.user(&old.id).is_some());
+    }
+}
+
+#[tokio::test]
+async fn the_rate_limit_is_enforced() {
     let sunshine = start().await;
     sunshine.set_behaviour(Behaviour {
         rate: Some(Rate {
@@ -484,7 +585,7 @@ async fn the_rate_is_kept() {
 }
 
 #[tokio::test]
-async fn it_is_programmed_over_http_as_well() {
+async fn it_can_be_controlled_over_http() {
     let sunshine = start().await;
     let client = reqwest::Client::new();
     let control = |method: Method, path: &str, body: Value| {

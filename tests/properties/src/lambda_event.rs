@@ -1,4 +1,5 @@
-//! A Lambda event: its body is what was sent, and the caller is the authorizer's and nobody else's.
+//! A Lambda event: its body is the one that was sent, and only the authorizer determines the
+//! caller.
 
 use std::sync::LazyLock;
 
@@ -29,9 +30,9 @@ fn callers(source: &str) -> Callers {
     Callers::from_variables(&variables).expect("the variables are right")
 }
 
-/// Whether the event says who is calling.
+/// Whether the event identifies the caller.
 pub fn check(event: &str) -> bool {
-    // As it is, it must do no harm.
+    // Unchanged, it must do no harm.
     let as_it_is = Request::from_event(event);
     let is_read = as_it_is.is_ok_and(|read| {
         read.is_ok_and(|request| {
@@ -42,7 +43,7 @@ pub fn check(event: &str) -> bool {
     let Ok(event) = serde_json::from_str::<Value>(event) else {
         return false;
     };
-    // Written out again, no field is there twice, and it is clear what the event says.
+    // Serialized again, no field occurs twice, so the event is unambiguous.
     let Ok(read) = Request::from_event(&event.to_string()) else {
         assert!(!event["requestContext"].is_object(), "an HTTP event");
         return false;
@@ -110,11 +111,14 @@ fn identity(
     let subject = claims.get("sub").and_then(spelling);
     let subject = subject.filter(|it| was_text(it) && !it.starts_with("Not supported currently."));
 
-    // Whatever else the event holds, the caller is the same.
+    // The caller is the same, whatever else the event contains.
     let mut other = event.clone();
     for (name, value) in [
         ("rawPath", json!("/eve")),
-        ("headers", json!({"authorization": "Bearer eve", "content-type": "application/json"})),
+        (
+            "headers",
+            json!({"authorization": "Bearer eve", "content-type": "application/json"}),
+        ),
         ("queryStringParameters", json!({"sub": "eve"})),
         ("pathParameters", json!({"sub": "eve"})),
         ("body", json!(r#"{"sub":"eve"}"#)),
@@ -181,7 +185,9 @@ fn is_email(text: &str) -> bool {
 fn stands_for_another_type(text: &str) -> bool {
     let is_number = |text: &str| {
         text.parse::<f64>().is_ok()
-            && text.bytes().all(|it| it.is_ascii_digit() || b".e+-".contains(&it))
+            && text
+                .bytes()
+                .all(|it| it.is_ascii_digit() || b".e+-".contains(&it))
             && (text.contains("e+") || text.contains("e-"))
             && !text.starts_with(['.', '+'])
             && !text.contains(".e")

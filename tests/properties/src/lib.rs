@@ -1,9 +1,9 @@
-//! What must hold, whatever comes in.
+//! Properties that must hold for every input.
 //!
-//! Each module is about one thing that reads what others wrote. Its `check` takes an input as a
-//! fuzzer makes it, panics where something does not hold, and answers whether the input was let
-//! in, so that a run that never gets past the door is noticed. The fuzz targets call it, and so
-//! do the workspace's own tests.
+//! Each module is about one piece of code that parses input from others. Its `check` takes an input
+//! in the form that a fuzzer generates, panics if a property does not hold, and returns whether the
+//! input was accepted, so that a run whose inputs are all refused is noticed. The fuzz targets call
+//! it, and so do the workspace's own tests.
 
 pub mod lambda_event;
 pub mod path;
@@ -13,7 +13,7 @@ pub mod unverified_token;
 pub mod webhook_event;
 pub mod webhook_signature;
 
-/// An identifier as it is compared: a string, or a whole number in its one spelling.
+/// An identifier as it is compared: a string, or a whole number in its canonical form.
 fn spelling(value: &serde_json::Value) -> Option<String> {
     match value {
         serde_json::Value::String(text) => Some(text.clone()),

@@ -1,4 +1,4 @@
-//! The URL of a call has exactly the segments that were meant, below its host and base path.
+//! The URL of a call has exactly the intended segments, below its host and base path.
 //!
 //! An input is `base|value|segment|segment…`.
 
@@ -11,7 +11,7 @@ use shared::puzzel::{self, CustomerId, QueueKey};
 use shared::sunshine::{self, AppId, BrandId, Cursor, LookupExternalId, UserId, ZendeskId};
 use url::{Host, Url};
 
-/// Whether a URL was built.
+/// Whether the URL could be built.
 pub fn check(input: &str) -> bool {
     let mut parts = input.split('|');
     let base = parts.next().unwrap_or_default();
@@ -26,7 +26,7 @@ pub fn check(input: &str) -> bool {
     join(base, &segments, value)
 }
 
-/// Whether a URL was built of `segments` and the query `q=value` below `base`.
+/// Whether a URL could be built from `segments` and the query `q=value` below `base`.
 pub fn join(base: &str, segments: &[&str], value: &str) -> bool {
     let Ok(upstream) = base.parse::<UpstreamUrl>() else {
         return false;
@@ -66,7 +66,7 @@ pub fn join(base: &str, segments: &[&str], value: &str) -> bool {
     true
 }
 
-/// Nothing is sent in the clear but to this machine, and no credentials stand in a URL.
+/// Nothing is sent in plain text except to this machine, and no URL contains credentials.
 fn is_safe(url: &Url) {
     let is_loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -82,21 +82,21 @@ fn is_safe(url: &Url) {
     assert_eq!(url.fragment(), None, "{url}");
 }
 
-/// Percent-encoded but for the unreserved characters of RFC 3986.
+/// Percent-encodes everything except the unreserved characters of RFC 3986.
 fn encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            write!(encoded, "%{byte:02X}").expect("a string takes all");
+            write!(encoded, "%{byte:02X}").expect("writing to a string cannot fail");
         }
     }
     encoded
 }
 
-/// Whether `text` is an id of any type. Each type keeps it as it is, and what goes into a path is
-/// one segment of it.
+/// Whether `text` is an id of any type. Each type keeps it unchanged, and it is one segment of a
+/// path.
 pub fn ids(text: &str) -> bool {
     fn of_word<T: std::str::FromStr + Display>(text: &str) -> bool {
         let Ok(id) = text.parse::<T>() else {

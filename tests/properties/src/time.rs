@@ -1,6 +1,6 @@
-//! Times, read by other means than the functions' own.
+//! Parses times independently of the functions.
 
-/// Milliseconds since 1970 of `YYYY-MM-DDTHH:MM:SSZ`, with a fraction of 1 to 9 digits or without.
+/// Milliseconds since 1970 of `YYYY-MM-DDTHH:MM:SSZ`, with an optional fraction of 1 to 9 digits.
 pub fn millis(text: &str) -> Option<u64> {
     let text = text.strip_suffix('Z')?;
     let (seconds, fraction) = match text.split_once('.') {

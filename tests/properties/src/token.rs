@@ -1,9 +1,9 @@
-//! A bearer token: it is taken only where one of the issuer's keys has signed it, with the
-//! algorithm that the key is for, and where its claims are right.
+//! A bearer token: it is accepted only if one of the issuer's keys has signed it, with the
+//! algorithm of that key, and if its claims are valid.
 //!
-//! An input is four lines: who signs (a letter, see `Signer`), the header, the claims, and a
-//! signature for those who have none of their own. `ISSUER` in the claims stands for the issuer.
-//! Anything else is a token as it is.
+//! An input is four lines: the signer (a letter, see `Signer`), the header, the claims, and a
+//! signature for signers that make none. `ISSUER` in the claims stands for the issuer. Any other
+//! input is used as the token itself.
 
 mod issuer;
 
@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use issuer::{Issuer, Signer};
 
 const AUDIENCE: &str = "web";
-/// How far clocks may differ, and a second for the test itself.
+/// The allowed clock difference, plus a second for the test itself.
 const LEEWAY: f64 = 61.0;
 
 struct World {
@@ -94,7 +94,7 @@ fn holds(signer: Signer, header: &str, claims: &str, signature: &str) -> bool {
         is_spoilt(&token, read.len());
     }
 
-    // What an issuer would sign is taken.
+    // A token that an issuer would sign is accepted.
     if let Some(claims) = claims
         && signer.is_issuers()
         && is_right(&claims, 0.0)
@@ -120,7 +120,7 @@ fn verify(token: &str) -> Option<Map<String, Value>> {
     verified.ok()
 }
 
-/// A token with another letter in it, anywhere, is no token.
+/// A token with any letter changed is not valid.
 fn is_spoilt(token: &str, position: usize) {
     for position in [position, token.len() / 2, token.len() - 1] {
         let mut spoilt = token.to_owned();
@@ -134,7 +134,7 @@ fn is_spoilt(token: &str, position: usize) {
     }
 }
 
-/// Whether claims are those of a token that is valid now, give or take `leeway` seconds.
+/// Whether these are the claims of a token that is valid now, within `leeway` seconds.
 fn is_right(claims: &Map<String, Value>, leeway: f64) -> bool {
     let now = (SystemTime::now().duration_since(SystemTime::UNIX_EPOCH))
         .expect("it is after 1970")

@@ -1,7 +1,8 @@
-//! The token that is forwarded to Puzzel: it is read only where it is a JWT, and passes only where
-//! it says that it is the caller's.
+//! The token that is forwarded to Puzzel: it is decoded only if it is a JWT, and passes only if it
+//! claims to be the caller's.
 //!
-//! An input is three lines: header, claims and signature. One line is a token as it is.
+//! An input is three lines: header, claims and signature. A single line is used as the token
+//! itself.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -38,10 +39,10 @@ pub fn check(input: &str) -> bool {
     };
     let parts: Vec<_> = token.split('.').collect();
     let [header, claims, signature] = parts.as_slice() else {
-        panic!("{} parts are no JWT", parts.len());
+        panic!("a token of {} parts is not a JWT", parts.len());
     };
     assert!(!signature.is_empty());
-    // Field by field: a number too large for any type is JSON all the same.
+    // Field by field, since a number that is too large for any type is still JSON.
     let object = |part: &str| -> HashMap<String, Box<RawValue>> {
         let json = BASE64URL.decode(part).expect("base64url");
         serde_json::from_slice(&json).expect("a JSON object")

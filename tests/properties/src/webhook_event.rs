@@ -1,4 +1,4 @@
-//! An event of Zendesk: what is taken from it stands in it, and is usable.
+//! An event of Zendesk: every value that is taken from it occurs in it, and is usable.
 
 use receive_webhook::parse;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use shared::identity::external_id::ExternalId;
 use crate::time::millis;
 use crate::{is_external_id, spelling};
 
-/// Whether the event tells of something that matters.
+/// Whether the event reports something that matters.
 pub fn check(body: &[u8]) -> bool {
     let read = parse(body);
     let Ok(event) = serde_json::from_slice::<Value>(body) else {
@@ -23,7 +23,7 @@ pub fn check(body: &[u8]) -> bool {
             !event["type"].is_string()
                 || id(&event["id"]).is_none()
                 || time.is_none_or(|it| millis(it).is_none()),
-            "refused, though it is an event: {event}"
+            "refused although it is an event: {event}"
         );
         return false;
     };

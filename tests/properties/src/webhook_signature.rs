@@ -1,4 +1,4 @@
-//! A webhook's signature: what one of the secrets signed is taken, and nothing else.
+//! A webhook's signature: a request is accepted only if one of the secrets signed it.
 //!
 //! An input is five lines: secret, another secret, a signature, a timestamp, and the body, which
 //! may have more lines.
@@ -12,10 +12,10 @@ use shared::aws::secrets::Secret;
 
 use crate::time::millis;
 
-/// What Zendesk publishes for tests.
+/// The secret that Zendesk publishes for tests.
 const PUBLISHED: &str = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==";
 
-/// Whether the timestamp is one that can be signed.
+/// Whether the timestamp is valid.
 pub fn check(input: &[u8]) -> bool {
     let mut lines = input.splitn(5, |byte| *byte == b'\n');
     let mut line = || lines.next().unwrap_or_default();
@@ -24,7 +24,7 @@ pub fn check(input: &[u8]) -> bool {
     holds(&secret, &other, &signature, &timestamp, line())
 }
 
-/// The same, of its parts.
+/// The same for the parts of an input.
 pub fn holds(secret: &str, other: &str, signature: &str, timestamp: &str, body: &[u8]) -> bool {
     let secrets = json!({"signingSecrets": [secret]});
     let secrets = SigningSecrets::from_json(secrets.as_object().expect("an object"));
@@ -42,10 +42,10 @@ pub fn holds(secret: &str, other: &str, signature: &str, timestamp: &str, body: 
 
     let tag = tag(secret, timestamp, body);
     let signed = BASE64.encode(&tag);
-    assert!(verify(body, &signed), "what was signed");
+    assert!(verify(body, &signed), "the signed request");
     let is_tag = BASE64.decode(signature).is_ok_and(|it| it == tag);
     assert_eq!(verify(body, signature), is_tag);
-    // HMAC fills a short key up with zeros: with and without them it is one key.
+    // HMAC pads a short key with zeros, so it is the same key with and without them.
     if other.trim_end_matches('\0') != secret.trim_end_matches('\0') {
         let foreign = BASE64.encode(self::tag(other, timestamp, body));
         assert!(!verify(body, &foreign), "another secret");
@@ -65,14 +65,14 @@ fn tag(secret: &str, timestamp: &str, body: &[u8]) -> Vec<u8> {
     hmac::sign(&key, &signed).as_ref().to_vec()
 }
 
-/// Whether `timestamp` is one. Nothing stands between it and the body in what is signed, so no
-/// other beginning of both may be one too.
+/// Whether `timestamp` is valid. It is signed together with the body without a separator, so no
+/// other prefix of the two may be a valid timestamp.
 fn is_signed_once(timestamp: &str, body: &[u8]) -> bool {
     const FIVE_MINUTES: u64 = 300_000;
     let check = |timestamp: &str, now: u64| Timestamp::parse(timestamp, now).map(drop);
     let malformed = Err(SignatureError::MalformedTimestamp);
     let Some(now) = millis(timestamp) else {
-        // A leap second is one, though no time of day has it.
+        // A leap second is valid, although it is not a time of day.
         let is_leap = timestamp.contains(":60");
         assert!(is_leap || check(timestamp, 0) == malformed, "{timestamp:?}");
         return false;

@@ -1,5 +1,5 @@
-//! What the tests share: the function between an event and its response, and upstreams that fail.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+//! Support for the tests: the function from event to response, and upstreams that fail.
+#![allow(dead_code, reason = "each test file uses a part of this")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ pub const USER_INFO_ID: &str = "usr_canary2n4fK8pLmNqR5t";
 pub const START: &str = "/puzzel/conversations/c-1/route/sales";
 pub const IDENTIFY: &str = "/puzzel/conversations/c-1/identity";
 
-/// The function with Puzzel at these base URLs, and more variables.
+/// The function with these base URLs of Puzzel, and more variables.
 pub async fn function(identity: &str, chat: &str, more: &[(&str, &str)]) -> ExchangeIdentity {
     let variables = [
         ("PUZZEL_IDP_URL", identity),
@@ -36,7 +36,7 @@ pub async fn function(identity: &str, chat: &str, more: &[(&str, &str)]) -> Exch
     ExchangeIdentity::start(config).await.unwrap()
 }
 
-/// A Puzzel that is well.
+/// A healthy Puzzel.
 pub async fn puzzel() -> MockServer {
     let server = MockServer::start().await;
     Mock::given(path_regex("^/api/authenticate/"))
@@ -50,7 +50,7 @@ pub async fn puzzel() -> MockServer {
     server
 }
 
-/// A token that nobody has verified, with these claims.
+/// An unverified token with these claims.
 pub fn jwt(claims: &Value) -> String {
     let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
     let header = part(&json!({"alg": "RS256", "typ": "JWT"}));
@@ -69,7 +69,7 @@ pub fn epoch() -> u64 {
         .as_secs()
 }
 
-/// The event of an HTTP API for user 1234, whose bearer token is `bearer`.
+/// An HTTP API event for user 1234, with the bearer token `bearer`.
 pub fn event(method: &str, path: &str, bearer: &str, body: &Value) -> Value {
     let mut event = json!({
         "version": "2.0",
@@ -94,7 +94,7 @@ pub fn event(method: &str, path: &str, bearer: &str, body: &Value) -> Value {
     event
 }
 
-/// A response as it goes to API Gateway.
+/// A response as API Gateway receives it.
 #[derive(Debug)]
 pub struct Reply(Value);
 
@@ -123,7 +123,7 @@ impl Reply {
     }
 }
 
-/// Sends `event` through the function, which has `time` for it.
+/// Invokes the function with `event` and a deadline in `time`.
 pub async fn call_within(function: &ExchangeIdentity, event: &Value, time: Duration) -> Reply {
     let mut context = Context::default();
     let by = SystemTime::now() + time;
@@ -134,27 +134,27 @@ pub async fn call_within(function: &ExchangeIdentity, event: &Value, time: Durat
     Reply(serde_json::to_value(response.unwrap()).unwrap())
 }
 
-/// Sends `event` through the function, which has time enough.
+/// Invokes the function with `event` and a generous deadline.
 pub async fn call(function: &ExchangeIdentity, event: &Value) -> Reply {
     call_within(function, event, Duration::from_secs(20)).await
 }
 
-/// What an upstream does with a request once it has read it.
+/// The fault of an upstream after it has read a request.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// Sends this and closes the connection.
+    /// It sends this and closes the connection.
     Say(String),
-    /// Never answers.
+    /// It never responds.
     Hang,
-    /// Begins an answer, and goes on with a byte now and then.
+    /// It begins a response and then sends a byte now and then.
     Trickle,
-    /// Resets the connection.
+    /// It resets the connection.
     Reset,
-    /// Sends this many bytes of a body.
+    /// It sends this many bytes of a body.
     Flood(usize),
 }
 
-/// An upstream that answers each request with the same fault.
+/// An upstream with the same fault for every request.
 pub struct Faulty {
     pub url: String,
     requests: Arc<AtomicUsize>,
@@ -179,13 +179,13 @@ impl Faulty {
         Self { url, requests }
     }
 
-    /// How many requests came.
+    /// The number of requests received.
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 }
 
-/// Reads a request with its body, and gives back its head.
+/// Reads a request with its body, and returns its head.
 pub async fn read_request(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -195,13 +195,13 @@ pub async fn read_request(stream: &mut TcpStream) -> String {
     let length = head
         .lines()
         .find_map(|line| line.strip_prefix("content-length: "))
-        .expect("every POST tells its length");
+        .expect("every POST has a Content-Length");
     let mut body = vec![0; length.parse().unwrap()];
     stream.read_exact(&mut body).await.unwrap();
     head
 }
 
-/// A whole answer that leaves the connection open.
+/// A complete response that leaves the connection open.
 pub fn answer(status: u16, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}")

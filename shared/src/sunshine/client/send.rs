@@ -24,7 +24,7 @@ use crate::sunshine::pacer::OutOfTime;
 const COUNTED_FAILURES: u32 = 2;
 
 impl SunshineClient {
-    /// Sends `call`, with retries, and gives the body of its success.
+    /// Sends `call`, with retries, and returns the body of the successful response.
     pub(super) async fn send(&self, call: Call<'_>, deadline: Deadline) -> Result<Vec<u8>, Error> {
         let app = [call.version, "apps", self.account.app_id.as_str()];
         let path = [app.as_slice(), &call.path].concat();
@@ -99,7 +99,7 @@ impl SunshineClient {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = difference;
     }
 
-    /// One request. Nothing is sent before the pacer grants it, or after the breaker stopped.
+    /// One request. Nothing is sent before the pacer grants it, or after the breaker has stopped.
     async fn exchange(
         &self,
         call: &Call<'_>,

@@ -1,4 +1,4 @@
-//! The client against a server of real HTTP, and against sockets that fail.
+//! The client against a real HTTP server, and against sockets that fail.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(20))
 }
 
-/// Credentials that answer with key 1, and with the next one each time one is refused.
+/// Credentials that return key 1, and the next key each time one is refused.
 fn credentials(fetched: &Arc<AtomicUsize>) -> Credentials {
     let held = Arc::new(Mutex::new(key(0)));
     let fetched = Arc::clone(fetched);
@@ -64,7 +64,7 @@ async fn server() -> (MockServer, SunshineClient) {
     (server, client)
 }
 
-/// The request lines that came, without the app's part.
+/// The request lines received, without the app's part.
 async fn lines(server: &MockServer) -> Vec<String> {
     let line = |request: &wiremock::Request| {
         let url = request

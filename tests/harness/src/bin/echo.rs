@@ -1,4 +1,4 @@
-//! A function for the tests of the harness: it does what its event says.
+//! A function for the tests of the harness: it does what its event asks for.
 
 use std::time::Duration;
 
@@ -20,6 +20,15 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         Some("exit") => std::process::exit(3),
         Some("hang") => {
             tokio::time::sleep(Duration::from_hours(1)).await;
+            Ok(Value::Null)
+        }
+        Some("wait") => {
+            let millis = event.payload["millis"].as_u64().unwrap_or_default();
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            Ok(Value::Null)
+        }
+        Some("write") => {
+            println!("{}", event.payload);
             Ok(Value::Null)
         }
         _ => Ok(json!({

@@ -2,40 +2,40 @@
 
 use std::time::Duration;
 
-/// What goes wrong with a request.
+/// A fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Whatever comes of the answer comes this much later.
+    /// Every part of the response comes this much later.
     Latency(Duration),
-    /// The answer comes so many bytes at a time, with a pause before each.
+    /// The response comes a few bytes at a time, with a pause before each piece.
     Trickle {
-        /// How many.
+        /// The bytes of a piece.
         bytes: usize,
-        /// How long.
+        /// The pause before a piece.
         pause: Duration,
     },
     /// The connection is reset (RST).
     Reset(When),
-    /// The proxy says that it will say no more (FIN), and goes on to listen.
+    /// The proxy closes its sending side (FIN) and keeps listening.
     HalfClose(When),
-    /// The connection is closed in an orderly way, with or without the end of the answer.
+    /// The connection is closed in an orderly way, possibly before the end of the response.
     Truncate(When),
-    /// Nothing more comes, and the connection stays open.
+    /// Nothing more arrives, and the connection stays open.
     BlackHole(When),
 }
 
-/// When a fault that ends an exchange strikes.
+/// The moment at which a fault ends an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// With the first byte of the request, none of which is passed on: it has no effect.
+    /// At the first byte of the request, of which nothing is passed on: the request has no effect.
     AtOnce,
-    /// Once so many bytes of the answer have come through. The request is passed on, and the
-    /// service does its work.
+    /// After this many bytes of the response have passed. The request is passed on, and the service
+    /// does its work.
     After(usize),
 }
 
 impl Fault {
-    /// Its name, as it is counted.
+    /// The name under which it is counted.
     pub fn name(self) -> &'static str {
         match self {
             Self::Latency(_) => "latency",
@@ -47,7 +47,7 @@ impl Fault {
         }
     }
 
-    /// When it ends the exchange; none where it only slows it.
+    /// The moment at which it ends the exchange; `None` if it only slows it down.
     pub(super) fn when(self) -> Option<When> {
         match self {
             Self::Latency(_) | Self::Trickle { .. } => None,

@@ -12,10 +12,10 @@ use tokio::time::sleep;
 use super::fault::{Fault, When};
 use super::schedule::Shared;
 
-/// How much is read at once.
+/// Maximum bytes of one read.
 const PIECE: usize = 16 * 1024;
 
-/// Why a connection ends.
+/// The way in which a connection ends.
 enum End {
     /// In an orderly way.
     Closed,
@@ -31,11 +31,11 @@ struct Sides {
     to_target: OwnedWriteHalf,
 }
 
-/// What is known of the exchange that goes on.
+/// The state of the current exchange.
 #[derive(Default)]
 struct Exchange {
     fault: Option<Fault>,
-    /// How many bytes of the answer have been passed on.
+    /// The number of response bytes passed on.
     answered: usize,
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn relay(client: TcpStream, target: SocketAddr, shared: Arc<Sha
     let Ok(target) = TcpStream::connect(target).await else {
         return;
     };
-    // Small answers leave at once; Nagle's delay is no fault that anybody asked for.
+    // Send small responses at once; Nagle's delay is not a fault that the test asked for.
     let _ = client.set_nodelay(true);
     let _ = target.set_nodelay(true);
     let (from_client, to_client) = client.into_split();
@@ -60,12 +60,12 @@ pub(super) async fn relay(client: TcpStream, target: SocketAddr, shared: Arc<Sha
     }
 }
 
-/// Carries bytes both ways until one side, or a fault, ends it.
+/// Carries bytes both ways until one of the sides, or a fault, ends it.
 async fn exchanges(sides: &mut Sides, shared: &Shared) -> io::Result<End> {
     let mut schedules = shared.schedules.subscribe();
     let (mut request, mut answer) = (vec![0; PIECE], vec![0; PIECE]);
     let mut exchange = Exchange::default();
-    // A new connection begins with a request, as one does that follows an answer.
+    // A new connection begins with a request, and so does a kept one after a response.
     let mut is_answered = true;
     let mut is_asking = true;
     loop {
@@ -73,7 +73,7 @@ async fn exchanges(sides: &mut Sides, shared: &Shared) -> io::Result<End> {
             read = sides.from_client.read(&mut request), if is_asking => {
                 let piece = request.get(..read?).unwrap_or_default();
                 if piece.is_empty() {
-                    // The client has said all, and may still listen.
+                    // The client has sent everything, and may still be listening.
                     is_asking = false;
                     sides.to_target.shutdown().await?;
                     continue;
@@ -114,7 +114,7 @@ async fn exchanges(sides: &mut Sides, shared: &Shared) -> io::Result<End> {
     }
 }
 
-/// Passes on of a piece of the answer what the fault lets through. Answers whether that is all.
+/// Passes on as much of a piece of the response as the fault allows. Returns whether that was all.
 async fn pass(
     to_client: &mut OwnedWriteHalf,
     answered: &mut usize,
@@ -142,7 +142,7 @@ async fn pass(
             *answered += passed.len();
             return Ok(passed.len() == piece.len());
         }
-        // Struck before there was an answer.
+        // It was applied before the response.
         Fault::Reset(When::AtOnce)
         | Fault::HalfClose(When::AtOnce)
         | Fault::Truncate(When::AtOnce)
@@ -151,7 +151,7 @@ async fn pass(
     Ok(true)
 }
 
-/// Ends an exchange as the fault does.
+/// Ends an exchange in the way of the fault.
 async fn strike(
     sides: &mut Sides,
     fault: Fault,
@@ -163,7 +163,7 @@ async fn strike(
         Fault::BlackHole(_) => {}
         Fault::Latency(_) | Fault::Trickle { .. } | Fault::Truncate(_) => return Ok(End::Closed),
     }
-    // Hears the client out, and lets nothing of it go on.
+    // Read everything from the client, and pass nothing on.
     let mut ignored = vec![0; PIECE];
     tokio::select! {
         () = async { while matches!(sides.from_client.read(&mut ignored).await, Ok(1..)) {} } => {}

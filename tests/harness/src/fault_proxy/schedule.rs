@@ -7,14 +7,14 @@ use tokio::sync::watch;
 
 use super::fault::Fault;
 
-/// Tells what goes wrong with the next request.
+/// Returns the fault of the next request.
 pub(super) type Schedule = Box<dyn FnMut() -> Option<Fault> + Send>;
 
-/// What the handle and the connections share.
+/// The state that the handle and the connections share.
 pub(super) struct Shared {
     pub(super) schedule: Mutex<Schedule>,
     pub(super) struck: Mutex<BTreeMap<&'static str, u64>>,
-    /// Counts the schedules: a fault does not outlive its own.
+    /// Counts the schedules, so that a fault ends with its own.
     pub(super) schedules: watch::Sender<u64>,
 }
 

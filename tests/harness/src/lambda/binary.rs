@@ -15,11 +15,10 @@ pub fn workspace_root() -> &'static Path {
         .expect("the workspace")
 }
 
-/// `cargo build` for these binaries, by the cargo that runs us and in the profile that this crate
-/// was built in.
+/// `cargo build` for these binaries, with the cargo that runs us, in the profile of this crate.
 ///
-/// It is `--bin` and not `-p`, because that is what `cargo lambda watch` runs: with `-p` cargo
-/// would choose other features for the dependencies, and build them all a second time.
+/// It uses `--bin` and not `-p`, as `cargo lambda watch` does: with `-p`, cargo would choose other
+/// features for the dependencies, and build all of them a second time.
 pub fn build_command(names: &[&str]) -> Command {
     let mut command = cargo();
     command.arg("build");
@@ -41,8 +40,8 @@ fn cargo() -> Command {
     command
 }
 
-/// Takes away what cargo told us of our own package: the build scripts of a cargo beneath us
-/// would see other variables than usual, and build everything again.
+/// Removes the variables that cargo sets for our own package: with them, a nested cargo would see
+/// other variables for its build scripts, and build everything again.
 pub fn without_cargo_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let about_us = name.to_str().is_some_and(|name| {
@@ -61,15 +60,15 @@ pub fn without_cargo_variables(command: &mut Command) {
     }
 }
 
-/// The functions that only tests run. They are binaries of this crate, without a package of their
+/// The functions that only tests run. They are binaries of this crate and have no package of their
 /// own.
 const FOR_TESTS: [&str; 2] = ["echo", "panics"];
 
-/// Builds the binary `name`, once a process, and says where it is: as the rest of the workspace is
-/// built for the tests, and as for a release where we are optimised ourselves.
+/// Builds the binary `name`, once per process, and returns its path. It is built like the rest of
+/// the workspace for the tests, and for release if we are optimised ourselves.
 ///
 /// # Panics
-/// Where it does not build, with cargo's own words.
+/// If it does not build, with cargo's output.
 pub fn build(name: &str) -> PathBuf {
     static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,19 +85,19 @@ pub fn build(name: &str) -> PathBuf {
     binary
 }
 
-/// Builds `name` for a release, alone (`-p`), so that each dependency has the features that it
-/// has when deployed and not those that the rest of the workspace wants; says where it is.
+/// Builds `name` for release, alone (`-p`), so that each dependency has the features that are
+/// deployed and not those that the rest of the workspace needs. Returns its path.
 ///
 /// # Panics
-/// Where it does not build, with cargo's own words.
+/// If it does not build, with cargo's output.
 pub fn build_release(name: &str) -> PathBuf {
     let mut command = cargo();
     command.args(["build", "--release", "--locked", "-p", name]);
-    // What takes minutes should be seen.
+    // Show the progress, since this takes minutes.
     executable(command.stderr(Stdio::inherit()), name)
 }
 
-/// Runs `build` and says where it put `name`.
+/// Runs `build` and returns the path of `name`.
 fn executable(build: &mut Command, name: &str) -> PathBuf {
     let output = build
         .arg("--message-format=json")
@@ -119,7 +118,7 @@ fn executable(build: &mut Command, name: &str) -> PathBuf {
     binary
 }
 
-/// The part of cargo's JSON messages that matters here.
+/// The part of cargo's JSON messages that is needed here.
 #[derive(Deserialize)]
 struct Message {
     executable: Option<PathBuf>,

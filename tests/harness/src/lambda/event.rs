@@ -1,5 +1,4 @@
-//! The events that reach an HTTP function, in the three shapes that AWS has for them, and the
-//! answer it gives.
+//! The events of an HTTP function, in the three formats of AWS, and its response.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +20,7 @@ pub struct HttpEvent {
 }
 
 impl HttpEvent {
-    /// A request with this method and path (encoded as it would be on the wire).
+    /// A request with this method and path (encoded as on the wire).
     pub fn new(method: &str, path: &str) -> Self {
         Self {
             method: method.to_owned(),
@@ -45,7 +44,7 @@ impl HttpEvent {
         Self::new("PUT", path)
     }
 
-    /// The claims that an HTTP API's JWT authorizer hands on. AWS makes each a string.
+    /// The claims that an HTTP API's JWT authorizer passes on. AWS makes each a string.
     #[must_use]
     pub fn claims(self, claims: Value) -> Self {
         let mut authorizer = json!({"jwt": {"scopes": null}});
@@ -61,7 +60,7 @@ impl HttpEvent {
         self.authorizer(authorizer)
     }
 
-    /// `requestContext.authorizer` itself, whatever it is.
+    /// Sets `requestContext.authorizer` to any value.
     #[must_use]
     pub fn authorizer(mut self, authorizer: Value) -> Self {
         self.authorizer = Some(authorizer);
@@ -74,7 +73,7 @@ impl HttpEvent {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
-    /// A header, in the case it is given in.
+    /// A header; its name keeps its case.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.insert(name.to_owned(), value.to_owned());
@@ -88,7 +87,7 @@ impl HttpEvent {
         self
     }
 
-    /// A path parameter, decoded, as the gateway hands it on.
+    /// A path parameter, decoded, as the gateway passes it on.
     #[must_use]
     pub fn path_parameter(mut self, name: &str, value: &str) -> Self {
         self.path_parameters
@@ -111,7 +110,7 @@ impl HttpEvent {
         self
     }
 
-    /// A body of any bytes, base64-encoded as gateways do.
+    /// A body of any bytes, base64-encoded as by a gateway.
     #[must_use]
     pub fn base64_body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = Some(STANDARD.encode(body));
@@ -187,7 +186,7 @@ impl HttpEvent {
         })
     }
 
-    // Both the HTTP API and the load balancer hand headers on in lower case.
+    // Both the HTTP API and the load balancer pass headers on in lower case.
     fn lowercase_headers(&self) -> BTreeMap<String, &str> {
         self.headers
             .iter()
@@ -196,7 +195,7 @@ impl HttpEvent {
     }
 }
 
-/// What an HTTP function answered.
+/// The response of an HTTP function.
 #[derive(Clone, Debug)]
 pub struct HttpAnswer {
     /// The status.
@@ -208,11 +207,11 @@ pub struct HttpAnswer {
 }
 
 impl HttpAnswer {
-    /// Reads the answer from what the function returned.
+    /// Parses the value that the function returned.
     ///
     /// # Panics
-    /// Where it is not an answer that a gateway would understand.
-    #[allow(clippy::needless_pass_by_value)] // the end of an invocation's answer
+    /// If a gateway would not understand it.
+    #[allow(clippy::needless_pass_by_value)] // it consumes the response of an invocation
     pub fn new(answer: Value) -> Self {
         let status = answer["statusCode"].as_u64();
         let status = status.and_then(|status| status.try_into().ok());
@@ -245,13 +244,13 @@ impl HttpAnswer {
     /// The body as JSON.
     ///
     /// # Panics
-    /// Where it is not JSON.
+    /// If it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body)
             .unwrap_or_else(|error| panic!("{error} in the body of {self:?}"))
     }
 
-    /// A header, or nothing.
+    /// A header, if it is present.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }

@@ -1,4 +1,4 @@
-//! The Lambda Runtime API, as the function's process sees it.
+//! The Lambda Runtime API, as the process of the function sees it.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot, watch};
 
-/// What became of an invocation.
+/// The outcome of an invocation.
 pub(super) enum Outcome {
     Answer(Value),
     Error(Value),
@@ -32,9 +32,11 @@ struct Queue {
     waiting: VecDeque<Invocation>,
     answers: HashMap<String, oneshot::Sender<Outcome>>,
     submitted: u64,
+    /// Counts the processes.
+    process: u64,
 }
 
-/// The state between the test and the process.
+/// The state that the test and the process share.
 pub(super) struct RuntimeApi {
     arn: String,
     queue: Mutex<Queue>,
@@ -52,15 +54,16 @@ impl RuntimeApi {
         }
     }
 
-    /// Forgets all of a process that is gone.
+    /// Forgets the state of a process that has ended.
     pub(super) fn reset(&self) {
         let mut queue = self.queue();
         queue.waiting.clear();
         queue.answers.clear();
+        queue.process += 1;
         self.started.send_replace(None);
     }
 
-    /// Waits until the process asked for its first event, or says that it cannot start.
+    /// Waits until the process asks for its first event, or reports that it cannot start.
     pub(super) async fn started(&self) -> Result<(), Value> {
         let mut started = self.started.subscribe();
         let outcome = started.wait_for(Option::is_some).await;
@@ -85,7 +88,7 @@ impl RuntimeApi {
 
     fn finish(&self, id: &str, outcome: Outcome) -> StatusCode {
         match self.queue().answers.remove(id) {
-            // A test that no longer waits is as good as one that does.
+            // Treat a test that no longer waits like one that does.
             Some(answer) => answer
                 .send(outcome)
                 .map_or(StatusCode::ACCEPTED, |()| StatusCode::ACCEPTED),
@@ -104,7 +107,7 @@ pub(super) fn router(api: Arc<RuntimeApi>) -> Router {
         .route("/2018-06-01/runtime/invocation/{id}/response", post(answer))
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
-        .layer(DefaultBodyLimit::max(6 << 20)) // Lambda's own
+        .layer(DefaultBodyLimit::max(6 << 20)) // Lambda's own limit
         .with_state(api)
 }
 
@@ -114,9 +117,18 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
         started.get_or_insert(Ok(()));
         first
     });
+    let process = api.queue().process;
     loop {
         let arrival = api.arrival.notified();
-        let invocation = api.queue().waiting.pop_front();
+        let invocation = {
+            let mut queue = api.queue();
+            if queue.process != process {
+                // The process that asked is gone, and must not take what is meant for the next.
+                api.arrival.notify_one();
+                return StatusCode::GONE.into_response();
+            }
+            queue.waiting.pop_front()
+        };
         if let Some(invocation) = invocation {
             let headers = [
                 ("lambda-runtime-aws-request-id", invocation.id),

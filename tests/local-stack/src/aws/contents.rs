@@ -1,4 +1,5 @@
-//! What the services hold, for a test to look at and to change behind a function's back.
+//! The contents of the services, so that a test can inspect them and change them behind a
+//! function's back.
 
 use axum::body::Bytes;
 use axum::http::HeaderMap;
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::Aws;
 
 impl Aws {
-    /// Every item of a table, as plain JSON: numbers are numbers.
+    /// Every item of a table, as plain JSON with plain numbers.
     pub fn items(&self, table: &str) -> Vec<Value> {
         let mut items = Vec::new();
         let mut start = Value::Null;
@@ -30,7 +31,7 @@ impl Aws {
         }
     }
 
-    /// Writes an item, given as plain JSON, over whatever is there.
+    /// Writes an item, given as plain JSON, and replaces any existing one.
     pub fn put_item(&self, table: &str, item: &Value) {
         let put = json!({"TableName": table, "Item": typed(item)["M"]});
         let put = serde_json::from_value(put).expect("a request");
@@ -59,7 +60,7 @@ impl Aws {
         }
     }
 
-    /// An object's content; none where there is no such object.
+    /// An object's content; `None` if it does not exist.
     pub async fn object(&self, bucket: &str, key: &str) -> Option<Bytes> {
         let (status, body) = self
             .s3("GET", &format!("/{bucket}/{key}"), Bytes::new())
@@ -67,7 +68,7 @@ impl Aws {
         (status == 200).then_some(body)
     }
 
-    /// Writes an object over whatever is there.
+    /// Writes an object, and replaces any existing one.
     pub async fn put_object(&self, bucket: &str, key: &str, content: impl Into<Bytes>) {
         let (status, body) = self
             .s3("PUT", &format!("/{bucket}/{key}"), content.into())
@@ -89,7 +90,7 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// Plain JSON from DynamoDB's.
+/// Converts DynamoDB's JSON to plain JSON.
 fn plain(typed: &Value) -> Value {
     let Some((kind, value)) = typed.as_object().and_then(|typed| typed.iter().next()) else {
         return Value::Null;
@@ -106,7 +107,7 @@ fn plain(typed: &Value) -> Value {
     }
 }
 
-/// DynamoDB's JSON from plain JSON.
+/// Converts plain JSON to DynamoDB's JSON.
 fn typed(plain: &Value) -> Value {
     match plain {
         Value::Null => json!({"NULL": true}),

@@ -1,4 +1,4 @@
-//! What can go wrong between a function and an AWS service.
+//! The faults between a function and an AWS service.
 
 use std::time::Duration;
 
@@ -9,48 +9,48 @@ use serde_json::json;
 
 use super::recorded::{Recorded, Service};
 
-/// A fault, for the requests that it matches. The first of the list that matches applies.
+/// A fault for the matching requests. The first match in the list applies.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Fault {
     /// The service.
     pub service: Service,
-    /// One operation (for S3: a method); all of the service where there is none.
+    /// The operation (for S3: the method); `None` for all operations of the service.
     #[serde(default)]
     pub operation: Option<String>,
-    /// How much later the effect comes.
+    /// The delay before the effect.
     #[serde(default)]
     pub delay_ms: u64,
-    /// What happens instead of an answer.
+    /// The effect on the request.
     pub effect: Effect,
-    /// How many more requests it hits; all where there is no number.
+    /// The number of requests that it still hits; `None` for all.
     #[serde(default)]
     pub times: Option<u32>,
 }
 
-/// What a fault does to a request.
+/// The effect of a fault on a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Effect {
-    /// Nothing but the delay.
+    /// Only the delay.
     Delay,
-    /// The service answers with an error, and does nothing.
+    /// The service responds with an error, and does nothing.
     Error {
         /// The HTTP status.
         status: u16,
         /// AWS's own code, such as `AccessDeniedException`.
         code: String,
     },
-    /// The service does its work, and the last byte of its answer's body is lost.
+    /// The service does its work, and the last byte of its response's body is lost.
     Shorten,
-    /// The connection closes before the service has seen the request.
+    /// The connection closes before the service sees the request.
     DropRequest,
-    /// The service does its work, and the connection closes before the answer.
+    /// The service does its work, and the connection closes before the response.
     DropAnswer,
 }
 
 impl Fault {
-    /// `effect` on every request to `service`.
+    /// Applies `effect` to every request to `service`.
     pub fn new(service: Service, effect: Effect) -> Self {
         Self {
             service,
@@ -61,27 +61,27 @@ impl Fault {
         }
     }
 
-    /// AWS's error `code` with `status`, on every request to `service`.
+    /// Responds with AWS's error `code` and `status` to every request to `service`.
     pub fn error(service: Service, status: u16, code: &str) -> Self {
         let code = code.to_owned();
         Self::new(service, Effect::Error { status, code })
     }
 
-    /// Only on this operation.
+    /// Limits it to this operation.
     #[must_use]
     pub fn on(mut self, operation: &str) -> Self {
         self.operation = Some(operation.to_owned());
         self
     }
 
-    /// Only on the next `times` requests.
+    /// Limits it to the next `times` requests.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Later.
+    /// Delays its effect.
     #[must_use]
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
@@ -102,17 +102,17 @@ impl Fault {
     }
 }
 
-/// The fault for this request, used up by one.
+/// The fault for this request, which counts as one use.
 pub(super) fn take(faults: &mut [Fault], request: &Recorded) -> Option<Fault> {
     let fault = faults.iter_mut().find(|fault| fault.matches(request))?;
     fault.times = fault.times.map(|times| times - 1);
     Some(fault.clone())
 }
 
-/// An error in the service's own form.
+/// An error in the format of the service.
 pub(super) fn error(service: Service, status: u16, code: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let message = "asked for by a test";
+    let message = "requested by a test";
     let (kind, body) = match service {
         Service::S3 => (
             "application/xml",

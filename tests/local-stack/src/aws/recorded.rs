@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use serde::{Deserialize, Serialize};
 
-/// Which AWS service a request is for.
+/// The AWS service of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)] // the services' own names
@@ -20,12 +20,13 @@ pub struct Recorded {
     pub service: Service,
     /// The operation of a JSON service (`GetSecretValue`), the method for S3 (`PUT`).
     pub operation: String,
-    /// For S3 the path, `/bucket/key`, as it came; empty otherwise.
+    /// For S3 the path as received, `/bucket/key`; empty otherwise.
     pub path: String,
 }
 
 impl Recorded {
-    /// DynamoDB and Secrets Manager name themselves in a header; S3 is what is left.
+    /// The service and operation of a request. DynamoDB and Secrets Manager are named in a header;
+    /// the rest is S3.
     pub(super) fn of(request: &Request) -> Self {
         let target = request.headers().get("x-amz-target");
         let target = target.and_then(|target| target.to_str().ok()).unwrap_or("");

@@ -9,11 +9,11 @@ use local_stack::tour;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Builds the functions and starts them with everything around them, on this machine alone.
+/// Builds the functions and starts them with everything that they need, on this machine alone.
 #[derive(Parser)]
 #[command(name = "cargo local --")]
 struct Arguments {
-    /// The port of the one address (a free one unless given)
+    /// The port of the local address (default: a free one)
     #[arg(long)]
     port: Option<u16>,
     /// The strongest remedy that a drain may take: plan, release-email, merge or delete. Nothing
@@ -35,11 +35,11 @@ async fn main() -> ExitCode {
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
     ) else {
-        eprintln!("signals cannot be handled here");
+        eprintln!("cannot handle signals");
         return ExitCode::FAILURE;
     };
     let (mut interrupt, mut terminate) = (interrupt, terminate);
-    // Whichever way it ends, the stack is dropped, and everything that it started ends.
+    // However it ends, the stack is dropped, which stops everything that it started.
     tokio::select! {
         ended = run(&arguments) => ended.unwrap_or_else(|error| {
             eprintln!("{error}");
@@ -61,7 +61,7 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, StackError> {
     if arguments.tour {
         let passed = tour::play(&stack, &mut io::stdout()).await?;
         if !passed {
-            eprintln!("\nwhat the functions wrote:\n{}", stack.log());
+            eprintln!("\noutput of the functions:\n{}", stack.log());
         }
         return Ok(ExitCode::from(u8::from(!passed)));
     }

@@ -1,4 +1,4 @@
-//! What the functions talk to, and the variables that tell them where it is.
+//! The backends of the functions, and the variables that point the functions at them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,7 +17,7 @@ use crate::standins::sunshine::{Sunshine, SunshineConfig};
 use crate::tap::{Tap, address};
 use harness::lambda::{Function, LambdaError};
 
-/// The one key that signs messaging JWTs locally.
+/// The id of the only local key that signs messaging JWTs.
 pub const KID: &str = "app_local";
 
 const SIGNING_KEYS: &str = "chat-identity/signing-keys";
@@ -29,8 +29,7 @@ pub const TABLE: &str = "conflicts";
 pub const BUCKET: &str = "archive";
 const CUSTOMER: &str = "12345";
 
-/// Everything around the functions. The fields are in the order in which they end: the reverse
-/// of the start.
+/// Everything around the functions. The fields are dropped in this order, the reverse of the start.
 pub struct Backends {
     /// The embedded AWS.
     pub aws: Aws,
@@ -40,21 +39,21 @@ pub struct Backends {
     pub sunshine: Sunshine,
     /// The company's login.
     pub issuer: Issuer,
-    /// What the functions, the page and these asked of one another.
+    /// The calls between the functions, the page and the backends.
     pub calls: Calls,
     /// The secret of [`KID`], for tokens that the function would not sign.
     pub signing_secret: String,
     /// The secret that signs Zendesk's webhooks.
     pub webhook_secret: String,
-    /// Between the functions and the rest.
+    /// The taps between the functions and their backends.
     taps: Vec<Tap>,
 }
 
 impl Backends {
-    /// Starts them, with DynamoDB's data in `folder` or, without one, in memory.
+    /// Starts the backends, with DynamoDB's data in `folder` or, without one, in memory.
     pub async fn start(folder: Option<&Path>) -> io::Result<Self> {
         let calls = Calls::default();
-        // The issuer's address is in its tokens, so it must know that of its tap.
+        // The issuer's tokens contain its address, so it must know the address of its tap.
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let issuer = Issuer::start_behind(format!("http://{}", listener.local_addr()?)).await?;
         let login = address(&issuer.direct_url());
@@ -130,7 +129,7 @@ impl Backends {
         Function::start("clean-conflicts", environment).await
     }
 
-    /// What the functions are told, the same for all.
+    /// The variables of the functions, the same for all of them.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let mut environment = self.direct_environment();
         for tap in &self.taps {
@@ -141,7 +140,7 @@ impl Backends {
         environment
     }
 
-    /// The same without the taps, but for the issuer's, whose address is its name.
+    /// The same without the taps, except the issuer's, because the issuer's URL is its identity.
     pub fn direct_environment(&self) -> Vec<(String, String)> {
         let mut environment = self.aws.environment();
         environment.extend(

@@ -5,9 +5,9 @@
 //! | `POST faults` with a [`Rule`] | adds it |
 //! | `GET faults`, `DELETE faults` | lists, clears them |
 //! | `GET requests`, `DELETE requests` | lists the exchanges and counts connections, forgets them |
-//! | `POST holds` `{"match", "point", "nth"?}` | stops a request at a point; answers `{"id"}` |
-//! | `GET holds/{id}` | answers with the exchange when it has come to the point |
-//! | `DELETE holds/{id}` | lets it go on |
+//! | `POST holds` `{"match", "point", "nth"?}` | stops a request at a point; returns `{"id"}` |
+//! | `GET holds/{id}` | returns the exchange once it has reached the point |
+//! | `DELETE holds/{id}` | lets it continue |
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn next() -> usize {
     1
 }
 
-/// Answers a call; none where it is not one of these.
+/// Handles a call; `None` if it is not one of these.
 pub(super) async fn answer(line: &Line, what: &str, request: &Request) -> Option<Response> {
     let (kind, id) = what
         .split_once('/')

@@ -1,32 +1,36 @@
-//! One request over the wire, with its answer.
+//! One request over the wire, with its response.
 
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
-/// One request and what became of it.
+/// One request and its outcome.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Exchange {
-    /// Counts the requests from 0.
+    /// The number of the request, from 0.
     pub number: usize,
-    /// Counts the connections from 1.
+    /// The number of the connection, from 1.
     pub connection: u64,
-    /// The request line, exactly as it came over the wire.
+    /// The request line, exactly as received.
     pub line: String,
     /// The method; empty for a request that was not HTTP.
     pub method: String,
     /// The path, neither decoded nor normalised, without the query.
     pub path: String,
+    /// The request's body, if it is JSON; it is not shown.
+    #[serde(skip)]
+    pub body: Option<Value>,
     /// When the request was whole, counted from the stand-in's start; milliseconds in JSON.
     #[serde(serialize_with = "millis")]
     pub arrived: Duration,
-    /// When the answer was written, counted from the stand-in's start.
+    /// The time at which the response was written, counted from the stand-in's start.
     #[serde(serialize_with = "maybe_millis")]
     pub answered: Option<Duration>,
-    /// The status that was answered; none where the answer was lost or never given.
+    /// The status of the response; none if it was lost or never sent.
     pub status: Option<u16>,
-    /// Whether the request took effect, answered or not.
+    /// Whether the request took effect, with or without a response.
     pub handled: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose: latency, refusals, lost and broken answers.
+//! The faults to inject: latency, refusals, lost and broken responses.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::http::{Request, Response};
 use super::lock::lock;
 use super::pattern::Pattern;
 
-/// What happens to a request.
+/// The effect on a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(
     tag = "kind",
@@ -20,52 +20,53 @@ use super::pattern::Pattern;
     deny_unknown_fields
 )]
 pub enum Fault {
-    /// The request waits, and is then treated as if this fault were not there.
+    /// The request waits, and is then handled as if this fault did not exist.
     Delay {
-        /// How long.
+        /// The wait.
         millis: u64,
     },
-    /// This is answered, and the request has no effect.
+    /// This response is sent, and the request has no effect.
     Answer {
         /// The status.
         status: u16,
-        /// A `Retry-After` header, seconds or a date.
+        /// The `Retry-After` header: seconds or a date.
         #[serde(default)]
         retry_after: Option<String>,
-        /// The `content-type`, JSON unless given.
+        /// The `content-type`; default JSON.
         #[serde(default = "json")]
         content_type: String,
-        /// The body, empty unless given.
+        /// The body; default empty.
         #[serde(default)]
         body: String,
     },
-    /// A JSON string of this many letters is answered, 50 MB unless given; no effect.
+    /// The response is a JSON string of this many letters (default 50 MB), and the request has no
+    /// effect.
     Huge {
-        /// How many.
+        /// The number of letters.
         #[serde(default = "fifty_megabytes")]
         bytes: usize,
     },
-    /// No answer comes, and the connection stays open.
+    /// No response comes, and the connection stays open.
     Hang {
         /// Whether the request takes effect.
         #[serde(default)]
         handled: bool,
     },
-    /// The request takes effect; its answer comes one byte at a time.
+    /// The request takes effect; its response comes one byte at a time.
     Trickle {
         /// The pause before each byte.
         millis: u64,
     },
     /// The connection is reset, and the request has no effect.
     Reset,
-    /// The request takes effect, and the connection is closed without an answer.
+    /// The request takes effect, and the connection is closed without a response.
     Drop,
-    /// The request takes effect; half of its answer comes, then the connection is closed.
+    /// The request takes effect; half of its response comes, then the connection is closed.
     Truncate,
 }
 
 impl Fault {
-    /// Answers a status with a body of JSON, or none.
+    /// Responds with a status and a JSON body, which may be empty.
     pub fn answer(status: u16, body: impl Into<String>) -> Self {
         Self::Answer {
             status,
@@ -75,7 +76,7 @@ impl Fault {
         }
     }
 
-    /// Answers 429, with or without `Retry-After`.
+    /// Responds with 429, with or without `Retry-After`.
     pub fn busy(retry_after: Option<&str>) -> Self {
         Self::Answer {
             status: 429,
@@ -85,7 +86,7 @@ impl Fault {
         }
     }
 
-    /// Answers a page of HTML, as a proxy in front does.
+    /// Responds with a page of HTML, as a proxy in front of a service does.
     pub fn html(status: u16) -> Self {
         let body = "<!doctype html><title>Error</title><h1>Something went wrong</h1>".into();
         Self::Answer {
@@ -96,7 +97,7 @@ impl Fault {
         }
     }
 
-    /// The answer given without the request taking effect, if that is what this fault is.
+    /// The response that the fault sends instead of handling the request, if any.
     pub(super) fn response(&self) -> Option<Response> {
         match self {
             Self::Answer {
@@ -135,30 +136,30 @@ fn fifty_megabytes() -> usize {
     50_000_000
 }
 
-/// A fault, the requests it is for, and how often it strikes.
+/// A fault, the requests that it applies to, and how often it is injected.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
-    /// The requests.
+    /// The requests that it applies to.
     #[serde(rename = "match")]
     pub pattern: Pattern,
     /// The fault.
     pub fault: Fault,
-    /// How many more requests it strikes; without it, all until it is cleared.
+    /// The number of requests that it still applies to; `None` for all until it is cleared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
-    /// The part of the matching requests that it strikes; without it, each.
+    /// The fraction of the matching requests that it hits; `None` for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chance: Option<Chance>,
 }
 
-/// A random choice that comes out the same each time.
+/// A random choice that is the same each time.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chance {
-    /// From 0 to 1.
+    /// The probability, from 0 to 1.
     pub probability: f64,
-    /// Where the random numbers start.
+    /// The seed of the random numbers.
     pub seed: u64,
 }
 
@@ -173,7 +174,7 @@ impl Rule {
         }
     }
 
-    /// Strikes so many requests and no more.
+    /// Limits it to this many requests.
     #[must_use]
     pub fn times(self, times: u64) -> Self {
         Self {
@@ -182,7 +183,7 @@ impl Rule {
         }
     }
 
-    /// Strikes each request with a probability. The seed is printed when the rule is added.
+    /// Hits each request with a probability. The seed is printed when the rule is added.
     #[must_use]
     pub fn chance(self, probability: f64, seed: u64) -> Self {
         Self {
@@ -214,7 +215,7 @@ impl Faults {
         lock(&self.0).push(Active { rule, random });
     }
 
-    /// The rules that can still strike.
+    /// The rules that still apply.
     pub fn all(&self) -> Vec<Rule> {
         lock(&self.0)
             .iter()
@@ -227,7 +228,8 @@ impl Faults {
         lock(&self.0).clear();
     }
 
-    /// What happens to a request: the delays of all the rules that strike, and the first other fault.
+    /// The effect on a request: the sum of the delays of all matching rules, and the first other
+    /// fault.
     pub(super) fn strike(&self, request: &Request) -> (Duration, Option<Fault>) {
         let mut delay = Duration::ZERO;
         let mut fault = None;

@@ -1,4 +1,4 @@
-//! Points at which a test stops an exchange, until it lets it go on.
+//! Points at which a test stops an exchange until it lets it continue.
 
 use std::sync::Mutex;
 
@@ -9,19 +9,19 @@ use super::exchange::Exchange;
 use super::lock::lock;
 use super::pattern::Pattern;
 
-/// A place in the course of an exchange.
+/// A point in the course of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Point {
-    /// The request is here, and nothing was done about it.
+    /// The request has arrived and is not handled yet.
     Arrived,
-    /// The request took effect, and the answer is not sent.
+    /// The request took effect, and the response is not sent yet.
     Handled,
-    /// The answer is sent.
+    /// The response is sent.
     Answered,
 }
 
-/// What is to be stopped. `E` is what is told of an exchange that is.
+/// The exchanges to stop. `E` describes one to the test.
 pub(crate) struct Holds<E>(Mutex<Vec<Trap<E>>>);
 
 impl<E> Default for Holds<E> {
@@ -46,7 +46,7 @@ impl<E: Clone> Holds<E> {
         Hold { arrival, release }
     }
 
-    /// Lets an exchange go past a point, as soon as nothing holds it there.
+    /// Lets an exchange continue past a point as soon as nothing holds it there.
     pub(crate) async fn pass(&self, point: Point, method: &str, path: &str, exchange: &E) {
         let mut reached = Vec::new();
         lock(&self.0).retain_mut(|trap| {
@@ -57,13 +57,13 @@ impl<E: Clone> Holds<E> {
             } else if hit {
                 trap.before -= 1;
             }
-            // The sender goes with the trap; `arrival` keeps the last value. A trap whose hold
-            // was dropped would stop nothing.
+            // The sender is dropped with the trap; `arrival` keeps the last value. A trap whose
+            // hold was dropped would stop nothing.
             let is_sprung = hit && trap.reached.borrow().is_some();
             !(is_sprung || trap.reached.is_closed())
         });
         for mut released in reached {
-            // An error says that the `Hold` was dropped, which releases as well.
+            // An error means that the `Hold` was dropped, which releases as well.
             let _ = released.wait_for(|released| *released).await;
         }
     }
@@ -84,15 +84,15 @@ pub struct Hold<E = Exchange> {
 }
 
 impl<E: Clone> Hold<E> {
-    /// Waits until the exchange has come to the point. None when the stand-in ended before.
+    /// Waits until the exchange reaches the point. `None` if the stand-in ended before.
     pub async fn reached(&self) -> Option<E> {
         let mut arrival = self.arrival.clone();
-        // An error says that the trap is gone: sprung, or ended with the stand-in.
+        // An error means that the trap is gone: sprung, or dropped with the stand-in.
         let _ = arrival.wait_for(Option::is_some).await;
         arrival.borrow().clone()
     }
 
-    /// Lets the exchange go on, now or when it comes.
+    /// Lets the exchange continue, now or when it arrives.
     pub fn release(&self) {
         self.release.send_replace(true);
     }

@@ -1,7 +1,7 @@
-//! HTTP/1.1 as the stand-ins speak it, written by hand on the socket.
+//! HTTP/1.1 for the stand-ins, written by hand on the socket.
 //!
-//! A stand-in must record a request line byte for byte, finish the work of a client that has
-//! hung up, cut an answer short and reset a connection. HTTP libraries exist to prevent all four.
+//! A stand-in must record a request line byte for byte, finish the work of a client that has hung
+//! up, cut a response short and reset a connection. HTTP libraries exist to prevent all four.
 
 use std::io;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What a head or a body may have before the stand-in gives up on it.
+/// Maximum bytes of a head or a body.
 const MOST: usize = 16 * 1024 * 1024;
 
-/// One request, as it came over the wire.
+/// One request, as received.
 #[derive(Clone, Default)]
 pub struct Request {
-    /// The request line, exactly as it came, without its line end.
+    /// The request line, exactly as received, without its line end.
     pub line: String,
     /// The method.
     pub method: String,
@@ -27,7 +27,7 @@ pub struct Request {
     pub target: String,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, whole.
+    /// The whole body.
     pub body: Vec<u8>,
 }
 
@@ -45,7 +45,7 @@ impl Request {
             .map(|(_, value)| value.into_owned())
     }
 
-    /// A header that is text.
+    /// A header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -96,19 +96,19 @@ impl Request {
     }
 }
 
-/// One answer.
+/// One response.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// The headers, but for `content-length`.
+    /// The headers, except `content-length`.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// An answer without a body.
+    /// A response without a body.
     pub fn empty(status: u16) -> Self {
         Self {
             status,
@@ -117,7 +117,7 @@ impl Response {
         }
     }
 
-    /// An answer in JSON.
+    /// A response in JSON.
     pub fn json(status: u16, value: &impl Serialize) -> Self {
         let body = serde_json::to_vec(value).unwrap_or_default();
         Self::empty(status)
@@ -160,15 +160,15 @@ impl Response {
     }
 }
 
-/// What came over a connection next.
+/// The next thing received on a connection.
 pub(super) enum Incoming {
     /// A request.
     Request(Request),
-    /// Something that is no HTTP/1.1 request; its first line.
+    /// Something other than an HTTP/1.1 request; its first line.
     Malformed(String),
 }
 
-/// A connection that requests are read from and answers written to.
+/// A connection from which requests are read and to which responses are written.
 pub(super) struct Wire {
     stream: TcpStream,
     unread: Vec<u8>,
@@ -176,7 +176,7 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(stream: TcpStream) -> Self {
-        // Answers go out in one write; nothing is gained by waiting for more.
+        // Each response is a single write, so waiting for more gains nothing.
         let _ = stream.set_nodelay(true);
         Self {
             stream,
@@ -184,7 +184,7 @@ impl Wire {
         }
     }
 
-    /// The next request with its whole body, or none when the client has closed the connection.
+    /// The next request with its whole body, or `None` if the client has closed the connection.
     pub(super) async fn read(&mut self) -> io::Result<Option<Incoming>> {
         let Some(head) = self.read_until(b"\r\n\r\n").await? else {
             return Ok(
@@ -211,7 +211,7 @@ impl Wire {
         Ok(Some(Incoming::Request(request)))
     }
 
-    /// Writes a whole answer.
+    /// Writes a whole response.
     pub(super) async fn write(&mut self, response: &Response) -> io::Result<()> {
         let mut bytes = response.head(response.body.len()).into_bytes();
         bytes.extend_from_slice(&response.body);
@@ -241,13 +241,13 @@ impl Wire {
         self.stream.write_all(&bytes).await
     }
 
-    /// Waits, without a word, until the client goes away.
+    /// Waits silently until the client closes the connection.
     pub(super) async fn hang(&mut self) {
         let mut ignored = [0; 1024];
         while matches!(self.stream.read(&mut ignored).await, Ok(read) if read > 0) {}
     }
 
-    /// Makes the close that follows a reset (RST) in place of an orderly end.
+    /// Makes the following close a reset (RST) instead of an orderly end.
     pub(super) fn reset(self) {
         let _ = self.stream.set_zero_linger();
     }
@@ -259,7 +259,7 @@ impl Wire {
         Ok(self.stream.read_buf(&mut self.unread).await? > 0)
     }
 
-    /// The bytes before `end`, which is taken as well; none when the client closes before it.
+    /// The bytes before `end`, which is consumed as well; `None` if the client closes before it.
     async fn read_until(&mut self, end: &[u8]) -> io::Result<Option<Vec<u8>>> {
         loop {
             if let Some(at) = self

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 use super::faults::Faults;
 use super::traffic::{Hold, Traffic};
 
-/// The holds that were asked for over HTTP, by their id.
+/// The holds that were requested over HTTP, by their id.
 pub(super) type Holds = Mutex<BTreeMap<u64, Arc<Hold>>>;
 
-/// What one stand-in knows of its wire, over all its addresses.
+/// The state of a stand-in's wire, over all its addresses.
 pub(super) struct Line {
     pub(super) faults: Faults,
     pub(super) traffic: Traffic,
-    /// The holds that were asked for over HTTP.
+    /// The holds that were requested over HTTP.
     pub(super) holds: Holds,
-    /// What may come before `/_control`.
+    /// The prefix that may precede `/_control`.
     pub(super) base_path: String,
 }
 

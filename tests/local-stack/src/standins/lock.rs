@@ -1,8 +1,8 @@
-//! A lock for stand-ins.
+//! Locking for the stand-ins.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A lock that a panicking test does not close for the others.
+/// Locks `mutex`, even if a test panicked while it held the lock.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

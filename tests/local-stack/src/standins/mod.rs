@@ -1,5 +1,5 @@
-//! Stand-ins for Zendesk and Puzzel: HTTP servers on loopback that hold state, answer as the
-//! contracts say, and go wrong on purpose.
+//! Stand-ins for Zendesk and Puzzel: HTTP servers on loopback that keep state, respond according to
+//! the contracts, and inject faults on request.
 //!
 //! Each is programmed through its handle and, while it runs, over HTTP under `/_control/`.
 

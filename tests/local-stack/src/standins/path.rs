@@ -1,13 +1,13 @@
-//! Where a request goes, as the proxies in front of a real service see it.
+//! Resolves the path of a request in the way that the proxies in front of a real service do.
 
 use percent_encoding::percent_decode_str;
 
-/// A path after its dot segments were taken out.
+/// A path without its dot segments.
 pub(super) struct Path {
     /// The segments, decoded once.
     pub(super) segments: Vec<String>,
-    /// Whether it names anything else than it spells: dot segments, encoded or not, empty
-    /// segments, a slash at the end.
+    /// Whether it names another path than the one it spells: it has dot segments, encoded or not,
+    /// empty segments, or a trailing slash.
     pub(super) crooked: bool,
 }
 
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dot_segments_climb_however_they_are_spelt() {
+    fn dot_segments_climb_in_every_spelling() {
         for (raw, segments, crooked) in [
             (
                 "/v2/apps/a/users/1",

@@ -1,9 +1,10 @@
-//! Which requests a fault or a hold is for.
+//! The pattern that selects the requests of a fault or a hold.
 
 use serde::{Deserialize, Serialize};
 
-/// A method and a path, as in `DELETE **/users/*`: the method or `*`, then the raw path, where
-/// `*` is any run of characters but `/`, and `**` any run at all. A method alone is any path.
+/// A method and a path, as in `DELETE **/users/*`: the method or `*`, then the raw path, in which
+/// `*` matches any characters except `/`, and `**` matches any characters. A method alone matches
+/// any path.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Pattern(String);
@@ -15,7 +16,7 @@ impl From<&str> for Pattern {
 }
 
 impl Pattern {
-    /// Whether a request with this method and raw path is meant.
+    /// Whether it matches a request with this method and raw path.
     pub fn matches(&self, method: &str, path: &str) -> bool {
         let (wanted, glob) = self.0.split_once(' ').unwrap_or((&self.0, "**"));
         (wanted == "*" || wanted == method) && matches(glob, path)

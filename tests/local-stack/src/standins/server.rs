@@ -1,4 +1,4 @@
-//! The server that both stand-ins run on: it accepts, records, goes wrong on purpose, and answers.
+//! The server of both stand-ins: it accepts and records requests, injects faults, and responds.
 
 use std::future::Future;
 use std::io;
@@ -14,7 +14,7 @@ use super::http::{Incoming, Request, Response, Wire, closes};
 use super::line::Line;
 use super::traffic::Point;
 
-/// A running server; it ends when this is dropped.
+/// A running server; it stops when this is dropped.
 pub(super) struct Server {
     address: SocketAddr,
     task: AbortHandle,
@@ -27,8 +27,8 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Serves on a loopback port (0: a free one). A request is handled to its end even when its
-    /// client is gone by then, as a real service does.
+    /// Serves on a loopback port (0 for a free one). A request is handled to its end even if its
+    /// client has gone by then, as in a real service.
     pub(super) async fn start<F>(
         port: u16,
         line: Arc<Line>,
@@ -40,7 +40,7 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let task = tokio::spawn(async move {
-            // Connections end with this task, because the set aborts them when it is dropped.
+            // The connections end with this task, because the set aborts them when it is dropped.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (line, handler) = (Arc::clone(&line), handler.clone());
@@ -60,13 +60,13 @@ impl Server {
         })
     }
 
-    /// The address, as in `http://127.0.0.1:49152`.
+    /// The origin, such as `http://127.0.0.1:49152`.
     pub(super) fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 }
 
-/// Reads one request and answers it; gives the connection back if it can serve another.
+/// Reads one request and responds to it; returns the connection if it can serve another.
 async fn exchange<F>(
     mut wire: Wire,
     connection: u64,
@@ -135,7 +135,7 @@ where
     (!last).then_some(wire)
 }
 
-/// Sends an answer, or as much of it as the fault lets through.
+/// Sends a response, or as much of it as the fault allows.
 async fn answer(mut wire: Wire, response: &Response, fault: Option<&Fault>) -> Option<Wire> {
     match fault {
         Some(Fault::Hang { .. }) => {

@@ -1,4 +1,4 @@
-//! What came over the wire: a record of every exchange, and points at which a test can stop one.
+//! The traffic of a stand-in: a record of every exchange, and points at which a test can stop one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -37,12 +37,12 @@ impl Default for Traffic {
 }
 
 impl Traffic {
-    /// How many connections were opened.
+    /// The number of connections opened.
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Every exchange so far, in the order of arrival. Calls of `/_control` are none.
+    /// Every exchange so far, in the order of arrival, without calls of `/_control`.
     pub fn all(&self) -> Vec<Exchange> {
         self.exchanges().kept.clone()
     }
@@ -58,12 +58,12 @@ impl Traffic {
             .collect()
     }
 
-    /// Forgets the exchanges so far, those under way too.
+    /// Forgets the exchanges so far, including those in progress.
     pub fn clear(&self) {
         self.exchanges().kept.clear();
     }
 
-    /// The most requests that arrived within any window of this length.
+    /// The maximum number of requests that arrived within any window of this length.
     pub fn most_within(&self, window: Duration) -> usize {
         let arrivals: Vec<Duration> = self
             .exchanges()
@@ -91,7 +91,7 @@ impl Traffic {
         self.holds.hold(pattern.into(), nth, point)
     }
 
-    /// Tells when the next matching exchange has come to a point, without stopping it.
+    /// Reports when the next matching exchange has reached a point, without stopping it.
     pub fn watch(&self, pattern: impl Into<Pattern>, point: Point) -> Hold {
         let hold = self.hold(pattern, 1, point);
         hold.release();
@@ -110,6 +110,7 @@ impl Traffic {
             line: request.line.clone(),
             method: request.method.clone(),
             path: request.path().to_owned(),
+            body: request.json().ok(),
             arrived: self.start.elapsed(),
             answered: None,
             status: None,
@@ -135,7 +136,7 @@ impl Traffic {
         self.start.elapsed()
     }
 
-    /// Lets an exchange go past a point, as soon as nothing holds it there.
+    /// Lets an exchange continue past a point as soon as nothing holds it there.
     pub(super) async fn pass(&self, point: Point, exchange: &Exchange) {
         let (method, path) = (&exchange.method, &exchange.path);
         self.holds.pass(point, method, path, exchange).await;

@@ -1,8 +1,9 @@
 //! A deadline for the functions under `cargo lambda watch`.
 //!
-//! cargo-lambda (1.9.2) tells every invocation that it had to end ten minutes after 1970 began:
-//! the header is the constant 600000. A function that keeps to its deadline would give up every
-//! outgoing call before it is made, so its Runtime API goes through us, and we say when it is.
+//! cargo-lambda (1.9.2) sends every invocation a deadline of ten minutes after the start of 1970:
+//! the header is the constant 600000. A function that keeps its deadline would give up every
+//! outgoing call before making it. So the Runtime API goes through a proxy of ours, which sets the
+//! deadline.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,10 +18,10 @@ use harness::serve::{Forward, Server, no_answer};
 
 const HEADER: &str = "lambda-runtime-deadline-ms";
 
-/// How long an invocation may take locally.
+/// Maximum time of a local invocation.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Forwards the Runtime API of cargo-lambda at `watch`, with a true deadline.
+/// Forwards the Runtime API of cargo-lambda at `watch`, with a correct deadline.
 pub(super) async fn proxy(watch: SocketAddr) -> io::Result<Server> {
     let router = Router::new()
         .fallback(forward)
@@ -31,7 +32,7 @@ pub(super) async fn proxy(watch: SocketAddr) -> io::Result<Server> {
 async fn forward(State(watch): State<Forward>, request: Request) -> Response {
     let mut answer = watch.send(request).await;
     if answer.status() == StatusCode::BAD_GATEWAY {
-        // It is gone: a function without proxy would see the same.
+        // cargo-lambda has ended: without the proxy, the function would see the same.
         return no_answer();
     }
     if let Some(deadline) = answer.headers_mut().get_mut(HEADER) {
@@ -42,12 +43,12 @@ async fn forward(State(watch): State<Forward>, request: Request) -> Response {
     answer
 }
 
-/// The cargo configuration that makes `cargo run` start a function with `proxy` as its Runtime
-/// API. cargo-lambda sets that variable after all of ours, so it is changed as late as this.
+/// The cargo configuration that makes `cargo run` start a function with `proxy` as its Runtime API.
+/// cargo-lambda sets that variable after all of ours, so we must change it this late.
 pub(super) fn cargo_config(watch: SocketAddr, proxy: SocketAddr) -> String {
     let variable = "AWS_LAMBDA_RUNTIME_API";
     let script = format!(r#"{variable}="http://{proxy}${{{variable}#http://{watch}}}" exec "$@""#);
-    // TOML's literal strings: nothing in the script is escaped, and it has no single quote.
+    // Uses TOML's literal strings: nothing in the script is escaped, and it has no single quote.
     format!("target.'cfg(all())'.runner=['sh', '-c', '{script}', 'function']")
 }
 

@@ -1,4 +1,4 @@
-//! An issuer with fixed keys, and those who would like to be it.
+//! An issuer with fixed keys, and the attackers who impersonate it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use serde_json::{Value, json};
 
-/// Who signs a token.
+/// The signer of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signer {
     /// `d`: the issuer's Ed25519 key.
@@ -25,18 +25,18 @@ pub enum Signer {
     Rsa,
     /// `p`: the issuer's RSA key, as PS256.
     RsaPss,
-    /// `f`: an Ed25519 key of somebody else.
+    /// `f`: an Ed25519 key of someone else.
     Foreign,
     /// `h`: HS256, with the public half of the issuer's Ed25519 key as the secret.
     PublicKey,
-    /// `o`: HS256, with a symmetric key that stands in the issuer's key set.
+    /// `o`: HS256, with a symmetric key from the issuer's key set.
     Symmetric,
-    /// `g`: nobody; the signature is given.
+    /// `g`: no signer; the signature is part of the input.
     Given,
 }
 
 impl Signer {
-    /// Read from its letter.
+    /// The signer of a letter.
     pub fn of(letter: &str) -> Option<Self> {
         Some(match letter {
             "d" => Self::Edwards,
@@ -51,7 +51,7 @@ impl Signer {
         })
     }
 
-    /// Whether it is the issuer with one of its keys.
+    /// Whether it is the issuer, with one of its keys.
     pub fn is_issuers(self) -> bool {
         matches!(
             self,
@@ -81,7 +81,7 @@ impl Signer {
     }
 }
 
-/// An issuer that answers discovery and keys.
+/// An issuer that serves discovery and keys.
 pub struct Issuer {
     /// Its URL.
     pub url: String,
@@ -100,7 +100,7 @@ const P256: [&str; 3] = [
 const SYMMETRIC: &[u8] = b"a symmetric key has no place here";
 
 impl Issuer {
-    /// Starts it, on a free port. Its RSA key is new each time; there are no fixed ones.
+    /// Starts it on a free port. Its RSA key is new each time, since we have no fixed one.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -121,7 +121,7 @@ impl Issuer {
         let (discovery, keys) = issuer.documents();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // Whoever asks again has it then.
+                // If it fails, the client can ask again.
                 let _ = answer(&stream, &discovery, &keys);
             }
         });
@@ -143,7 +143,7 @@ impl Issuer {
         (discovery.to_string(), keys.to_string())
     }
 
-    /// A token: `header` and `claims` as they are, signed by `signer`.
+    /// A token with `header` and `claims` unchanged, signed by `signer`.
     pub fn token(&self, signer: Signer, header: &str, claims: &str, given: &str) -> String {
         let [header, claims] = [header, claims].map(|it| BASE64URL.encode(it));
         let message = format!("{header}.{claims}");

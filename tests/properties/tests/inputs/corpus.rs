@@ -1,4 +1,4 @@
-//! The inputs that are kept: by their names, those that are refused, and those that are let in.
+//! The inputs that are kept: their names say which are refused and which are accepted.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn holds_over(target: &str, check: impl Fn(&[u8]) -> bool) {
         let name = file.file_name().into_string().unwrap();
         println!("{target}/{name}");
         let is_let_in = check(&std::fs::read(file.path()).unwrap());
-        // What the fuzzer found has a hash for a name.
+        // An input that the fuzzer found has a hash as its name.
         if name.len() != 40 || !name.bytes().all(|it| it.is_ascii_hexdigit()) {
             assert_eq!(is_let_in, !name.starts_with("refused-"), "{name}");
             *(if is_let_in { &mut let_in } else { &mut refused }) += 1;

@@ -1,4 +1,4 @@
-//! Inputs that are nearly right, and wrong in the ways that attackers choose.
+//! Inputs that are almost valid, and wrong in the ways that attackers choose.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-/// Strings as hostile ids are made: from what parsers treat specially, and from anything.
+/// Hostile ids: strings of the characters that parsers treat specially, and of any others.
 pub(crate) fn hostile() -> impl Strategy<Value = String> {
     let special = [
         ".", "..", "%2e", "/", "%2f", "\\", "?", "#", "@", ";", "\0", "\r", "\n", "\u{85}", " ",
@@ -39,7 +39,7 @@ fn subject() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Claims of an identity provider, as an authorizer hands them over.
+/// Claims of an identity provider, as an authorizer passes them on.
 pub(crate) fn claims() -> impl Strategy<Value = Value> {
     let email = one_of(&[
         json!("anna@example.com"),
@@ -115,7 +115,7 @@ pub(crate) fn event() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Times as they are signed, and nearly.
+/// Timestamps of signatures, valid and almost valid.
 pub(crate) fn timestamp() -> impl Strategy<Value = String> {
     let time = (1970_u32..2200, 1_u32..14, 1_u32..32, 0_u32..26, 0_u32..61);
     let end = select(vec![
@@ -175,9 +175,9 @@ pub(crate) fn zendesk_event() -> impl Strategy<Value = Value> {
     )
 }
 
-/// Tokens that somebody has signed, see [`properties::token`].
+/// Signed tokens, see [`properties::token`].
 pub(crate) fn signed() -> impl Strategy<Value = String> {
-    // What is wrong with the header, if anything: a field and its value.
+    // The error in the header, if any: a field and its value.
     let header = one_of(&[
         json!([]),
         json!([]),

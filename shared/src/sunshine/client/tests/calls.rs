@@ -1,4 +1,4 @@
-//! What each call sends and reads.
+//! The request that each call sends, and the response that it reads.
 
 use serde_json::json;
 use wiremock::matchers::any;
@@ -70,7 +70,7 @@ async fn an_external_id_is_one_segment_of_the_path() {
 
 #[tokio::test]
 async fn changes_go_to_ids_only() {
-    // Nothing in a change's answer is relied upon.
+    // Nothing in the response to a change is used.
     let (server, client) = answering(json!({})).await;
     let (id, core): (_, ZendeskId) = (user_id(), "35436".parse().unwrap());
     let mut patch = UserPatch::default();
@@ -130,7 +130,7 @@ async fn a_user_is_made_of_an_external_id() {
 }
 
 #[tokio::test]
-async fn lists_go_by_page() {
+async fn lists_are_read_page_by_page() {
     let more = json!({"hasMore": true, "afterCursor": "a2", "beforeCursor": "b2"});
     let item = json!([{"id": "c1", "type": "sdk"}]);
     let body = json!({"clients": item, "conversations": item, "messages": item, "meta": more});
@@ -165,7 +165,7 @@ async fn lists_go_by_page() {
 }
 
 #[tokio::test]
-async fn what_is_not_as_the_contract_says_is_an_error() {
+async fn a_response_that_violates_the_contract_is_an_error() {
     for body in [
         json!({}),
         json!([]),

@@ -1,4 +1,4 @@
-//! Connections that are refused, hang, break, or lose the answer.
+//! Connections that are refused, hang, break, or lose the response.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -11,7 +11,7 @@ use crate::http::client::TransportError;
 const OK: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 49\r\n\r\n\
     {\"user\": {\"id\": \"7494535bff5cef41a15be74d\"}}     ";
 
-/// What the server does with a connection once it has read the request.
+/// The fault of a connection after the server has read the request.
 #[derive(Clone, Copy)]
 enum Fault {
     Close,
@@ -20,7 +20,8 @@ enum Fault {
     Say(&'static str),
 }
 
-/// A server that treats its connections as told, the last way for ever, and the request lines.
+/// A server that applies these faults to its connections in turn, the last one for ever, and the
+/// request lines that it received.
 async fn failing(faults: &'static [Fault]) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -48,7 +49,7 @@ trait CycleLast {
 }
 
 impl CycleLast for std::slice::Iter<'static, Fault> {
-    /// The items, and then the last one again and again.
+    /// The items, and then the last one for ever.
     fn cycle_last(mut self) -> impl FnMut() -> Fault {
         let mut last = Fault::Close;
         move || {
@@ -58,7 +59,7 @@ impl CycleLast for std::slice::Iter<'static, Fault> {
     }
 }
 
-/// Reads a request without a body, and gives its first line.
+/// Reads a request without a body, and returns its first line.
 async fn request_line(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -68,7 +69,7 @@ async fn request_line(stream: &mut TcpStream) -> String {
     head.lines().next().unwrap().to_owned()
 }
 
-/// A timeout that only a server that hangs reaches.
+/// A timeout that only a hanging server reaches.
 fn impatient(fault: Fault) -> Options {
     let attempt_timeout = match fault {
         Fault::Hang => Duration::from_millis(300),
@@ -99,7 +100,7 @@ const LOST: [(Fault, TransportError); 6] = [
 ];
 
 #[tokio::test]
-async fn a_change_whose_answer_was_lost_is_unknown_and_never_repeated() {
+async fn a_change_whose_response_was_lost_is_unknown_and_never_retried() {
     for (fault, cause) in LOST {
         let (base, lines) = failing(Box::leak(Box::new([fault]))).await;
         let client = client_of(&base, impatient(fault));
@@ -109,9 +110,9 @@ async fn a_change_whose_answer_was_lost_is_unknown_and_never_repeated() {
     }
 }
 
-/// HTTP clients like to repeat what failed on a connection that they had kept.
+/// HTTP clients like to retry a request that failed on a pooled connection.
 #[tokio::test]
-async fn a_change_that_was_lost_on_a_kept_connection_is_not_repeated_either() {
+async fn a_change_that_was_lost_on_a_pooled_connection_is_not_retried_either() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let client = client_of(&base, fast());
@@ -129,11 +130,11 @@ async fn a_change_that_was_lost_on_a_kept_connection_is_not_repeated_either() {
     assert!(matches!(error, Error::Unknown(_)), "{error:?}");
     let listener = server.await.unwrap();
     let nobody = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
-    assert!(nobody.is_err(), "it came again");
+    assert!(nobody.is_err(), "the change was sent again");
 }
 
 #[tokio::test]
-async fn a_read_whose_answer_was_lost_is_repeated() {
+async fn a_read_whose_response_was_lost_is_retried() {
     for (fault, _) in LOST {
         let (base, lines) = failing(Box::leak(Box::new([fault, Fault::Say(OK)]))).await;
         let client = client_of(&base, impatient(fault));
@@ -156,7 +157,7 @@ async fn a_read_is_given_up_when_it_keeps_failing() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_repeated_also_for_changes_and_then_not_unknown() {
+async fn a_refused_connection_is_retried_also_for_changes_and_then_not_unknown() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -181,7 +182,7 @@ async fn all_attempts_end_by_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_body_beyond_the_limit_is_not_read_again() {
+async fn a_body_beyond_the_limit_is_not_requested_again() {
     let (base, lines) = failing(&[Fault::Say(OK)]).await;
     let client = client_of(
         &base,
@@ -203,7 +204,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// The request line as it arrives, for any external id that there can be.
+    /// Checks the request line as it arrives, for any possible external id.
     #[test]
     fn no_external_id_leaves_its_segment(id in "(\\PC|[./\\\\%?#@:;&=+ ]|%2[eEfF]|\\.\\.){1,8}") {
         let Ok(id) = id.parse::<LookupExternalId>() else { return Ok(()) };

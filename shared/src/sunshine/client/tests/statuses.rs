@@ -7,7 +7,7 @@ use wiremock::{Mock, ResponseTemplate};
 use super::super::super::breaker::Halt;
 use super::*;
 
-/// Mounts `first`, and 200 after `times` of it.
+/// A server that responds with `first` the given number of times, and then with 200.
 async fn first(first: ResponseTemplate, times: u64) -> (MockServer, SunshineClient) {
     let (server, client) = server().await;
     let then = ResponseTemplate::new(200).set_body_json(json!({"user": {"id": USER}}));
@@ -37,7 +37,7 @@ async fn change(client: &SunshineClient) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn status_404_is_not_found_and_no_failure() {
+async fn status_404_is_not_found_and_does_not_count_as_a_failure() {
     let (_server, client) = always(404).await;
     for _ in 0..10 {
         assert_eq!(read(&client).await.unwrap_err(), Error::NotFound);
@@ -48,7 +48,7 @@ async fn status_404_is_not_found_and_no_failure() {
 }
 
 #[tokio::test]
-async fn status_404_of_the_app_says_nothing_of_the_user() {
+async fn status_404_of_the_app_says_nothing_about_the_user() {
     let body = json!({"errors": [{"code": "app_not_found", "title": "App not found"}]});
     let (_server, client) = first(ResponseTemplate::new(404).set_body_json(body), 9).await;
     let error = upstream(404);
@@ -96,7 +96,7 @@ async fn status_401_of_many_calls_at_once_fetches_one_fresh_key() {
 }
 
 #[tokio::test]
-async fn status_401_with_a_fresh_key_too_stops_the_run() {
+async fn status_401_with_a_fresh_key_stops_the_run() {
     let (_server, client) = always(401).await;
     assert_eq!(read(&client).await.unwrap_err(), Error::Unauthorized);
     assert_eq!(client.breaker().stopped(), Some(Halt::Unauthorized));
@@ -133,7 +133,7 @@ async fn a_probe_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn status_429_is_repeated_also_for_changes() {
+async fn status_429_is_retried_also_for_changes() {
     let (_server, client) = first(ResponseTemplate::new(429), 3).await;
     change(&client).await.unwrap();
     assert_eq!(client.requests(), 4);
@@ -152,7 +152,7 @@ async fn status_429_is_not_waited_for_past_the_deadline() {
     let retry_after = Some(Duration::from_hours(1));
     let limited = Error::RateLimited { retry_after };
     assert_eq!(change(&client).await.unwrap_err(), limited);
-    // Everybody else has no time either, and is told so without a request.
+    // No other call has time either, and each fails without a request.
     let error = read(&client).await.unwrap_err();
     assert_eq!(
         error,
@@ -180,7 +180,7 @@ async fn status_503_with_retry_after_is_not_waited_for_past_the_deadline() {
 }
 
 #[tokio::test]
-async fn status_5xx_is_repeated_for_reads() {
+async fn status_5xx_is_retried_for_reads() {
     for status in [500, 502, 503, 504, 408] {
         let (_server, client) = first(ResponseTemplate::new(status), 3).await;
         read(&client).await.unwrap();
@@ -201,7 +201,7 @@ async fn status_5xx_leaves_a_change_unknown() {
 #[tokio::test]
 async fn status_5xx_of_more_than_two_calls_stops_the_run() {
     let (_server, client) = always(500).await;
-    // Of each call's retries two count at the most.
+    // At most two failures count of each call.
     for _ in 0..2 {
         assert_eq!(read(&client).await.unwrap_err(), upstream(500));
     }
@@ -212,7 +212,7 @@ async fn status_5xx_of_more_than_two_calls_stops_the_run() {
 }
 
 #[tokio::test]
-async fn any_other_status_is_told_as_it_is() {
+async fn any_other_status_is_reported_unchanged() {
     for status in [302, 400, 409, 413, 418] {
         let (_server, client) = always(status).await;
         assert_eq!(read(&client).await.unwrap_err(), upstream(status));
@@ -222,7 +222,7 @@ async fn any_other_status_is_told_as_it_is() {
 }
 
 #[tokio::test]
-async fn an_error_says_nothing_of_the_upstream() {
+async fn an_error_contains_none_of_the_upstreams_text() {
     let answer = ResponseTemplate::new(400).set_body_string("canary");
     let (_server, client) = first(answer, 1).await;
     let error = client

@@ -1,12 +1,12 @@
-//! `COMM_SRV`: start a chat, and tell who a chat is with.
+//! `COMM_SRV`: starts a chat, and identifies the user of a chat.
 //!
-//! Both answer 400 where a parameter is missing, 401 for a Bearer token that is no visitor's, 403
-//! for a `userInfoId` that is unknown or a verifier that does not match its challenge, and 409 for
-//! a `userInfoId` that was used for the same call before; a refused call uses nothing up.
+//! Both calls return 400 if a parameter is missing, 401 for a Bearer token that is not a visitor's,
+//! 403 for an unknown `userInfoId` or a verifier that does not match its challenge, and 409 for a
+//! `userInfoId` that was already used for the same call. A refused call uses nothing up.
 //!
-//! - Start chat: 200 `{"conversationId", "queueKey", "state": "queued", "identified"}`; 409 where
-//!   the conversation exists. Without both parameters the chat is anonymous.
-//! - Set identity: 204; 404 where there is no such conversation.
+//! - Start chat: 200 `{"conversationId", "queueKey", "state": "queued", "identified"}`; 409 if the
+//!   conversation exists. Without both parameters the chat is anonymous.
+//! - Set identity: 204; 404 if the conversation does not exist.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -26,14 +26,19 @@ pub(super) fn start(
 ) -> Result<Response, Response> {
     let visitor_id = visitor(state, request)?;
     if state.chats.contains_key(id) {
-        return Err(refused(409, "the conversation has started"));
+        return Err(refused(409, "the conversation has already started"));
     }
     let subject = match (request.query("userInfoId"), request.query("codeVerifier")) {
         (Some(user_info_id), Some(verifier)) => {
             Some(redeem(state, &user_info_id, &verifier, Use::StartChat)?)
         }
         (None, None) => None,
-        _ => return Err(refused(400, "userInfoId and codeVerifier go together")),
+        _ => {
+            return Err(refused(
+                400,
+                "send both userInfoId and codeVerifier, or neither",
+            ));
+        }
     };
     let answer = json!({
         "conversationId": id, "queueKey": queue_key, "state": "queued", "identified": subject.is_some(),
@@ -65,7 +70,7 @@ pub(super) fn set_identity(
     let visitor_id = visitor(state, request)?;
     let call: SetIdentity = request
         .json()
-        .map_err(|_| refused(400, "the body is not what it must be"))?;
+        .map_err(|_| refused(400, "the body is not valid"))?;
     if !state.chats.contains_key(id) {
         return Err(refused(404, "the conversation is unknown"));
     }
@@ -82,7 +87,7 @@ pub(super) fn set_identity(
     Ok(Response::empty(204))
 }
 
-/// The visitor of the Bearer token, where one came.
+/// The visitor of the Bearer token, if there is one.
 fn visitor(state: &State, request: &Request) -> Result<Option<String>, Response> {
     if request.header("authorization").is_none() {
         return Ok(None);
@@ -94,7 +99,8 @@ fn visitor(state: &State, request: &Request) -> Result<Option<String>, Response>
         .ok_or_else(|| refused(401, "the visitor token is not valid"))
 }
 
-/// The subject behind a `userInfoId`, once for each use, against the verifier of its challenge.
+/// Redeems a `userInfoId`, once for each use, with the verifier of its challenge. Returns its
+/// subject.
 fn redeem(
     state: &mut State,
     user_info_id: &str,
@@ -110,7 +116,7 @@ fn redeem(
         return Err(refused(403, "the codeVerifier does not match"));
     }
     if !known.used.insert(purpose) {
-        return Err(refused(409, "the userInfoId was used for this before"));
+        return Err(refused(409, "the userInfoId was already used for this"));
     }
     Ok(known.subject.clone())
 }

@@ -1,8 +1,8 @@
-//! `IDP_SRV`: authenticate, and the visitor's session.
+//! `IDP_SRV`: authenticates a token, and starts a visitor's session.
 //!
-//! Authenticate answers 400 for a body, challenge, provider or pair of tokens that is wrong, 404
-//! for a customer that is unknown, and 401 for a token that is not valid. The visitor's session
-//! answers an unknown client, grant or tenant with 400, as OAuth does.
+//! Authenticate returns 400 for an invalid body, challenge, provider or pair of tokens, 404 for an
+//! unknown customer, and 401 for an invalid token. The visitor's session returns 400 for an unknown
+//! client, grant or tenant, as OAuth does.
 
 use std::sync::Mutex;
 
@@ -40,7 +40,7 @@ pub(super) async fn authenticate(
     }
     let call: Call = request
         .json()
-        .map_err(|_| refused(400, "the body is not what it must be"))?;
+        .map_err(|_| refused(400, "the body is not valid"))?;
     let (kind, token) = match (call.access_token, call.id_token) {
         (Some(token), None) if !token.is_empty() => (TokenKind::Access, token),
         (None, Some(token)) if !token.is_empty() => (TokenKind::Id, token),

@@ -1,7 +1,9 @@
-//! Puzzel: the service that takes an identity provider's token (`IDP_SRV`) and the one that chats (`COMM_SRV`).
+//! Puzzel: the identity service, which accepts an identity provider's token (`IDP_SRV`), and the
+//! chat service (`COMM_SRV`).
 //!
-//! Puzzel documents one answer, the 200 of authenticate. The others are ours, and a client must
-//! not rely on them: errors are `{"error": "…"}`, see [`identity`] and [`chat`] for the statuses.
+//! Puzzel documents only one response, the 200 of authenticate. The others are ours, and a client
+//! must not rely on them: errors are `{"error": "…"}`, see [`identity`] and [`chat`] for the
+//! statuses.
 
 pub mod chat;
 pub mod identity;
@@ -25,18 +27,18 @@ use super::path::Path;
 use super::server::Server;
 use super::traffic::Traffic;
 
-/// What a stand-in starts with.
+/// The configuration of a stand-in.
 #[derive(Clone, Debug, Default)]
 pub struct PuzzelConfig {
-    /// Customer id to identity providers, the first being the default.
+    /// The identity providers of each customer id. The first one is the default.
     pub customers: BTreeMap<String, Vec<Provider>>,
-    /// Whether the two services have an address each.
+    /// Whether each of the two services has its own address.
     pub two_hosts: bool,
-    /// The port on loopback (the next one is the second's); 0 is free ones.
+    /// The port on loopback (the second service uses the next one); 0 for free ports.
     pub port: u16,
 }
 
-/// A running stand-in. It ends with its last handle.
+/// A running stand-in. It stops when its last handle is dropped.
 #[derive(Clone)]
 pub struct Puzzel {
     servers: Arc<(Server, Option<Server>)>,
@@ -90,12 +92,12 @@ impl Puzzel {
         self.servers.1.as_ref().unwrap_or(&self.servers.0).origin()
     }
 
-    /// What goes wrong, at both services.
+    /// The faults of both services.
     pub fn faults(&self) -> &Faults {
         &self.line.faults
     }
 
-    /// What came over the wire, to both services.
+    /// The traffic of both services.
     pub fn traffic(&self) -> &Traffic {
         &self.line.traffic
     }
@@ -110,7 +112,7 @@ impl Puzzel {
         lock(&self.state).authentications.clone()
     }
 
-    /// Whose identity this `userInfoId` is.
+    /// The subject of this `userInfoId`.
     pub fn subject_of(&self, user_info_id: &str) -> Option<String> {
         let state = lock(&self.state);
         let known = state.authentications.iter().rev();
@@ -123,7 +125,7 @@ impl Puzzel {
         lock(&self.state).chats.get(conversation_id).cloned()
     }
 
-    /// The request lines whose path is none of Puzzel's calls.
+    /// The request lines whose path does not belong to any of Puzzel's calls.
     pub fn strays(&self) -> Vec<String> {
         lock(&self.state).strays.clone()
     }

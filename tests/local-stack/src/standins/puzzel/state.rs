@@ -18,14 +18,14 @@ pub struct Provider {
     pub id: i64,
     /// The `iss` that its tokens must have.
     pub issuer: String,
-    /// Where its keys are.
+    /// The URL of its keys.
     pub jwks_url: String,
-    /// The `aud` that its tokens must have, if it matters.
+    /// The `aud` that its tokens must have; `None` allows any.
     #[serde(default)]
     pub audience: Option<String>,
 }
 
-/// Which of the two tokens came.
+/// The kind of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenKind {
@@ -39,13 +39,13 @@ pub enum TokenKind {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Authentication {
-    /// What was answered.
+    /// The `userInfoId` in the response.
     pub user_info_id: String,
     /// The customer.
     pub customer_id: String,
-    /// The provider that vouched.
+    /// The provider that issued the token.
     pub provider_id: i64,
-    /// Which token.
+    /// The kind of the token that was sent.
     pub kind: TokenKind,
     /// The token's `sub`.
     pub subject: String,
@@ -55,7 +55,7 @@ pub struct Authentication {
     pub(super) used: BTreeSet<Use>,
 }
 
-/// What a `userInfoId` is good for, once each.
+/// The uses of a `userInfoId`; each is allowed once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Use {
     StartChat,
@@ -68,20 +68,20 @@ pub(super) enum Use {
 pub struct Chat {
     /// The queue it was routed to.
     pub queue_key: String,
-    /// The `sub` of the user it is known to be with.
+    /// The `sub` of the identified user.
     pub subject: Option<String>,
-    /// The visitor whose session started or identified it.
+    /// The visitor whose session started or identified the chat.
     pub visitor_id: Option<String>,
 }
 
-/// What the stand-in holds.
+/// The state of the stand-in.
 pub(super) struct State {
     pub(super) customers: BTreeMap<String, Vec<Provider>>,
-    /// By URL; read again when a `kid` is not among them.
+    /// The keys by URL; fetched again if a `kid` is not among them.
     pub(super) keys: HashMap<String, JwkSet>,
     pub(super) authentications: Vec<Authentication>,
     pub(super) chats: BTreeMap<String, Chat>,
-    /// Access token to visitor id.
+    /// The visitor id of each access token.
     pub(super) visitors: HashMap<String, String>,
     pub(super) random: StdRng,
     pub(super) strays: Vec<String>,
@@ -94,7 +94,7 @@ impl State {
     }
 }
 
-/// A refusal in Puzzel's form.
+/// A refusal in Puzzel's format.
 pub(super) fn refused(status: u16, why: &str) -> Response {
     Response::json(status, &json!({ "error": why }))
 }

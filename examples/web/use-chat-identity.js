@@ -1,0 +1,141 @@
+"use client";
+/**
+ * A React hook: who is logged in at the site is logged in to the chat.
+ * @module
+ */
+
+import { useEffect, useRef, useState } from "react";
+import { connectZendesk } from "./chat-identity.js";
+
+/**
+ * @typedef {import("./types.js").ZendeskOptions} ZendeskOptions
+ * @typedef {import("./types.js").Session} Session
+ * @typedef {import("./chat-identity.js").ChatIdentityError} ChatIdentityError
+ * @typedef {{ session: Session | null, error: ChatIdentityError | null }} ChatIdentity both null while the
+ *   login is under way, and if no one is logged in
+ */
+
+/** @type {ChatIdentity} */
+const NO_ONE = { session: null, error: null };
+
+/** The chats of the page by their widget: a finished session outlives its component. @type {Map<unknown, Chat>} */
+const chats = new Map();
+
+/** One widget, with the session on it or the login under way. */
+class Chat {
+  /** Shows the component how it stands; nothing if no component is there. @type {((now: ChatIdentity) => void) | null} */
+  show = null;
+  /** @type {Session | null} */
+  session = null;
+  /** The last ID token: it tells whether the site's user is still the same. @type {import("./types.js").IdToken} */
+  #idToken = null;
+  #login = new AbortController();
+
+  /** @param {ZendeskOptions} options */
+  constructor(options) {
+    this.options = options;
+  }
+
+  connect() {
+    const { zE, endpoint, signal, getIdpToken } = this.options;
+    const login = (this.#login = new AbortController());
+    const end = () => login.abort();
+    signal?.addEventListener("abort", end, { signal: login.signal });
+    if (signal?.aborted) end();
+    this.session = this.#idToken = null;
+    this.show?.(NO_ONE);
+    /** @type {ZendeskOptions} */
+    const options = { zE, endpoint, signal: login.signal, onError: (error) => this.#hear(error) };
+    // The newest options are used: components give new functions with each rendering.
+    if (getIdpToken) options.getIdpToken = async (how) => (this.#idToken = await this.options.getIdpToken?.(how));
+    const isNewest = () => this.#login === login && !login.signal.aborted;
+    connectZendesk(options).then(
+      (session) => {
+        if (!isNewest()) return;
+        this.session = session;
+        this.show?.({ session, error: null });
+      },
+      (error) => isNewest() && this.show?.({ session: null, error }),
+    );
+  }
+
+  /** Connects again if another user is logged in at the site by now. */
+  async compare() {
+    const [login, known] = [this.#login, this.#idToken];
+    const token = known && (await Promise.resolve(this.options.getIdpToken?.()).catch(() => null));
+    if (token && login === this.#login && !login.signal.aborted && !isSameUser(token, known)) this.connect();
+  }
+
+  /** @param {ChatIdentityError} error */
+  #hear(error) {
+    this.options.onError?.(error);
+    if (error.code === "user_changed") this.connect();
+    else this.show?.({ session: this.session, error });
+  }
+
+  /** Logs out, or ends the login under way. */
+  async end() {
+    chats.delete(this.options.zE);
+    const error = await this.session?.logout().catch((error) => error);
+    this.#login.abort();
+    if (error) this.options.onError?.(error);
+  }
+}
+
+/** @param {string} token @param {string} other */
+function isSameUser(token, other) {
+  const subject = (/** @type {string} */ jwt) => {
+    const claims = JSON.parse(atob((jwt.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/")));
+    return JSON.stringify([claims.iss, claims.sub]);
+  };
+  try {
+    return token === other || subject(token) === subject(other);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Logs the site's user in to Zendesk messaging, and out again with `null`. A component that goes away
+ * ends a login under way; a finished session stays.
+ * @param {ZendeskOptions | null} options those of `connectZendesk`. They may be made for each rendering:
+ *   it logs in again if `zE` or `endpoint` changes, or if a new `getIdpToken` gives another user's token.
+ * @returns {ChatIdentity}
+ */
+export function useChatIdentity(options) {
+  const [now, show] = useState(NO_ONE);
+  /** @type {import("react").RefObject<Chat | null>} */
+  const own = useRef(/** @type {Chat | null} */ (null));
+  const { zE, endpoint, getIdpToken } = options ?? {};
+  const isIn = options !== null;
+
+  useEffect(() => {
+    if (!options) {
+      // Also those that an earlier component left.
+      for (const chat of chats.values()) if (!chat.show) chat.end();
+      own.current = null;
+      show(NO_ONE);
+      return;
+    }
+    const left = chats.get(zE);
+    const stays = left?.session && left.options.endpoint === endpoint;
+    const chat = stays ? left : new Chat(options);
+    if (own.current && own.current !== chat) own.current.end();
+    chats.set(zE, (own.current = chat));
+    chat.options = options;
+    chat.show = show;
+    if (stays) show({ session: chat.session, error: null });
+    else chat.connect();
+    return () => {
+      chat.show = null;
+      if (!chat.session) chat.end();
+    };
+  }, [isIn, zE, endpoint]);
+
+  // With each rendering: the newest functions are called.
+  useEffect(() => {
+    if (options && own.current) own.current.options = options;
+  });
+  useEffect(() => void own.current?.compare(), [getIdpToken]);
+  return now;
+}

@@ -1,0 +1,152 @@
+//! The promises that hold after every step.
+
+use std::collections::BTreeMap;
+
+use super::world::World;
+use crate::fixture::*;
+
+/// How things were before the cleanup ran.
+pub(super) struct Before {
+    pub(super) users: Vec<User>,
+    /// When the conflict over each email was opened.
+    opened_at: BTreeMap<String, u64>,
+}
+
+impl World {
+    pub(super) fn before(&self) -> Before {
+        let records = self.stack.records().into_iter().filter_map(|record| {
+            let email = record["email"].as_str()?.to_owned();
+            Some((email, record["createdAt"].as_u64()?))
+        });
+        Before {
+            users: self.stack.sunshine.users(),
+            opened_at: records.collect(),
+        }
+    }
+
+    /// The person whose external id this is.
+    fn owner(&self, external_id: &str) -> usize {
+        let (number, _) = external_id.split_once('-').unwrap();
+        number.parse().unwrap()
+    }
+
+    /// The messages that a user sees, each by its author.
+    fn seen_by(&self, user: &User) -> Vec<usize> {
+        let conversations = self.stack.sunshine.conversations(&user.id);
+        let messages = conversations.iter().flat_map(|conversation| {
+            (0..conversation.message_count()).map(|at| conversation.message(at).unwrap())
+        });
+        messages
+            .map(|message| {
+                let text = message.content["text"].as_str().unwrap().to_owned();
+                text.trim_start_matches("from ").parse().unwrap()
+            })
+            .collect()
+    }
+
+    /// No history is lost, or shown to another person.
+    pub(super) fn assert_promises(&self) {
+        let mut found = vec![0; self.people.len()];
+        for user in self.stack.sunshine.users() {
+            for author in self.seen_by(&user) {
+                found[author] += 1;
+                if let Some(external_id) = &user.external_id {
+                    let owner = self.owner(external_id);
+                    assert_eq!(owner, author, "{external_id} sees a history of {author}");
+                }
+            }
+        }
+        for (number, person) in self.people.iter().enumerate() {
+            assert_eq!(found[number], person.written, "a history of {number} is lost");
+        }
+        assert_eq!(self.stack.sunshine.strays(), [""; 0]);
+    }
+
+    /// Every identity that is gone since `before` was given away by evidence: it was a left-over of
+    /// the claimant's own, or of somebody who neither reported nor was seen since the first report.
+    pub(super) fn assert_justified(&self, before: &Before) {
+        let after = self.stack.sunshine.users();
+        for user in &before.users {
+            let Some(external_id) = &user.external_id else {
+                continue;
+            };
+            let owner = self.owner(external_id);
+            for email in user.emails() {
+                let is_kept = |it: &User| it.id == user.id && it.has_email(email);
+                // A merge by one's own external id may give the email to it, or drop it.
+                let is_merged = after.iter().all(|it| it.id != user.id);
+                if after.iter().any(is_kept) || is_merged && self.is_left(owner, external_id) {
+                    continue;
+                }
+                self.assert_given_away(before, owner, external_id, email);
+            }
+        }
+    }
+
+    fn is_left(&self, owner: usize, external_id: &str) -> bool {
+        self.people[owner].id() != external_id
+    }
+
+    fn assert_given_away(&self, before: &Before, owner: usize, external_id: &str, email: &str) {
+        let holder = &self.people[owner];
+        let is_own = self.is_left(owner, external_id) && holder.email == email;
+        let opened_at = before.opened_at.get(email).copied().unwrap_or_default();
+        let is_of_episode = |(number, at): &&(usize, u64)| {
+            *number != owner && self.people[*number].email == email && *at >= opened_at
+        };
+        let others = self.reports.iter().filter(is_of_episode);
+        let first = others.map(|(_, reported_at)| *reported_at).min();
+        let is_disputed = self.reports.iter().any(|(number, _)| *number == owner);
+        let is_left_over = first.is_some_and(|first| holder.seen_at <= first) && !is_disputed;
+        assert!(
+            is_own || is_left_over,
+            "{external_id} lost {email} without evidence: opened {opened_at}, seen {}, reports {:?}",
+            holder.seen_at,
+            self.reports
+        );
+    }
+
+    /// Every conflict has ended, or waits for a reason that has a name.
+    pub(super) fn assert_at_rest(&self) {
+        for record in self.stack.records() {
+            let state = record["state"].as_str().unwrap();
+            let has = |field: &str| record[field].is_string();
+            let is_settled = match state {
+                "resolved" | "not_a_conflict" => true,
+                "planned" => has("remedy") || has("reason"),
+                "needs_review" | "failed" => has("reason"),
+                "confirming" => record["dueAt"].is_u64(),
+                _ => false,
+            };
+            assert!(is_settled, "{record}");
+            assert!(record["expiresAt"].is_u64(), "{record}");
+        }
+    }
+}
+
+/// A dry run and the command agree.
+pub(super) fn assert_agree(promised: &Value, done: &Value) {
+    let is_interrupted = |report: &Value| report["stoppedBecause"].is_string();
+    if is_interrupted(promised) || is_interrupted(done) {
+        return;
+    }
+    let first = |report: &Value| {
+        let listed = &report["conflicts"][0];
+        ["state", "remedy", "reason"].map(|field| listed[field].as_str().map(str::to_owned))
+    };
+    let ([state, remedy, reason], [did, by, because]) = (first(promised), first(done));
+    match (state.as_deref(), did.as_deref()) {
+        (Some("planned"), Some("planned" | "resolved" | "confirming" | "pending")) => {
+            assert_eq!(remedy, by, "{promised} {done}");
+        }
+        // The remedy was taken, and what it did is for a person.
+        (Some("planned"), Some("needs_review")) => {
+            let because = because.unwrap_or_default();
+            let is_of_effect = ["email_still_held", "other_user_changed", "merge_forbidden"];
+            assert!(is_of_effect.contains(&because.as_str()), "{promised} {done}");
+        }
+        (promised_state, did) => {
+            assert_eq!((promised_state, reason), (did, because), "{promised} {done}");
+        }
+    }
+}

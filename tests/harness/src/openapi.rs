@@ -1,0 +1,325 @@
+//! The API's description, `docs/openapi.yaml`, which every response of an HTTP function must fit.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use jsonschema::Validator;
+use serde_json::{Map, Value, json};
+
+use crate::lambda::{HttpAnswer, workspace_root};
+
+/// The functions that the description is about.
+const FUNCTIONS: [&str; 4] = [
+    "sign-token",
+    "report-conflict",
+    "exchange-identity",
+    "receive-webhook",
+];
+
+static DESCRIPTION: LazyLock<Description> = LazyLock::new(Description::read);
+
+/// Checks what a function answered to an HTTP event. Other functions and events are not described.
+///
+/// # Panics
+/// If the response is not one of those that the description has for the route.
+pub fn hold(function: &str, event: &Value, answer: &Value) {
+    let Some((method, path)) = request_of(event) else {
+        return;
+    };
+    if !FUNCTIONS.contains(&function) || answer["statusCode"].is_null() {
+        return;
+    }
+    let answer = HttpAnswer::new(answer.clone());
+    if let Err(misfit) = check(method, path, &answer) {
+        panic!("{method} {path} is not answered as docs/openapi.yaml says: {misfit}\n{answer:?}");
+    }
+}
+
+/// Checks a response. `path` may have a stage or a base path before it.
+///
+/// # Errors
+/// The difference, in words.
+pub fn check(method: &str, path: &str, answer: &HttpAnswer) -> Result<(), String> {
+    DESCRIPTION.check(method, path, answer)
+}
+
+/// Method and path of an event of API Gateway, a function URL or a load balancer.
+fn request_of(event: &Value) -> Option<(&str, &str)> {
+    let http = &event["requestContext"]["http"];
+    let method = http["method"].as_str().or(event["httpMethod"].as_str())?;
+    let path = event["rawPath"].as_str().or(event["path"].as_str())?;
+    Some((method, path))
+}
+
+struct Description {
+    document: Value,
+    validators: Mutex<HashMap<String, Arc<Validator>>>,
+}
+
+impl Description {
+    fn read() -> Self {
+        let file = workspace_root().join("docs/openapi.yaml");
+        let text = std::fs::read_to_string(file).expect("docs/openapi.yaml");
+        Self {
+            document: serde_yaml_ng::from_str(&text).expect("YAML"),
+            validators: Mutex::default(),
+        }
+    }
+
+    fn check(&self, method: &str, path: &str, answer: &HttpAnswer) -> Result<(), String> {
+        let status = answer.status;
+        let Some((operation, is_method)) = self.operation(method, path) else {
+            // What cannot be read is refused before its path is looked at.
+            return match status {
+                400 | 401 | 404 => Ok(()),
+                _ => Err(format!("status {status}, and no such path")),
+            };
+        };
+        if !is_method && status < 400 {
+            return Err(format!("status {status}, and no such method"));
+        }
+        let pointer = self.follow(&format!("{operation}/responses/{status}"));
+        let response = self.document.pointer(&pointer);
+        let response = response.ok_or_else(|| format!("status {status} is not described"))?;
+        self.check_headers(&pointer, &response["headers"], answer)?;
+        let Some(content) = response["content"].as_object() else {
+            return if answer.body.is_empty() {
+                Ok(())
+            } else {
+                Err("a body, where none is described".to_owned())
+            };
+        };
+        self.check_body(&pointer, content, answer)
+    }
+
+    fn check_headers(
+        &self,
+        response: &str,
+        headers: &Value,
+        answer: &HttpAnswer,
+    ) -> Result<(), String> {
+        for name in headers.as_object().into_iter().flat_map(Map::keys) {
+            let header = self.follow(&format!("{response}/headers/{name}"));
+            let is_required = self.document.pointer(&format!("{header}/required"));
+            match answer.header(name) {
+                Some(value) => self.validate(&format!("{header}/schema"), &json!(value))?,
+                None if is_required == Some(&json!(true)) => return Err(format!("no {name}")),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_body(
+        &self,
+        response: &str,
+        content: &Map<String, Value>,
+        answer: &HttpAnswer,
+    ) -> Result<(), String> {
+        let kind = answer.header("content-type").unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !content.contains_key(kind) {
+            return Err(format!("content type {kind:?} is not described"));
+        }
+        let body = serde_json::from_str(&answer.body).map_err(|error| error.to_string())?;
+        let kind = kind.replace('/', "~1");
+        self.validate(&format!("{response}/content/{kind}/schema"), &body)
+    }
+
+    /// The first operation whose path ends like this one, and whether it is for the method. Each path
+    /// has one operation, which describes what other methods get too.
+    fn operation(&self, method: &str, path: &str) -> Option<(String, bool)> {
+        let paths = self.document["paths"].as_object()?;
+        let (template, item) = paths.iter().find(|(template, _)| fits(template, path))?;
+        let operation = ["get", "post", "put"]
+            .into_iter()
+            .find(|it| item.get(it).is_some())?;
+        let template = template.replace('~', "~0").replace('/', "~1");
+        let is_method = operation.eq_ignore_ascii_case(method);
+        Some((format!("/paths/{template}/{operation}"), is_method))
+    }
+
+    /// Where a pointer leads to, if a reference stands there.
+    fn follow(&self, pointer: &str) -> String {
+        let found = self.document.pointer(pointer);
+        match found.and_then(|found| found["$ref"].as_str()) {
+            Some(reference) => self.follow(reference.trim_start_matches('#')),
+            None => pointer.to_owned(),
+        }
+    }
+
+    fn validate(&self, schema: &str, value: &Value) -> Result<(), String> {
+        let validator = self.validator(schema);
+        let errors: Vec<String> = validator
+            .iter_errors(value)
+            .map(|error| format!("{} ({error})", error.instance_path()))
+            .collect();
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors.join("; "))
+        }
+    }
+
+    /// The validator of a schema in the document, whose references lead to others in it.
+    fn validator(&self, schema: &str) -> Arc<Validator> {
+        let mut validators = self
+            .validators
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let made = validators.entry(schema.to_owned()).or_insert_with(|| {
+            let mut root = self.document.clone();
+            root["$ref"] = json!(format!("#{schema}"));
+            Arc::new(jsonschema::validator_for(&root).expect("a schema"))
+        });
+        made.clone()
+    }
+}
+
+/// Whether a path is one of a template's, whatever stands before it. A parameter takes slashes too:
+/// a wrong id is still one of this route's requests.
+fn fits(template: &str, path: &str) -> bool {
+    let mut parts = template.split('{');
+    let Some(rest) = parts
+        .next()
+        .and_then(|first| path.find(first).map(|at| &path[at + first.len()..]))
+    else {
+        return false;
+    };
+    let tails = parts.map(|part| part.split_once('}').map_or("", |(_, tail)| tail));
+    let mut rest = Some(rest);
+    for tail in tails {
+        rest = rest.and_then(|rest| {
+            if tail.is_empty() {
+                return Some("");
+            }
+            rest.find(tail).map(|at| &rest[at + tail.len()..])
+        });
+    }
+    rest == Some("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> HttpAnswer {
+        let headers: Map<String, Value> = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .collect();
+        HttpAnswer::new(json!({"statusCode": status, "headers": headers, "body": body}))
+    }
+
+    const JSON: (&str, &str) = ("content-type", "application/json");
+    const PROBLEM: (&str, &str) = ("content-type", "application/problem+json");
+    const NO_STORE: (&str, &str) = ("cache-control", "no-store");
+
+    fn problem(status: u16, code: &str) -> String {
+        json!({"type": "about:blank", "title": "T", "status": status, "detail": "D", "code": code,
+               "requestId": "1"})
+        .to_string()
+    }
+
+    #[test]
+    fn a_path_fits_its_template_after_any_base_path() {
+        let chat = "/puzzel/conversations/{conversationId}/route/{queueKey}";
+        let identity = "/puzzel/conversations/{conversationId}/identity";
+        for (template, path, expected) in [
+            ("/zendesk/token", "/zendesk/token", true),
+            ("/zendesk/token", "/prod/zendesk/token", true),
+            ("/zendesk/token", "/zendesk/token/", false),
+            ("/zendesk/token", "/zendesk/tokens", false),
+            (chat, "/puzzel/conversations/c/route/q", true),
+            (chat, "/puzzel/conversations/a/b/route/q/r", true),
+            (chat, "/puzzel/conversations/c/identity", false),
+            (identity, "/base/puzzel/conversations/c/identity", true),
+            (identity, "/puzzel/identity", false),
+        ] {
+            assert_eq!(fits(template, path), expected, "{template} {path}");
+        }
+    }
+
+    #[test]
+    fn what_is_described_passes() {
+        let no_content = answer(204, &[NO_STORE], "");
+        let path = "/puzzel/conversations/c/identity";
+        assert_eq!(check("PUT", path, &no_content), Ok(()));
+        let conflict = r#"{"conflictId":"0123456789abcdef0123456789abcdef","state":"pending"}"#;
+        let reported = answer(202, &[NO_STORE, JSON], conflict);
+        assert_eq!(check("POST", "/zendesk/conflicts", &reported), Ok(()));
+        let busy = [NO_STORE, PROBLEM, ("retry-after", "5")];
+        let busy = answer(503, &busy, &problem(503, "keys_unavailable"));
+        assert_eq!(check("POST", "/zendesk/token", &busy), Ok(()));
+        let gateway = answer(429, &[JSON], r#"{"message":"Too Many Requests"}"#);
+        assert_eq!(check("POST", "/zendesk/token", &gateway), Ok(()));
+        let other = [NO_STORE, PROBLEM, ("allow", "POST")];
+        let other = answer(405, &other, &problem(405, "method_not_allowed"));
+        assert_eq!(check("GET", "/zendesk/token", &other), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_described_is_told() {
+        let token = "/zendesk/token";
+        for (told, method, path, response) in [
+            (
+                "no such path",
+                "POST",
+                "/other",
+                answer(200, &[NO_STORE, JSON], "{}"),
+            ),
+            (
+                "no such method",
+                "GET",
+                token,
+                answer(200, &[NO_STORE, JSON], "{}"),
+            ),
+            (
+                "not described",
+                "POST",
+                token,
+                answer(502, &[NO_STORE, PROBLEM], &problem(502, "upstream_error")),
+            ),
+            (
+                "no cache-control",
+                "POST",
+                token,
+                answer(400, &[PROBLEM], &problem(400, "invalid_request")),
+            ),
+            (
+                "no retry-after",
+                "POST",
+                token,
+                answer(503, &[NO_STORE, PROBLEM], &problem(503, "keys_unavailable")),
+            ),
+            (
+                "code",
+                "POST",
+                token,
+                answer(400, &[NO_STORE, PROBLEM], &problem(400, "another")),
+            ),
+            (
+                "status",
+                "POST",
+                token,
+                answer(400, &[NO_STORE, PROBLEM], &problem(401, "invalid_request")),
+            ),
+            (
+                "content type",
+                "POST",
+                token,
+                answer(400, &[NO_STORE, ("content-type", "text/html")], ""),
+            ),
+            ("token", "POST", token, answer(200, &[NO_STORE, JSON], "{}")),
+            (
+                "none is described",
+                "PUT",
+                "/puzzel/conversations/c/identity",
+                answer(204, &[NO_STORE], "{}"),
+            ),
+        ] {
+            let misfit = check(method, path, &response).unwrap_err();
+            assert!(misfit.contains(told), "{told}: {misfit}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Seeds of the tests that draw at random: another one in each run, unless a variable holds one.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+/// The seed of a test: the number in `variable`, or a new one. It is printed, so that a run that
+/// failed can be repeated with `variable` set to it.
+///
+/// # Panics
+/// If `variable` holds something that is not a number.
+pub fn seed(variable: &str) -> u64 {
+    let seed = number(variable).unwrap_or_else(|| RandomState::new().hash_one(variable));
+    println!("{variable}={seed}");
+    seed
+}
+
+/// The number in a variable, if it is set.
+///
+/// # Panics
+/// If it holds something else.
+pub fn number(variable: &str) -> Option<u64> {
+    let held = std::env::var(variable).ok()?;
+    let number = held.parse();
+    Some(number.unwrap_or_else(|_| panic!("{variable} holds {held:?}, not a number")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seed;
+
+    #[test]
+    fn two_seeds_differ() {
+        assert_ne!(seed("NOBODY_SETS_THIS_SEED"), seed("NOBODY_SETS_THIS_SEED"));
+    }
+}

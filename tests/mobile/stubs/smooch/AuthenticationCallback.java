@@ -1,0 +1,5 @@
+package io.smooch.core;
+
+public interface AuthenticationCallback {
+    void updateToken(String jwt);
+}

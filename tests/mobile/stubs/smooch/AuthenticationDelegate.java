@@ -1,0 +1,5 @@
+package io.smooch.core;
+
+public interface AuthenticationDelegate {
+    void onInvalidAuth(AuthenticationError error, AuthenticationCallback callback);
+}

@@ -1,0 +1,3 @@
+package io.smooch.core;
+
+public interface AuthenticationError {}

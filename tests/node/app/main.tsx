@@ -1,0 +1,45 @@
+// A site as Vite's template for React and TypeScript makes it, with the hook in one component. The tests
+// in the browser press its buttons through `window.shop`.
+
+import { StrictMode, useState } from "react";
+import { createRoot } from "react-dom/client";
+import { connectZendesk, type ChatIdentityError, type ZendeskWidget } from "chat-identity";
+import { useChatIdentity } from "chat-identity/react";
+
+declare global {
+  interface Window {
+    zE?: ZendeskWidget;
+    shop: {
+      setUser(user: string | null): void;
+      setShown(isShown: boolean): void;
+      render(): void;
+      errors: string[];
+      connectZendesk: typeof connectZendesk;
+    };
+  }
+}
+
+const endpoint = location.origin;
+const errors: string[] = [];
+
+function Chat({ user }: { user: string | null }) {
+  // Made for each rendering, as most sites do it.
+  const onError = (error: ChatIdentityError) => errors.push(error.code);
+  const options = user && window.zE ? { endpoint, zE: window.zE, getIdpToken: async () => `id-${user}`, onError } : null;
+  const { session, error } = useChatIdentity(options);
+  return <output>{error?.code ?? session?.externalId ?? "no one"}</output>;
+}
+
+function Shop() {
+  const [user, setUser] = useState<string | null>(null);
+  const [isShown, setShown] = useState(true);
+  const [, setCount] = useState(0);
+  window.shop = { setUser, setShown, render: () => setCount((count) => count + 1), errors, connectZendesk };
+  return <main>{isShown && <Chat user={user} />}</main>;
+}
+
+createRoot(document.getElementById("root")!).render(
+  <StrictMode>
+    <Shop />
+  </StrictMode>,
+);

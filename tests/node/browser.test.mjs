@@ -1,0 +1,268 @@
+// The module and its hook in a real browser, in a React site in StrictMode: `BROWSER` is the browser's
+// program. The API is scripted here; the widget is `app/widget.js`.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { after, before, beforeEach, test } from "node:test";
+import { chromium } from "playwright-core";
+import { QUIET } from "./launch.mjs";
+import { app, install, passes } from "./site.mjs";
+
+let browser, server, origin;
+/** The requests for tokens and the reports, as `token ada` or `report ada`; and how each is answered. */
+let asked, script;
+
+before(async () => {
+  // With React's own checks, which are not in a build for production.
+  await install();
+  await passes("node_modules/.bin/vite", ["build", "--mode", "development", "--outDir", "development", "--logLevel", "error"], app);
+  browser = await chromium.launch({ executablePath: process.env.BROWSER, args: QUIET });
+  server = createServer(answer).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  origin = `http://127.0.0.1:${server.address().port}`;
+});
+after(async () => {
+  await browser?.close();
+  server?.closeAllConnections();
+  server?.close();
+});
+beforeEach(() => ([asked, script] = [[], {}]));
+
+async function answer(request, response) {
+  const { pathname } = new URL(request.url, origin);
+  if (!pathname.startsWith("/zendesk/")) {
+    const path = pathname === "/widget.js" ? `${app}/widget.js` : `${app}/development${pathname === "/" ? "/index.html" : pathname}`;
+    const type = path.endsWith(".html") ? "text/html" : "text/javascript";
+    return readFile(path).then((file) => response.setHeader("content-type", type).end(file), () => response.writeHead(404).end());
+  }
+  let body = "";
+  for await (const chunk of request) body += chunk;
+  const user = (request.headers.authorization ?? "").replace("Bearer id-", "");
+  const what = pathname.endsWith("token") ? "token" : "report";
+  const email = JSON.parse(body).includeEmail !== false;
+  asked.push(`${what} ${user}${email ? "" : " without email"}`);
+  const status = (await script[what]?.(user)) ?? 200;
+  const iat = Math.floor(Date.now() / 1000);
+  const claims = Buffer.from(JSON.stringify({ external_id: user, email, iat, exp: iat + 900, number: asked.length })).toString("base64url");
+  const json = what === "token" ? { token: `x.${claims}.x`, externalId: user, expiresAt: iat + 900, emailIncluded: email } : { conflictId: "c0ffee", state: "pending" };
+  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(status === 200 ? json : { message: "…" }));
+}
+
+/** A tab with the shop in it. What goes wrong in it unseen fails the test. */
+async function tab(context, { isLoaded = true, clock = false } = {}) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.wrong = [];
+  page.on("pageerror", (error) => page.wrong.push(String(error)));
+  page.on("console", (said) => said.type() === "error" && !said.text().includes("Failed to load resource") && page.wrong.push(said.text()));
+  if (clock) await page.clock.install();
+  await page.addInitScript({ path: `${app}/widget.js` });
+  await page.addInitScript((isLoaded) => isLoaded && globalThis.widget.load(), isLoaded);
+  await page.goto(origin);
+  await page.waitForFunction(() => globalThis.shop);
+  Object.assign(page, {
+    shop: (call, ...values) => page.evaluate(([call, values]) => globalThis.shop[call](...values), [call, values]),
+    widget: () => page.evaluate(() => ({ who: widget.who, handed: widget.handed, calls: widget.calls })),
+    shows: (text) => page.locator("output", { hasText: text }).waitFor(),
+    is: (who) => page.waitForFunction((who) => globalThis.widget.who === who, who),
+    wants: () => page.evaluate(() => void widget.want().then(() => (widget.renewed += 1))),
+    renewed: (count) => page.waitForFunction((count) => globalThis.widget.renewed === count, count),
+  });
+  return page;
+}
+
+function story(title, play, options) {
+  test(title, async () => {
+    const context = await browser.newContext();
+    try {
+      const page = await tab(context, options);
+      await play(page, context);
+      assert.deepEqual(page.wrong, []);
+    } finally {
+      await context.close();
+    }
+  });
+}
+
+const settled = (page) => page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 200)));
+
+story("React in StrictMode: one user, one token handed over, and out again", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  await page.is("ada");
+  assert.deepEqual((await page.widget()).handed, ["ada"]);
+  for (let renderings = 0; renderings < 20; renderings += 1) await page.shop("render");
+  await settled(page);
+  assert.deepEqual((await page.widget()).handed, ["ada"], "a rendering logs no one in again");
+  await page.shop("setUser", null);
+  await page.is("stranger");
+  await page.shows("no one");
+});
+
+story("React in StrictMode with a first token that is slower than the second", async (page) => {
+  let count = 0;
+  script.token = () => new Promise((resolve) => setTimeout(resolve, ++count === 1 ? 400 : 10));
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 600)));
+  assert.deepEqual([(await page.widget()).who, (await page.widget()).handed], ["ada", ["ada"]]);
+});
+
+story("another user without a logout in between", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  await page.shop("setUser", "eve");
+  await page.shows("eve");
+  await page.is("eve");
+});
+
+story("a component that goes away ends a login under way", async (page) => {
+  let open;
+  script.token = () => new Promise((resolve) => (open = resolve));
+  await page.shop("setUser", "ada");
+  while (!open) await settled(page);
+  await page.shop("setShown", false);
+  open();
+  await settled(page);
+  const { who, handed } = await page.widget();
+  assert.deepEqual([who, handed], ["stranger", []]);
+});
+
+story("a component that goes away leaves a finished session, and the next one takes it over", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  await page.shop("setShown", false);
+  await settled(page);
+  assert.equal((await page.widget()).who, "ada");
+  await page.shop("setShown", true);
+  await page.shows("ada");
+  await settled(page);
+  assert.deepEqual((await page.widget()).handed, ["ada"]);
+  await page.shop("setShown", false);
+  await page.shop("setUser", "eve");
+  await page.shop("setShown", true);
+  await page.shows("eve");
+  await page.shop("setShown", false);
+  await page.shop("setUser", null);
+  await page.shop("setShown", true);
+  await page.is("stranger");
+});
+
+story("a failed login is shown", async (page) => {
+  script.token = () => 403;
+  await page.shop("setUser", "ada");
+  await page.shows("forbidden");
+});
+
+story("two tabs: a session each, and a conflict that each reports once", async (page, context) => {
+  const other = await tab(context);
+  for (const one of [page, other]) {
+    await one.evaluate(() => (widget.refuses = (claims) => claims.email));
+    await one.shop("setUser", "ada");
+    await one.shows("ada");
+  }
+  assert.equal(asked.filter((what) => what === "report ada").length, 2);
+  asked.length = 0;
+  await page.reload();
+  await page.waitForFunction(() => globalThis.shop);
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  assert.deepEqual([...new Set(asked)], ["token ada", "token ada without email"]);
+  await page.shop("setUser", null);
+  await page.is("stranger");
+  assert.equal((await other.widget()).who, "ada");
+  assert.deepEqual(other.wrong, []);
+});
+
+story("asleep over an expiry: the token comes as soon as the network does", async (page, context) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  await context.setOffline(true);
+  await page.clock.fastForward("02:00:00");
+  await page.wants();
+  await page.clock.runFor(2000);
+  assert.deepEqual(await page.evaluate(() => [widget.renewed, shop.errors]), [0, ["unreachable"]]);
+  await context.setOffline(false);
+  await page.renewed(1);
+}, { clock: true });
+
+story("asleep, and awake with the network: an old token is not used again", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  await page.clock.fastForward("00:05:00");
+  await page.wants();
+  await page.renewed(1);
+  const before = asked.length;
+  await page.clock.fastForward("10:00:00");
+  await page.wants();
+  await page.renewed(2);
+  assert.equal(asked.length, before + 1);
+}, { clock: true });
+
+story("offline at the login, and back", async (page, context) => {
+  await context.setOffline(true);
+  await page.shop("setUser", "ada");
+  await settled(page);
+  await context.setOffline(false);
+  await page.shows("ada");
+});
+
+story("the visitor consents after a minute: the widget is loaded then, and the user is in", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.clock.runFor(60_000);
+  await page.shows("login_unanswered");
+  assert.deepEqual(asked, []);
+  await page.evaluate(() => widget.load());
+  await page.is("ada");
+}, { isLoaded: false, clock: true });
+
+story("the widget's snippet comes after a minute: the login begins with it", async (page) => {
+  await page.evaluate(() => ([globalThis.zE, globalThis.late] = [undefined, globalThis.zE]));
+  await page.shop("setUser", "ada");
+  await page.clock.runFor(60_000);
+  assert.deepEqual(asked, []);
+  await page.evaluate(() => (globalThis.zE = globalThis.late));
+  await page.shop("render");
+  await page.shows("ada");
+}, { clock: true });
+
+story("an onError that throws is the site's own error, and the session goes on", async (page) => {
+  await page.evaluate(() => {
+    const onError = () => { throw new Error("the site's own"); };
+    return shop.connectZendesk({ endpoint: location.origin, zE, getIdpToken: () => "id-ada", onError });
+  });
+  script.token = () => ((script = {}), 503);
+  await page.clock.fastForward("00:20:00");
+  await page.wants();
+  await page.clock.runFor(5000);
+  await page.renewed(1);
+  assert.equal(page.wrong.splice(0).length, 1);
+}, { clock: true });
+
+/** Holds Ada's login in a state, in the page or here, until `open` is called. */
+const STATES = {
+  "waits for its token": async () => {
+    const held = new Promise((resolve) => (script.open = () => resolve()));
+    script.token = (user) => (user === "ada" ? held : undefined);
+  },
+  "waits for the widget": (page) => page.evaluate(() => (widget.holds = (claims) => claims.external_id === "ada")),
+  "was refused once": (page) => page.evaluate(() => (widget.refuses = (claims, count) => claims.external_id === "ada" && count === 1)),
+  "goes in without the email": (page) => page.evaluate(() => ((widget.refuses = (claims) => claims.external_id === "ada" && claims.email), (widget.holds = (claims) => !claims.email))),
+  "is in": () => {},
+};
+for (const [state, holds] of Object.entries(STATES)) {
+  story(`another user while the login ${state}`, async (page) => {
+    await holds(page);
+    await page.shop("setUser", "ada");
+    await page.evaluate((ms) => new Promise((resolve) => setTimeout(resolve, ms)), state.includes("email") ? 2000 : 300);
+    await page.shop("setUser", null);
+    await page.shop("setUser", "eve");
+    await page.shows("eve");
+    script.open?.();
+    await page.evaluate(() => widget.letGo());
+    await page.is("eve");
+    await settled(page);
+    assert.equal((await page.widget()).who, "eve");
+  });
+}
