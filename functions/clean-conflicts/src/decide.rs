@@ -7,7 +7,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use shared::conflicts::{Conflict, Reason, Remedy};
+use shared::conflicts::{Conflict, Reason, Remedy, State};
 use shared::sunshine::UserPatch;
 
 use crate::evidence::{Facts, Policy};
@@ -49,6 +49,19 @@ pub enum Outcome {
     NeedsReview(Reason),
     /// It cannot be done.
     Failed(Reason),
+}
+
+impl Outcome {
+    /// The state and the reason of a record that ends so.
+    pub fn end(self) -> (State, Option<Reason>) {
+        match self {
+            Self::Resolved => (State::Resolved, None),
+            Self::NotAConflict => (State::NotAConflict, None),
+            Self::Planned(_, reason) => (State::Planned, reason),
+            Self::NeedsReview(reason) => (State::NeedsReview, Some(reason)),
+            Self::Failed(reason) => (State::Failed, Some(reason)),
+        }
+    }
 }
 
 /// Decides. `now` is in milliseconds since 1970.

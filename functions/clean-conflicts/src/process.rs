@@ -87,7 +87,7 @@ fn settle(
         Ok(Progress::Done(outcome)) => match *outcome {
             Outcome::Planned(remedy, reason) => conflict.plan(remedy, reason),
             outcome => {
-                let (state, reason) = end_of(outcome);
+                let (state, reason) = outcome.end();
                 conflict.end(state, reason, now);
             }
         },
@@ -98,17 +98,6 @@ fn settle(
         Err(Interrupted::Retry | Interrupted::CallFailed | Interrupted::Forbidden) => {
             conflict.retry(now);
         }
-    }
-}
-
-/// The state and the reason of an outcome.
-pub fn end_of(outcome: Outcome) -> (State, Option<Reason>) {
-    match outcome {
-        Outcome::Resolved => (State::Resolved, None),
-        Outcome::NotAConflict => (State::NotAConflict, None),
-        Outcome::Planned(_, reason) => (State::Planned, reason),
-        Outcome::NeedsReview(reason) => (State::NeedsReview, Some(reason)),
-        Outcome::Failed(reason) => (State::Failed, Some(reason)),
     }
 }
 

@@ -240,6 +240,15 @@ macro_rules! identified {
     };
 }
 
+impl FromStr for User {
+    type Err = serde_json::Error;
+
+    /// Reads the JSON object of a user, as the API gives it.
+    fn from_str(json: &str) -> Result<Self, serde_json::Error> {
+        Self::read(serde_json::from_str(json)?)
+    }
+}
+
 impl Item for UserClient {
     const WHAT: &'static str = "client";
 
@@ -279,7 +288,7 @@ mod tests {
     const ID: &str = "67a11490f0305f4a391e9f8a";
 
     fn user(json: &str) -> Result<User, serde_json::Error> {
-        User::read(serde_json::from_str(json)?)
+        json.parse()
     }
 
     #[test]

@@ -275,6 +275,7 @@ fn environment(
         ("PREVIOUS_EXTERNAL_ID_CLAIM", "previous"),
         ("CONFLICTS_TABLE", TABLE),
         ("ARCHIVE_BUCKET", BUCKET),
+        ("RELEASE_AFTER_SECONDS", "0"),
         ("SUNSHINE_BASE_URL", &url),
         ("SUNSHINE_APP_ID", &app_id),
         ("SUNSHINE_API_KEY_SECRET_ID", API_KEY),

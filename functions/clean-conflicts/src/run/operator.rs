@@ -17,7 +17,6 @@ use crate::event::{Approve, Resolve};
 use crate::evidence::target;
 use crate::facts;
 use crate::interrupted::Interrupted;
-use crate::process::end_of;
 use crate::stop::StopReason;
 use crate::table_error;
 
@@ -244,7 +243,7 @@ impl Run<'_> {
                 conflict.plan(remedy, reason);
             }
             Ok(Decision::Done(outcome)) => {
-                let (state, reason) = end_of(outcome);
+                let (state, reason) = outcome.end();
                 conflict.end(state, reason, now);
             }
             Ok(Decision::Postpone { remedy, until }) => conflict.postpone(remedy, until, &before),
