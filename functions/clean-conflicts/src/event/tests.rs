@@ -88,7 +88,7 @@ fn a_mistake_names_the_field_and_what_it_may_hold() {
         ),
         (
             json!({"action": "resolve", "previousExternalId": "1", "currentExternalId": "2", "remedy": "all"}),
-            "remedy: unknown variant",
+            "remedy: unknown value",
         ),
         (
             json!({"action": "resolve", "previousExternalId": "1", "currentExternalId": "2", "force": true}),
@@ -116,11 +116,11 @@ fn a_mistake_names_the_field_and_what_it_may_hold() {
         ),
         (
             json!({"action": "list", "state": "gone"}),
-            "state: unknown variant `gone`, expected one of `pending`",
+            "state: unknown value, expected one of `pending`",
         ),
         (
             json!({"action": "list", "reason": "gone"}),
-            "reason: unknown variant",
+            "reason: unknown value",
         ),
         (
             json!({"action": "approve", "conflictId": "../..", "version": 7, "remedy": "delete", "by": "ada"}),
