@@ -13,7 +13,6 @@ use super::Run;
 use crate::decide::{self, Decision};
 use crate::event::{Import as ImportEvent, List, Progress, Show};
 use crate::facts;
-use crate::process::end_of;
 use crate::report::{Listed, Report};
 use crate::table_error;
 
@@ -191,7 +190,7 @@ impl Run<'_> {
 fn said(decision: &Decision) -> Value {
     match decision {
         Decision::Done(outcome) => {
-            let (state, reason) = end_of(*outcome);
+            let (state, reason) = outcome.end();
             let remedy = match outcome {
                 decide::Outcome::Planned(remedy, _) => Some(*remedy),
                 _ => None,
