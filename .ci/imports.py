@@ -5,8 +5,8 @@
 
 A module is a file. An import is a `use` of another file's item, or a path such as
 `crate::conflicts::Table` in the code. A name that is re-exported counts as an import of the file
-that defines it, so a parent module may re-export what its children define. Test modules and test
-files are left out.
+that defines it, so a parent module may re-export what its children define. A child may use its
+parents' items: a file and its folder are one thing. Test modules and test files are left out.
 """
 
 import re
@@ -118,8 +118,8 @@ class Crate:
     def edges(self):
         for module, paths in self.imports.items():
             targets = {self.defining(module, path) for path in paths} - {None, module}
-            # What a module re-exports, it does not need itself.
-            yield module, targets
+            # A child that adds to a type of its parent belongs to the parent.
+            yield module, {target for target in targets if module[: len(target)] != target}
 
     def circles(self):
         graph = dict(self.edges())

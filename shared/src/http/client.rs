@@ -11,7 +11,7 @@ use reqwest::redirect;
 use tokio::time::{timeout, timeout_at};
 use url::Url;
 
-use super::connections::{self, Connections};
+use super::connections::{self, Connections, POOL_IDLE_TIMEOUT};
 use super::tls;
 use crate::lambda::deadline::Deadline;
 
@@ -21,10 +21,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum time for a connection that is opened ahead of its request. Init waits for it, and with
 /// init the user of a cold start, so an upstream that is not there must not cost more than this.
 const AHEAD_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Maximum idle time of a connection. A Lambda environment is frozen between invocations, so a
-/// connection that the upstream closed meanwhile would be noticed too late.
-pub(super) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The longest `Retry-After` that is believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);

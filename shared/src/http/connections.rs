@@ -11,13 +11,15 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hyper::rt::{Read, ReadBuf};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer, Service};
 
-use super::client::POOL_IDLE_TIMEOUT;
+/// Maximum idle time of a connection. A Lambda environment is frozen between invocations, so a
+/// connection that the upstream closed meanwhile would be noticed too late.
+pub(super) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 tokio::task_local! {
     /// The request that the current task is sending. hyper calls the connector in that task.

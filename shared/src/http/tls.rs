@@ -6,6 +6,13 @@ use std::sync::OnceLock;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::CertificateResult;
 
+/// Whether AWS-LC was built without its CPU jitter entropy, as `.cargo/config.toml` says. If it was
+/// not, the binary holds the text of the warning below, which `.ci/run` looks for.
+const IS_QUICK_TO_START: bool = match option_env!("AWS_LC_SYS_NO_JITTER_ENTROPY") {
+    Some(flag) => matches!(flag.as_bytes(), b"1"),
+    None => false,
+};
+
 /// The configuration for HTTP/1.1. The roots are read and parsed by the first call; clones share
 /// them, and the sessions that can be resumed.
 ///
@@ -16,6 +23,11 @@ pub(crate) fn client_config() -> Option<ClientConfig> {
 }
 
 fn build() -> Option<ClientConfig> {
+    if !IS_QUICK_TO_START {
+        tracing::warn!(
+            "built without AWS_LC_SYS_NO_JITTER_ENTROPY=1, so each cold start takes some 20 ms more"
+        );
+    }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(system_roots());
     if roots.is_empty() {
@@ -62,4 +74,35 @@ fn logged(loaded: CertificateResult) -> Vec<rustls::pki_types::CertificateDer<'s
         tracing::warn!(%error, "could not read root certificates");
     }
     loaded.certs
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn this_build_has_seen_the_flag_in_cargos_configuration() {
+        assert!(IS_QUICK_TO_START);
+    }
+
+    #[test]
+    fn the_systems_roots_are_read_once_and_shared() {
+        let [first, second] = [(); 2].map(|()| client_config().unwrap());
+        assert_eq!(first.alpn_protocols, [b"http/1.1"]);
+        assert!(Arc::ptr_eq(
+            first.crypto_provider(),
+            second.crypto_provider()
+        ));
+    }
+
+    #[test]
+    fn the_bundle_holds_what_the_system_trusts() {
+        let Some(bundle) = openssl_probe::probe().cert_file else {
+            return;
+        };
+        let everything = rustls_native_certs::load_native_certs().certs;
+        assert_eq!(from_bundle(&bundle).len(), everything.len());
+    }
 }

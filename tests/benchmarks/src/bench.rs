@@ -4,8 +4,10 @@
 pub mod document;
 pub mod function;
 pub mod http;
+pub mod limits;
 pub mod machine;
 pub mod measure;
+pub mod parts;
 pub mod peers;
 pub mod process;
 pub mod processors;

@@ -150,6 +150,7 @@ async fn no_failure_of_secrets_manager_tells_a_secret() {
         vec![Fault::new(Service::SecretsManager, Effect::DropAnswer)],
     ] {
         stack.aws.set_faults(faults);
+        tokio::time::sleep(RETRY_AFTER).await;
         let answer = stack.http(&event).await;
         assert_problem(&answer, 503, "keys_unavailable");
         watch.check("the answer", &format!("{answer:?}"));
@@ -159,6 +160,7 @@ async fn no_failure_of_secrets_manager_tells_a_secret() {
         ..Fault::new(Service::SecretsManager, Effect::Delay)
     };
     stack.aws.set_faults([slow]);
+    tokio::time::sleep(RETRY_AFTER).await;
     let soon = Duration::from_secs(2);
     let answer = stack
         .function

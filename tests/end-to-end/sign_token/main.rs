@@ -18,6 +18,9 @@ const SECRET_ID: &str = "signing";
 const KID: &str = "app_b";
 const SECRET: &str = "CANARY-b-of-more-than-thirty-two-bytes";
 
+/// Minimum time between fetches of a secret after one has failed.
+const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Secrets Manager with the keys, and what the function asks of it.
 struct Secrets {
     aws: Aws,
@@ -47,13 +50,14 @@ impl Secrets {
     }
 }
 
-/// The function without any keys: Secrets Manager was down in its init and is back. Each read of a
-/// secret from now on is seen.
+/// The function without any keys: Secrets Manager was down in its init and is back, and the function
+/// may read it again. Each read of a secret from now on is seen.
 async fn cold(variables: &[(&str, &str)]) -> Stack {
     let secrets = Secrets::start().await;
     secrets.aws.set_faults([down()]);
     let stack = Stack::on(secrets, variables).await;
     stack.aws.set_faults([]);
+    tokio::time::sleep(RETRY_AFTER).await;
     stack.aws.forget_requests();
     stack
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
+
 use super::*;
 
 /// A secret that is fresh for no more than a second.
@@ -82,7 +84,7 @@ async fn a_refused_key_is_not_served_stale() {
     stack.aws.set_faults([down()]);
     assert_problem(&stack.http(&by("7")).await, 503, "keys_unavailable");
     stack.aws.set_faults([]);
-    stack.token(&by("7")).await;
+    ask_until(&stack, |answer| answer.status == 200).await;
 }
 
 #[tokio::test]
@@ -95,13 +97,14 @@ async fn a_deleted_key_is_not_served_stale() {
 
 #[tokio::test]
 async fn without_a_key_the_function_starts_answers_503_and_recovers() {
-    for fault in [
+    let faults = [
         down(),
         refusing(400, "AccessDeniedException"),
         refusing(400, "ThrottlingException"),
         Fault::new(Service::SecretsManager, Effect::DropRequest),
         Fault::new(Service::SecretsManager, Effect::DropAnswer),
-    ] {
+    ];
+    let recover = async |fault| {
         let aws = Aws::start().await.unwrap();
         aws.put_secret(SECRET_ID, &keys(KID)).await;
         aws.set_faults([fault]);
@@ -110,8 +113,36 @@ async fn without_a_key_the_function_starts_answers_503_and_recovers() {
         assert_problem(&answer, 503, "keys_unavailable");
         assert_eq!(answer.header("retry-after"), Some("5"));
         stack.aws.set_faults([]);
-        stack.token(&by("7")).await;
+        ask_until(&stack, |answer| answer.status == 200).await;
+    };
+    join_all(faults.map(recover)).await;
+}
+
+#[tokio::test]
+async fn without_a_key_requests_do_not_make_secrets_manager_be_asked_at_will() {
+    for fault in [down(), refusing(400, "AccessDeniedException")] {
+        let aws = Aws::start().await.unwrap();
+        aws.put_secret(SECRET_ID, &keys(KID)).await;
+        aws.set_faults([fault]);
+        let stack = Stack::on(Secrets { aws }, &[]).await;
+        let reads = stack.reads();
+        for _ in 0..6 {
+            assert_problem(&stack.http(&by("7")).await, 503, "keys_unavailable");
+        }
+        assert_eq!(stack.reads(), reads);
     }
+}
+
+#[tokio::test]
+async fn white_space_around_a_secret_is_logged_without_the_secret() {
+    let aws = Aws::start().await.unwrap();
+    let secret = json!({"activeKid": KID, "keys": {KID: format!("{SECRET}\n")}});
+    aws.put_secret(SECRET_ID, &secret).await;
+    let stack = Stack::on(Secrets { aws }, &[]).await;
+    stack.token(&by("7")).await;
+    let warned = |line: &str| line.contains("WARN") && line.contains("white space around it");
+    let line = stack.function.output().line(warned).await;
+    assert!(line.contains(KID) && !line.contains(SECRET), "{line}");
 }
 
 #[tokio::test]
@@ -124,6 +155,7 @@ async fn a_slow_secrets_manager_costs_503_and_not_the_deadline() {
     stack.aws.set_faults([slow]);
     assert_problem(&stack.http(&by("7")).await, 503, "keys_unavailable");
 
+    tokio::time::sleep(RETRY_AFTER).await;
     let soon = Duration::from_secs(2);
     let answer = stack
         .function
@@ -131,7 +163,7 @@ async fn a_slow_secrets_manager_costs_503_and_not_the_deadline() {
         .await;
     assert!(matches!(HttpAnswer::new(answer.unwrap()).status, 503 | 504));
     stack.aws.set_faults([]);
-    stack.token(&by("7")).await;
+    ask_until(&stack, |answer| answer.status == 200).await;
 }
 
 #[tokio::test]

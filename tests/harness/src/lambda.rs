@@ -14,7 +14,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-pub use binary::{build, build_command, build_release, without_cargo_variables, workspace_root};
+pub use binary::{
+    build, build_command, build_release, build_release_with_jitter, without_cargo_variables,
+    workspace_root,
+};
 pub use event::{HttpAnswer, HttpEvent};
 pub use process::Output;
 

@@ -7,4 +7,5 @@ pub mod node;
 pub mod openapi;
 pub mod seed;
 pub mod serve;
+pub mod tls;
 pub mod under_test;

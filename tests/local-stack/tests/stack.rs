@@ -33,7 +33,11 @@ async fn the_tour_passes_and_nothing_is_left_of_it() {
     let refused: Vec<_> = calls
         .filter(|call| call["status"].as_u64() >= Some(400))
         .collect();
-    assert_eq!(refused, [] as [&serde_json::Value; 0], "on the first screen");
+    assert_eq!(
+        refused,
+        [] as [&serde_json::Value; 0],
+        "on the first screen"
+    );
     if cfg!(target_os = "linux") {
         let started = started_by(std::process::id()).join("\n");
         assert!(started.contains("cargo-lambda"), "{started}");

@@ -12,7 +12,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared::lambda::config::Variables;
-use shared::lambda::http::{Request, respond};
+use shared::lambda::http::{BasePath, Request, respond};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use wiremock::matchers::path_regex;
@@ -130,7 +130,12 @@ pub async fn call_within(function: &ExchangeIdentity, event: &Value, time: Durat
     context.deadline = u64::try_from(by.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let event = RawValue::from_string(event.to_string()).unwrap();
     let handler = async |request: &Request| function.handle(request).await;
-    let response = respond(&handler, LambdaEvent::new(event, context)).await;
+    let response = respond(
+        &BasePath::default(),
+        &handler,
+        LambdaEvent::new(event, context),
+    )
+    .await;
     Reply(serde_json::to_value(response.unwrap()).unwrap())
 }
 

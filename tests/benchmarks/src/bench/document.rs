@@ -1,9 +1,12 @@
-//! `docs/benchmarks.md`: what is between the markers is written by the program, all else by hand.
+//! `docs/benchmarks.md` and the README: what is between the markers is written by the program, all
+//! else by hand.
 
 use std::fmt::Write as _;
 
+use super::limits;
 use super::machine::Machine;
 use super::measure::{Amount, Figures};
+use super::parts;
 use super::programs::Programs;
 use super::table;
 
@@ -43,8 +46,14 @@ pub fn report(
     report += &machine.describe();
     for (setting, figures) in measurements {
         let table = table::markdown(&programs.measured, figures);
+        let first = table::first_requests(&programs.measured, figures);
+        let limits = limits::markdown(&limits::limits(&programs.measured, figures));
+        let parts = parts::markdown(&programs.measured, figures);
         // Writing to a string cannot fail.
-        let _ = write!(report, "\n{setting}:\n\n{table}");
+        let _ = write!(
+            report,
+            "\n{setting}:\n\n{table}\nThe first request:\n\n{first}\nWhat must hold:\n\n{limits}\nWhere the time goes:\n\n{parts}"
+        );
     }
     report += "\nWhat one event asks for:\n\n";
     for measured in &programs.measured {

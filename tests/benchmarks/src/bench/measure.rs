@@ -15,6 +15,13 @@ const WARM_UP: usize = 500;
 /// Invocations of one program in a row.
 const BLOCK: usize = 500;
 
+/// Time for a process to settle: to notice a closed connection, and to be idle again.
+const SETTLE: Duration = Duration::from_millis(10);
+/// Invocations before a request that opens a new connection is measured, and new connections before
+/// one counts: the first ones of a process still load code.
+const INVOCATIONS_BEFORE: usize = 20;
+const CONNECTIONS_BEFORE: usize = 2;
+
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Amount {
@@ -33,12 +40,23 @@ pub struct Figures {
     pub cold: Samples,
     /// From an event's hand-over to its answer.
     pub warm: Samples,
-    /// Invocations a second, one after the other.
-    pub rate: f64,
     /// Bytes, after all invocations.
     pub peak_memory: u64,
     /// For one invocation, user and system, averaged over all.
     pub processor_time: Duration,
+    /// For a function that needs an upstream in a request.
+    pub first_request: Option<FirstRequest>,
+}
+
+/// The first request after init beside later ones, from hand-over to answer.
+#[derive(Clone, Debug)]
+pub struct FirstRequest {
+    /// The first request.
+    pub first: Samples,
+    /// A warm request that opens a new connection.
+    pub reconnected: Samples,
+    /// A warm request on a kept connection.
+    pub kept: Samples,
 }
 
 /// A program with its work in one world.
@@ -46,6 +64,7 @@ struct Case<'a> {
     program: &'a Program,
     environment: Vec<(String, String)>,
     work: Work,
+    calls_upstream: bool,
 }
 
 impl Case<'_> {
@@ -68,15 +87,16 @@ pub fn measure(
 ) -> Result<Vec<Figures>, Failure> {
     let mut cases: Vec<Case<'_>> = programs
         .iter()
-        .map(|Measured { program, kind, .. }| {
-            let work = kind.work(world);
-            let mut environment = world.environment();
+        .map(|measured| {
+            let work = measured.kind.work(world);
+            let mut environment = world.environment(measured.transport);
             let own = work.variables.iter();
             environment.extend(own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
             Case {
-                program,
+                program: &measured.program,
                 environment,
                 work,
+                calls_upstream: measured.kind.calls_upstream(),
             }
         })
         .collect();
@@ -85,10 +105,13 @@ pub fn measure(
         cold_start(case)?;
     }
     let cold = cold(&mut cases, amount.cold)?;
+    let first_requests = first_requests(world, &mut cases, amount.cold)?;
     let mut figures = warm(&mut cases, amount.warm)?;
-    for (figures, starts) in figures.iter_mut().zip(cold) {
+    let starts = cold.into_iter().zip(first_requests);
+    for (figures, (starts, first_request)) in figures.iter_mut().zip(starts) {
         figures.init = starts.iter().map(|(init, _)| *init).collect();
         figures.cold = starts.iter().map(|(_, cold)| *cold).collect();
+        figures.first_request = first_request;
     }
     Ok(figures)
 }
@@ -112,12 +135,63 @@ fn cold_start(case: &mut Case<'_>) -> Result<(Duration, Duration), Failure> {
     Ok((function.init(), function.cold_start(&first)))
 }
 
+fn first_requests(
+    world: &World,
+    cases: &mut [Case<'_>],
+    rounds: usize,
+) -> Result<Vec<Option<FirstRequest>>, Failure> {
+    let mut times = vec![Vec::new(); cases.len()];
+    for round in 0..rounds {
+        for index in turns(cases.len(), round) {
+            if cases[index].calls_upstream {
+                times[index].push(first_request(world, &mut cases[index])?);
+            }
+        }
+    }
+    let samples = |times: &[[Duration; 3]], of: usize| times.iter().map(|it| it[of]).collect();
+    Ok(times
+        .iter()
+        .map(|times| {
+            (!times.is_empty()).then(|| FirstRequest {
+                first: samples(times, 0),
+                reconnected: samples(times, 1),
+                kept: samples(times, 2),
+            })
+        })
+        .collect())
+}
+
+/// The first request of a process, a warm one on a new connection, and one on a kept connection.
+fn first_request(world: &World, case: &mut Case<'_>) -> Result<[Duration; 3], Failure> {
+    let mut function = case.start()?;
+    let mut invoke = |function: &mut Function| {
+        let answered = function.invoke(&(case.work.event)())?;
+        (case.work.check)(&answered.body).map_err(|why| function.failed(why))?;
+        Ok(answered.answered - answered.began)
+    };
+    std::thread::sleep(SETTLE);
+    let first = invoke(&mut function)?;
+    for _ in 0..INVOCATIONS_BEFORE {
+        invoke(&mut function)?;
+    }
+    let mut reconnected = Duration::ZERO;
+    for _ in 0..=CONNECTIONS_BEFORE {
+        world.close_connections();
+        std::thread::sleep(SETTLE);
+        let opened = world.connections();
+        reconnected = invoke(&mut function)?;
+        if world.connections() == opened {
+            return Err(function.failed("it did not open a new connection".to_owned()));
+        }
+    }
+    let kept = invoke(&mut function)?;
+    Ok([first, reconnected, kept])
+}
+
 /// What the blocks of one program add up to.
 #[derive(Default)]
 struct Total {
     latencies: Vec<Duration>,
-    /// From hand-over to the next `next`, of all invocations.
-    busy: Duration,
     processor_time: Duration,
 }
 
@@ -149,7 +223,6 @@ fn warm(cases: &mut [Case<'_>], invocations: usize) -> Result<Vec<Figures>, Fail
             let count = u32::try_from(invocations).unwrap_or(u32::MAX);
             Ok(Figures {
                 warm: total.latencies.into_iter().collect(),
-                rate: f64::from(count) / total.busy.as_secs_f64().max(f64::EPSILON),
                 peak_memory: function.peak_memory()?,
                 processor_time: total.processor_time / count.max(1),
                 ..Figures::default()
@@ -170,7 +243,6 @@ fn block(
         let event = (case.work.event)();
         let answered = function.invoke(&event)?;
         total.latencies.push(answered.answered - answered.began);
-        total.busy += answered.ready - answered.began;
         last = answered.body;
     }
     total.processor_time += function.processor_time()?.saturating_sub(before);

@@ -5,21 +5,66 @@ use std::path::{Path, PathBuf};
 use super::peers::{self, Missing, Peer};
 use super::process::Program;
 use super::work::Kind;
+use super::world::Transport;
 use super::zipped;
-use harness::lambda::build_release;
+use harness::lambda::{build_release, build_release_with_jitter};
 
 /// The function that the others are compared with.
 pub const SMALLEST: &str = "smallest";
+/// The smallest function, built without the flag of `.cargo/config.toml`.
+pub const NEWCOMER: &str = "smallest-without-flag";
+/// The function whose cold start is promised.
+pub const SIGN: &str = "sign-token";
+/// The same binary without TLS.
+pub const SIGN_PLAIN: &str = "sign-token-without-tls";
+/// The least that a function can be.
+pub const FLOOR: &str = "floor";
+
+/// A program in Rust.
+struct Binary {
+    /// How the table calls it.
+    name: &'static str,
+    package: &'static str,
+    build: fn(&str) -> PathBuf,
+    kind: Kind,
+    transport: Transport,
+}
+
+impl Binary {
+    const fn of(package: &'static str, kind: Kind) -> Self {
+        Self {
+            name: package,
+            package,
+            build: build_release,
+            kind,
+            transport: Transport::Tls,
+        }
+    }
+}
 
 /// The programs in Rust, in the order of the table.
-const BINARIES: [(&str, Kind); 7] = [
-    ("floor", Kind::Constant),
-    (SMALLEST, Kind::Sign),
-    ("sign-token", Kind::Sign),
-    ("report-conflict", Kind::ReportConflict),
-    ("clean-conflicts", Kind::CleanConflicts),
-    ("receive-webhook", Kind::ReceiveWebhook),
-    ("exchange-identity", Kind::ExchangeIdentity),
+const BINARIES: [Binary; 10] = [
+    Binary::of(FLOOR, Kind::Constant),
+    Binary {
+        name: NEWCOMER,
+        build: build_release_with_jitter,
+        ..Binary::of(SMALLEST, Kind::Sign)
+    },
+    Binary::of(SMALLEST, Kind::Sign),
+    Binary {
+        name: SIGN_PLAIN,
+        transport: Transport::Plain,
+        ..Binary::of(SIGN, Kind::Sign)
+    },
+    Binary::of(SIGN, Kind::Sign),
+    Binary {
+        name: "sign-token-bearer",
+        ..Binary::of(SIGN, Kind::SignBearer)
+    },
+    Binary::of("report-conflict", Kind::ReportConflict),
+    Binary::of("receive-webhook", Kind::ReceiveWebhook),
+    Binary::of("exchange-identity", Kind::ExchangeIdentity),
+    Binary::of("clean-conflicts", Kind::CleanConflicts),
 ];
 
 /// A peer's name, and how it is installed.
@@ -34,6 +79,8 @@ pub struct Measured {
     pub program: Program,
     /// What it is given to do.
     pub kind: Kind,
+    /// How it reaches AWS.
+    pub transport: Transport,
     /// Bytes, of the binary or of all that would be deployed.
     pub size: u64,
     /// Bytes, zipped for deployment.
@@ -51,7 +98,7 @@ pub struct Programs {
 
 /// All names that may be asked for.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    let binaries = BINARIES.iter().map(|(name, _)| *name);
+    let binaries = BINARIES.iter().map(|binary| binary.name);
     binaries.chain(PEERS.iter().map(|(name, _)| *name))
 }
 
@@ -62,13 +109,18 @@ pub fn prepare(
     variants: &[(String, PathBuf)],
 ) -> std::io::Result<Programs> {
     let mut programs = Programs::default();
-    for (name, kind) in BINARIES.into_iter().filter(|(name, _)| wanted(name)) {
-        let file = build_release(name);
-        programs.measured.push(weighed(name, &file, kind)?);
+    for binary in BINARIES.iter().filter(|binary| wanted(binary.name)) {
+        let file = (binary.build)(binary.package);
+        let (kind, transport) = (binary.kind, binary.transport);
+        programs
+            .measured
+            .push(weighed(binary.name, &file, kind, transport)?);
     }
     for (name, file) in variants {
         let file = std::path::absolute(file)?;
-        programs.measured.push(weighed(name, &file, Kind::Sign)?);
+        programs
+            .measured
+            .push(weighed(name, &file, Kind::Sign, Transport::Tls)?);
     }
     for (name, install) in PEERS.into_iter().filter(|(name, _)| wanted(name)) {
         match install() {
@@ -77,6 +129,7 @@ pub fn prepare(
                 programs.measured.push(Measured {
                     program,
                     kind: Kind::Sign,
+                    transport: Transport::Tls,
                     size,
                     zipped,
                 });
@@ -89,10 +142,11 @@ pub fn prepare(
     Ok(programs)
 }
 
-fn weighed(name: &str, file: &Path, kind: Kind) -> std::io::Result<Measured> {
+fn weighed(name: &str, file: &Path, kind: Kind, transport: Transport) -> std::io::Result<Measured> {
     Ok(Measured {
         program: Program::binary(name, file.to_owned()),
         kind,
+        transport,
         size: file.metadata()?.len(),
         zipped: zipped::of_binary(file)?,
     })

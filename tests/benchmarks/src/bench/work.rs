@@ -21,7 +21,7 @@ pub struct Work {
     pub event: Box<dyn FnMut() -> String>,
     /// Whether an answer is right, and if not what is wrong with it.
     pub check: fn(&[u8]) -> Result<(), String>,
-    /// The variables that this function has of its own.
+    /// The variables of this work alone.
     pub variables: &'static [(&'static str, &'static str)],
 }
 
@@ -31,6 +31,7 @@ pub struct Work {
 pub enum Kind {
     Constant,
     Sign,
+    SignBearer,
     ReportConflict,
     CleanConflicts,
     ReceiveWebhook,
@@ -43,6 +44,10 @@ impl Kind {
         match self {
             Self::Constant => "an HTTP API event; a constant comes back",
             Self::Sign => "`POST /zendesk/token` with a JWT authorizer's claims; no network",
+            Self::SignBearer => {
+                "`POST /zendesk/token` with a bearer token (RS256) that the function verifies itself; \
+                 no network"
+            }
             Self::ReportConflict => {
                 "`POST /zendesk/conflicts`, each of another user: a new conflict in the table"
             }
@@ -60,11 +65,23 @@ impl Kind {
         }
     }
 
+    /// Whether a request needs an upstream.
+    pub fn calls_upstream(self) -> bool {
+        match self {
+            Self::ReportConflict | Self::ReceiveWebhook | Self::ExchangeIdentity => true,
+            Self::Constant | Self::Sign | Self::SignBearer | Self::CleanConflicts => false,
+        }
+    }
+
     /// Its work in this world.
     pub fn work(self, world: &World) -> Work {
         match self {
             Self::Constant => Work::constant(&request("/zendesk/token", world), accept),
             Self::Sign => Work::constant(&request("/zendesk/token", world), check_token),
+            Self::SignBearer => Work {
+                variables: &[("IDENTITY_SOURCE", "bearer")],
+                ..Work::constant(&request("/zendesk/token", world), check_token)
+            },
             Self::ReportConflict => Work {
                 event: each_another(reported),
                 check: |answer| check_status(answer, 202),

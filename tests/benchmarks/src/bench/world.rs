@@ -1,17 +1,19 @@
 //! What the measured functions talk to: the local stack's stand-ins, on loopback, in threads of
-//! this program. There are no taps in front of them, because nobody watches.
+//! this program. Each has TLS in front of it, as in the cloud. There are no taps in front of them,
+//! because nobody watches.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::{Path, PathBuf};
 
-use serde_json::json;
-use tokio::runtime::Runtime;
-
+use harness::tls::{Authority, TlsFront, address};
 use local_stack::aws::Aws;
-use local_stack::issuer::Issuer;
+use local_stack::issuer::{AUDIENCE, Issuer};
 use local_stack::stack::{BUCKET, KID, TABLE, conflicts_table};
 use local_stack::standins::puzzel::{Provider, Puzzel, PuzzelConfig};
 use local_stack::standins::sunshine::{Sunshine, SunshineConfig};
+use serde_json::json;
+use tokio::runtime::Runtime;
 
 /// The HMAC secret that all signers sign with, long enough that none of them warns.
 pub const SIGNING_SECRET: &str = "a-secret-for-measuring-that-is-long-enough";
@@ -25,13 +27,25 @@ const API_KEY: &str = "sunshine-api-key";
 const WEBHOOK: &str = "webhook";
 const CUSTOMER: &str = "12345";
 
-/// The running stand-ins. They run where the thread that started them ran then.
+/// How a function reaches AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// As in the cloud.
+    Tls,
+    /// In the clear, to tell what TLS costs.
+    Plain,
+}
+
+/// The running stand-ins. They run on the processors of the thread that started them.
 pub struct World {
     environment: Vec<(String, String)>,
     /// The company's login.
     pub issuer: Issuer,
-    // Kept only so that they run on.
-    _services: (Aws, Sunshine, Puzzel),
+    aws: Aws,
+    fronts: Vec<TlsFront>,
+    // Kept only so that they last as long.
+    _bundle: Bundle,
+    _services: (Sunshine, Puzzel),
     _runtime: Runtime,
 }
 
@@ -41,41 +55,131 @@ impl World {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        let (environment, issuer, services) = runtime.block_on(services())?;
-        Ok(Self {
-            environment,
-            issuer,
-            _services: services,
-            _runtime: runtime,
-        })
+        runtime.block_on(start()).map(|world| world(runtime))
     }
 
-    /// What the functions are told, the same for all.
-    pub fn environment(&self) -> Vec<(String, String)> {
-        self.environment.clone()
+    /// The variables of a function, the same for all.
+    pub fn environment(&self, transport: Transport) -> Vec<(String, String)> {
+        let mut environment = self.environment.clone();
+        if transport == Transport::Plain {
+            environment.extend(self.aws.environment());
+        }
+        environment
+    }
+
+    /// Closes every connection with TLS, so that the next request opens a new one.
+    pub fn close_connections(&self) {
+        for front in &self.fronts {
+            front.close_connections();
+        }
+    }
+
+    /// The number of connections with TLS that were opened so far.
+    pub fn connections(&self) -> usize {
+        self.fronts.iter().map(TlsFront::opened).sum()
     }
 }
 
-type Services = (Aws, Sunshine, Puzzel);
+/// The file with the roots that the functions trust: a bundle of the system's size. It is deleted
+/// when dropped.
+struct Bundle(PathBuf);
 
-async fn services() -> io::Result<(Vec<(String, String)>, Issuer, Services)> {
-    let issuer = Issuer::start().await?;
+impl Drop for Bundle {
+    fn drop(&mut self) {
+        // A file that stays in the temporary folder harms nobody.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn bundle(authority: &Authority) -> io::Result<Bundle> {
+    let name = format!(
+        "roots-{}-{:08x}.pem",
+        std::process::id(),
+        rand::random::<u32>()
+    );
+    let file = std::env::temp_dir().join(name);
+    authority.write_bundle(&file)?;
+    Ok(Bundle(file))
+}
+
+async fn start() -> io::Result<impl FnOnce(Runtime) -> World> {
+    let authority = Authority::generate()?;
+    let issuer_front = authority.bind().await?;
+    let issuer = Issuer::start_behind(issuer_front.url()?).await?;
+    let direct = issuer.direct_url();
+    let issuer_front = issuer_front.serve(address(&direct)?);
     let sunshine = Sunshine::start(SunshineConfig {
         integration_keys: BTreeMap::from([("int_measured".to_owned(), "key".to_owned())]),
         ..SunshineConfig::default()
     })
     .await?;
+    let puzzel = puzzel(&issuer).await?;
+    let aws = aws().await?;
+
+    let (aws_front, aws_url) = authority.front(&aws.url()).await?;
+    let (sunshine_front, sunshine_url) = authority.front(&sunshine.url()).await?;
+    let (idp_front, idp_url) = authority.front(&puzzel.idp_url()).await?;
+    let (comm_front, comm_url) = authority.front(&puzzel.comm_url()).await?;
+    let bundle = bundle(&authority)?;
+    let mut environment = aws.environment();
+    environment.extend(trust(&bundle.0));
+    environment.extend(
+        [
+            ("AWS_ENDPOINT_URL", aws_url),
+            ("OIDC_ISSUER", issuer.url()),
+            ("OIDC_AUDIENCE", AUDIENCE.to_owned()),
+            ("SIGNING_KEY_SECRET_ID", SIGNING_KEYS.to_owned()),
+            ("CONFLICTS_TABLE", TABLE.to_owned()),
+            ("ARCHIVE_BUCKET", BUCKET.to_owned()),
+            ("SUNSHINE_BASE_URL", sunshine_url),
+            ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
+            ("SUNSHINE_API_KEY_SECRET_ID", API_KEY.to_owned()),
+            ("WEBHOOK_SECRET_ID", WEBHOOK.to_owned()),
+            ("PUZZEL_IDP_URL", idp_url),
+            ("PUZZEL_COMM_URL", comm_url),
+            ("PUZZEL_CUSTOMER_ID", CUSTOMER.to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    Ok(move |runtime| World {
+        environment,
+        issuer,
+        aws,
+        fronts: vec![
+            issuer_front,
+            aws_front,
+            sunshine_front,
+            idp_front,
+            comm_front,
+        ],
+        _bundle: bundle,
+        _services: (sunshine, puzzel),
+        _runtime: runtime,
+    })
+}
+
+/// The variables by which Rust, Node and Python find their roots of trust.
+fn trust(bundle: &Path) -> [(String, String); 3] {
+    ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"]
+        .map(|name| (name.to_owned(), bundle.display().to_string()))
+}
+
+async fn puzzel(issuer: &Issuer) -> io::Result<Puzzel> {
     let provider = Provider {
         id: 1,
         issuer: issuer.url(),
-        jwks_url: format!("{}/jwks", issuer.url()),
+        jwks_url: format!("{}/jwks", issuer.direct_url()),
         audience: None,
     };
-    let puzzel = Puzzel::start(PuzzelConfig {
+    Puzzel::start(PuzzelConfig {
         customers: BTreeMap::from([(CUSTOMER.to_owned(), vec![provider])]),
-        ..PuzzelConfig::default()
+        two_hosts: true,
+        port: 0,
     })
-    .await?;
+    .await
+}
+
+async fn aws() -> io::Result<Aws> {
     let aws = Aws::start().await?;
     for (name, secret) in [
         (
@@ -90,22 +194,5 @@ async fn services() -> io::Result<(Vec<(String, String)>, Issuer, Services)> {
     aws.create_table(conflicts_table(TABLE));
     aws.create_table(conflicts_table(EMPTY_TABLE));
     aws.create_bucket(BUCKET).await;
-
-    let mut environment = aws.environment();
-    environment.extend(
-        [
-            ("SIGNING_KEY_SECRET_ID", SIGNING_KEYS.to_owned()),
-            ("CONFLICTS_TABLE", TABLE.to_owned()),
-            ("ARCHIVE_BUCKET", BUCKET.to_owned()),
-            ("SUNSHINE_BASE_URL", sunshine.url()),
-            ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
-            ("SUNSHINE_API_KEY_SECRET_ID", API_KEY.to_owned()),
-            ("WEBHOOK_SECRET_ID", WEBHOOK.to_owned()),
-            ("PUZZEL_IDP_URL", puzzel.idp_url()),
-            ("PUZZEL_COMM_URL", puzzel.comm_url()),
-            ("PUZZEL_CUSTOMER_ID", CUSTOMER.to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    );
-    Ok((environment, issuer, (aws, sunshine, puzzel)))
+    Ok(aws)
 }

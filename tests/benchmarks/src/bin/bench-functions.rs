@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use benchmarks::bench::document::{self, Measurement};
+use benchmarks::bench::limits::{Limit, limits};
 use benchmarks::bench::machine::Machine;
 use benchmarks::bench::measure::{Amount, measure};
 use benchmarks::bench::processors::Processors;
 use benchmarks::bench::programs::{self, Programs};
+use benchmarks::bench::table;
 use benchmarks::bench::world::World;
 use clap::{Parser, ValueEnum};
 use harness::lambda::workspace_root;
@@ -37,11 +39,14 @@ struct Arguments {
     )]
     warm: usize,
     /// Everything on one processor, or wherever the kernel puts it
-    #[arg(long, value_enum, default_value_t = Pin::Both)]
+    #[arg(long, value_enum, default_value_t = Pin::Yes)]
     pin: Pin,
-    /// Write the outcome into docs/benchmarks.md too
+    /// Write the outcome into docs/benchmarks.md and the README too
     #[arg(long, conflicts_with_all = ["only", "variant"])]
     write: bool,
+    /// Fail if a limit is broken
+    #[arg(long)]
+    check: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -89,11 +94,30 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let report = document::report(&machine, &command(), amount, &programs, &measurements);
     println!("{report}");
     if arguments.write {
-        let file = workspace_root().join("docs/benchmarks.md");
-        let document = std::fs::read_to_string(&file)?;
-        std::fs::write(&file, document::replace(&document, &report)?)?;
+        write("docs/benchmarks.md", &report)?;
+        // The first setting is the one that is quoted.
+        if let Some((_, figures)) = measurements.first() {
+            write("README.md", &table::short(&programs.measured, figures))?;
+        }
+    }
+    let is_broken = measurements.iter().any(|(_, figures)| {
+        let limits = limits(&programs.measured, figures);
+        limits.iter().any(Limit::is_broken)
+    });
+    if arguments.check && is_broken {
+        return Err("a limit is broken".into());
     }
     Ok(())
+}
+
+/// Writes `report` between the markers of a file.
+fn write(file: &str, report: &str) -> Result<(), Box<dyn Error>> {
+    let file = workspace_root().join(file);
+    let document = std::fs::read_to_string(&file)?;
+    Ok(std::fs::write(
+        &file,
+        document::replace(&document, report)?,
+    )?)
 }
 
 /// One setting, in a world of its own: its threads stay where this one was when they began.

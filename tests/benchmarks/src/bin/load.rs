@@ -35,7 +35,7 @@ struct Load {
     /// Where the random numbers start
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Write the table into docs/benchmarks.md
+    /// Write the table into docs/load.md
     #[arg(long)]
     write: bool,
 }
@@ -64,7 +64,7 @@ async fn run(target: Target, load: Load) -> Result<Summary, Box<dyn Error>> {
         Target::Functions(_) => load::functions(options).await?,
     };
     if load.write {
-        summary.write(&workspace_root().join("docs/benchmarks.md"))?;
+        summary.write(&workspace_root().join("docs/load.md"))?;
     }
     Ok(summary)
 }
