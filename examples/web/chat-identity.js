@@ -67,8 +67,9 @@ const wait = (ms, signals, isForNetwork) =>
       resolve(undefined);
     };
     const timer = setTimeout(end, ms);
-    for (const signal of signals) signal?.aborted ? end() : signal?.addEventListener("abort", end, ended);
-    if (isForNetwork) (globalThis.window ?? globalThis).addEventListener?.("online", end, ended);
+    const until = { signal: ended.signal };
+    for (const signal of signals) signal?.aborted ? end() : signal?.addEventListener("abort", end, until);
+    if (isForNetwork) (globalThis.window ?? globalThis).addEventListener?.("online", end, until);
   });
 
 /** Does `work` if it takes no longer than that, and is not `over` before. */
@@ -104,11 +105,11 @@ async function send({ endpoint, getIdpToken }, idToken, over, keys, method, path
   });
   const { ok, status } = response;
   if (ok && keys.every((key) => json?.[key])) return json;
-  const code = GATEWAY[status] ?? "upstream_error";
+  const { code, detail = ADVICE[code] } = typeof json?.code === "string" ? json : { code: GATEWAY[status] ?? "upstream_error" };
   const after = response.headers.get("retry-after") ?? "";
   // Seconds, or a date.
   const retryAfter = Math.max(0, Number(after) || Math.ceil((Date.parse(after) - Date.now()) / 1000) || 0);
-  throw new ChatIdentityError(json?.code ?? code, json?.detail ?? ADVICE[code], { status, retryAfter });
+  throw new ChatIdentityError(code, detail, { status, retryAfter });
 }
 
 /** The same with the user's ID token; after a 401 once more with a fresh one. */
@@ -125,7 +126,7 @@ async function ask(api, idToken, over, ...request) {
 function freshness({ token, expiresAt }) {
   let life = expiresAt * 1000 - Date.now();
   try {
-    const { iat, exp } = JSON.parse(atob((token.split(".")[1]).replace(/-/g, "+").replace(/_/g, "/")));
+    const { iat, exp } = JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
     life = (exp - iat) * 1000 || life;
   } catch {}
   const [date, monotonic] = [Date.now(), performance.now()];
@@ -200,6 +201,7 @@ function connect(key, options, login, logout) {
   const again = async (request, isEndless) => {
     for (let tries = 1; ; tries += 1) {
       try {
+        if (over.signal.aborted) throw failure("logged_out");
         return await request();
       } catch (cause) {
         const error = failure("upstream_error", cause);
@@ -288,7 +290,8 @@ function connect(key, options, login, logout) {
       // A first login that was refused leaves a stranger, whose conversation a logout would delete.
       widget.mayHold = isIn;
       kept.delete(includeEmail);
-      failed(new ChatIdentityError("login_refused", undefined, { cause: error }));
+      const advice = meaning(error) === "outage" ? "try again later: the chat is not available" : undefined;
+      failed(new ChatIdentityError("login_refused", advice, { cause: error }));
     } else {
       widget.mayHold = true;
       attempt?.resolve(handed ?? sign(includeEmail));

@@ -1,4 +1,4 @@
-//! The one place where the errors of the domain become problems, and so get a status.
+//! Turns the errors of the domain into problems, and so into statuses, in one place.
 
 use crate::identity::caller::IdentityError;
 use crate::identity::oidc::REFETCH_FLOOR;

@@ -73,6 +73,11 @@ for (const status of [400, 403, 404, 405, 413, 415, 422, 500]) {
   });
 }
 
+test("a code that is not ours is not taken over", async () => {
+  api.script["/zendesk/token"] = () => problem(418, { code: 418, detail: ["teapot"] });
+  await assert.rejects(clock.until(connect()), (error) => isOurs(error, "upstream_error") && typeof error.message === "string");
+});
+
 test("Retry-After is kept, in seconds and as a date", async () => {
   const date = () => new Date(Date.now() + 20 * SECOND).toUTCString();
   api.script["/zendesk/token"] = inTurn(problem(503, null, { "retry-after": "7" }), problem(429, null, { "retry-after": date() }), problem(503, null, { "retry-after": "soon" }));

@@ -65,11 +65,12 @@ const STATES = {
 
 /** Ada's login in a state; `finish` lets everything that waits go on. */
 async function adaIn(state, sdk) {
-  const scene = { knobs: {}, held: gate(), id: {}, user: "ada", errors: [], controller: new AbortController() };
+  const scene = { knobs: {}, held: gate(), id: {}, user: "ada", errors: [], asked: 0, controller: new AbortController() };
   const wait = STATES[state](scene) ?? 0;
   scene.widget = sdk.make(scene.knobs);
   // The knobs are read late, so that a state may turn them.
   const getIdpToken = async () => {
+    scene.asked += 1;
     if (scene.user === "ada") await scene.id.held?.promise;
     return scene.user && `id-${scene.user}`;
   };
@@ -125,14 +126,14 @@ for (const [name, sdk] of Object.entries(SDKS)) {
 
     test(`${name}: an abort while Ada is ${state}`, async () => {
       const scene = await adaIn(state, sdk);
-      const asked = api.log.length;
+      const asked = [api.log.length, scene.asked];
       scene.controller.abort();
       await settle();
       if (!isIn) isOurs(await scene.outcome, state.startsWith("unanswered") ? "login_unanswered" : "logged_out");
       const handed = scene.widget.handed.length;
       await scene.finish();
       assert.equal(scene.widget.who, "stranger");
-      assert.equal(api.log.length, asked, "no further request");
+      assert.deepEqual([api.log.length, scene.asked], asked, "no further request");
       assert.equal(scene.widget.handed.length, handed, "no late token");
       assert.deepEqual(scene.errors, []);
       if (state.includes("pause")) assert.ok(!scene.widget.wasWiped, "no stranger's conversation is deleted");

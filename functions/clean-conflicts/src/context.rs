@@ -106,9 +106,9 @@ impl Context<'_> {
     /// run stops otherwise.
     pub async fn diagnose(&self, interrupted: Interrupted) -> Interrupted {
         let diagnosed = match interrupted {
-            Interrupted::CallFailed | Interrupted::Forbidden | Interrupted::Retry
-                if self.deadlines.calls.remaining() == Duration::ZERO =>
-            {
+            Interrupted::RunOver(reason) => Interrupted::RunOver(reason),
+            // Whatever failed last had no time left.
+            _ if self.deadlines.calls.remaining() == Duration::ZERO => {
                 Interrupted::RunOver(StopReason::OutOfTime)
             }
             Interrupted::CallFailed => self.probe(Interrupted::Retry).await,

@@ -89,13 +89,7 @@ async fn read_evidence(
         return Ok(());
     }
     read_own(ctx, &callers, facts).await?;
-    if let Some(id) = &user.zendesk_id {
-        let support_user = ctx.table.support_user(id.as_str()).await?;
-        if let Some(support_user) = support_user {
-            facts.is_settling = support_user.is_settling(now);
-            facts.support_external_id = support_user.external_id().map(ToOwned::to_owned);
-        }
-    }
+    read_support(ctx, user, facts, now).await?;
     let is_proven = callers.iter().any(|caller| {
         let proof = facts.proof(conflict, &ctx.policy, caller, now);
         matches!(proof, Proof::Given | Proof::Contradicted)
@@ -103,6 +97,28 @@ async fn read_evidence(
     let is_due = now >= Facts::waits_until(conflict, &ctx.policy);
     if !is_proven && is_due && !names_release {
         facts.last_seen = last_seen(ctx, &user.id).await?;
+    }
+    Ok(())
+}
+
+/// What events state of the Support users behind the holder and the callers.
+async fn read_support(
+    ctx: &Context<'_>,
+    holder: &User,
+    facts: &mut Facts,
+    now: u64,
+) -> Result<(), Interrupted> {
+    let own = facts.own.values().filter_map(|own| own.zendesk_id.clone());
+    let mut linked: Vec<_> = own.collect();
+    linked.extend(holder.zendesk_id.clone());
+    for id in linked {
+        let Some(support_user) = ctx.table.support_user(id.as_str()).await? else {
+            continue;
+        };
+        facts.is_settling |= support_user.is_settling(now);
+        if holder.zendesk_id.as_ref() == Some(&id) {
+            facts.support_external_id = support_user.external_id().map(ToOwned::to_owned);
+        }
     }
     Ok(())
 }

@@ -8,8 +8,9 @@
 //! - after the effect was seen, the next run sees it again.
 
 mod attempt;
+mod progress;
 
-use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, Remedy, State, TableError};
+use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, State, TableError};
 use shared::lambda::clock::now_millis;
 
 use crate::context::{Action, Context};
@@ -17,15 +18,7 @@ use crate::decide::Outcome;
 use crate::interrupted::Interrupted;
 use crate::stop::StopReason;
 
-/// Where an attempt got to.
-enum Progress {
-    /// The conflict ends, or is planned.
-    Done(Outcome),
-    /// A call was sent, and its effect is not seen yet.
-    Waiting,
-    /// The remedy is not taken before this time.
-    Postponed(Remedy, u64),
-}
+use progress::Progress;
 
 /// Works on a conflict, and answers its record as it is then; `None` if another writer has it.
 /// `action` is the leave to take a remedy, if it was taken for this conflict already.

@@ -15,7 +15,7 @@ pub struct Config {
     pub callers: Callers,
     /// The path under which the domain has this API.
     pub base_path: BasePath,
-    /// Where Puzzel is.
+    /// Puzzel's base URLs.
     pub hosts: Hosts,
     /// The customer at Puzzel.
     pub customer: CustomerId,

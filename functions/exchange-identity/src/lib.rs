@@ -69,7 +69,7 @@ impl ExchangeIdentity {
         checks.chain(issuer).collect()
     }
 
-    /// Answers the three routes, for the caller.
+    /// Handles a request to one of the three routes.
     pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         let route = Route::of(request)?;
         let caller = self.callers.identify(request).await?;
@@ -85,7 +85,7 @@ impl ExchangeIdentity {
         }
     }
 
-    /// The client-held flow: the challenge is the browser's, and so is the verifier.
+    /// The client-held flow: the browser made the challenge and keeps the verifier.
     async fn exchange(&self, request: &Request, caller: &Caller) -> Result<Response, Problem> {
         let body: ExchangeBody = request.json(ExchangeBody::TAKES)?;
         let challenge = body.challenge()?;

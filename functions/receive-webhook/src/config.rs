@@ -1,4 +1,4 @@
-//! What `receive-webhook` is told by its environment.
+//! The configuration of `receive-webhook`, read from its environment.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use shared::lambda::http::BasePath;
 pub struct Config {
     /// Name or ARN of the secret with the signing secrets.
     pub webhook_secret_id: String,
-    /// How long the secret is fresh.
+    /// The time for which the cached secret is fresh.
     pub secret_ttl: Duration,
-    /// The table, and whose conflicts are in it.
+    /// The table, and the app and brand of its conflicts.
     pub conflicts: ConflictsConfig,
     /// The path under which the domain has this API.
     pub base_path: BasePath,

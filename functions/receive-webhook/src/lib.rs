@@ -1,7 +1,7 @@
 //! `POST /webhooks/zendesk`: Zendesk states that a user's external id or email was changed.
 //!
-//! An event only ever asks for a check: the function records which id became which and which email
-//! to look at. A drain reads from Sunshine Conversations how things are, as for every conflict.
+//! An event only ever asks for a check: the function records which id became which, and which email
+//! to check. A drain then reads the facts from Sunshine Conversations, as for every conflict.
 
 mod config;
 mod event;
@@ -27,10 +27,10 @@ pub use event::{NotAnEvent, parse};
 pub use signature::{SignatureError, SigningSecrets, Timestamp};
 pub use verifier::{Verifier, VerifyError};
 
-/// How long the work may take. Zendesk hangs up after about ten seconds, without a second try, and
-/// the answer has to come within four, cold starts and the network aside.
+/// Maximum time of the work. Zendesk hangs up after about ten seconds, without a second try, and
+/// the response must come within four, not counting cold starts and the network.
 const WORK_LIMIT: Duration = Duration::from_millis(3_500);
-/// The part of a request's time that is kept back for the response.
+/// Time reserved at the end of a request for the response.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 
 /// The function, ready for requests.
@@ -41,8 +41,8 @@ pub struct ReceiveWebhook {
 }
 
 impl ReceiveWebhook {
-    /// Gets everything ready that does not need a request: the signing secrets, and a connection
-    /// to the table.
+    /// Prepares everything that needs no request: the signing secrets, and a connection to the
+    /// table.
     pub async fn start(config: Config, sdk: &SdkConfig) -> Self {
         let secrets = CachedSecret::new(
             secrets::client(sdk),
@@ -66,8 +66,8 @@ impl ReceiveWebhook {
             .collect()
     }
 
-    /// Answers `{}` once the event is recorded; 503 with `Retry-After` if it cannot be, so that
-    /// Zendesk delivers it again.
+    /// Responds with `{}` once the event is recorded, or with 503 and `Retry-After` if it cannot be
+    /// recorded, so that Zendesk delivers it again.
     pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         request.check_route(&Method::POST, "/webhooks/zendesk")?;
         let body = request.body_bytes()?;

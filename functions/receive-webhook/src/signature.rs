@@ -14,18 +14,18 @@ use serde_json::{Map, Value};
 use shared::aws::secrets::{Secret, WrongShape};
 use shared::lambda::clock::parse_millis;
 
-/// How old, or how far ahead, a timestamp may be.
+/// Maximum distance of a timestamp from now, in either direction.
 const TOLERANCE: Duration = Duration::from_mins(5);
 /// The secret that Zendesk publishes for tests. Anyone can sign with it.
 const PUBLISHED_TEST_SECRET: &str = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==";
 
-/// Why a request is not a webhook of Zendesk.
+/// The reason why a request is not a webhook of Zendesk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// A header is missing, or there more than once.
-    #[error("the header {0} is missing or there more than once")]
+    /// A header is missing or repeated.
+    #[error("the header {0} is missing or repeated")]
     MissingHeader(&'static str),
-    /// The timestamp does not have the one format that it may have.
+    /// The timestamp does not have the exact format.
     #[error("the timestamp is malformed")]
     MalformedTimestamp,
     /// The timestamp is more than 5 minutes away.
@@ -62,7 +62,7 @@ impl<'a> Timestamp<'a> {
     }
 }
 
-/// Whether nothing can be added to or taken from `timestamp` without making it malformed.
+/// Whether any byte added to or removed from `timestamp` would make it malformed.
 fn has_exact_format(timestamp: &str) -> bool {
     let Some((seconds, fraction)) = timestamp
         .strip_suffix('Z')

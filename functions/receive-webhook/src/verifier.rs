@@ -1,4 +1,4 @@
-//! Whether a request is a webhook of Zendesk.
+//! Verifies that a request is a webhook of Zendesk.
 
 use http::HeaderMap;
 use shared::aws::secrets::{CachedSecret, SecretError};
@@ -13,7 +13,7 @@ const SIGNATURE: &str = "x-zendesk-webhook-signature";
 /// Verifies the signature of webhooks.
 pub struct Verifier(CachedSecret<SigningSecrets>);
 
-/// Why a request was not verified.
+/// The reason why a request was not verified.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// It is not a webhook of Zendesk.
@@ -25,7 +25,7 @@ pub enum VerifyError {
 }
 
 impl Verifier {
-    /// A verifier with these secrets, which are fetched once, now.
+    /// A verifier with these secrets, which it fetches once, now.
     pub async fn start(secrets: CachedSecret<SigningSecrets>) -> Self {
         secrets.warm_up().await;
         Self(secrets)
@@ -42,8 +42,8 @@ impl Verifier {
         self.0.check("webhook_secret", deadline, look).await
     }
 
-    /// Checks that `headers` sign `body`, `now` being milliseconds since 1970. A request that can be
-    /// refused without the secrets does not make them be fetched.
+    /// Checks that `headers` sign `body` (`now` is in milliseconds since 1970). A request that can
+    /// be refused without the secrets does not cause a fetch.
     pub async fn verify(
         &self,
         headers: &HeaderMap,
@@ -58,7 +58,7 @@ impl Verifier {
     }
 }
 
-/// The one value of a header.
+/// The only value of a header.
 fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, SignatureError> {
     let mut values = headers.get_all(name).iter();
     values

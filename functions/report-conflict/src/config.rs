@@ -1,4 +1,4 @@
-//! What `report-conflict` is told by its environment.
+//! The configuration of `report-conflict`, read from its environment.
 
 use shared::conflicts::ConflictsConfig;
 use shared::identity::caller::Callers;
@@ -7,11 +7,11 @@ use shared::lambda::http::BasePath;
 
 /// The configuration of `report-conflict`.
 pub struct Config {
-    /// Who is calling.
+    /// How callers are identified.
     pub callers: Callers,
     /// The path under which the domain has this API.
     pub base_path: BasePath,
-    /// The table, and whose conflicts are in it.
+    /// The table, and the app and brand of its conflicts.
     pub conflicts: ConflictsConfig,
 }
 

@@ -1,4 +1,4 @@
-//! `POST /zendesk/conflicts`: the page says that its user's login was refused with 409.
+//! `POST /zendesk/conflicts`: the page reports that its user's login was refused with 409.
 
 mod config;
 
@@ -20,7 +20,7 @@ use shared::lambda::problem::{Code, Problem};
 
 pub use config::Config;
 
-/// What is kept back of a request's time, to answer that nothing could be recorded.
+/// Time reserved at the end of a request for responding that nothing could be recorded.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 
 /// The function, ready for requests.
@@ -30,7 +30,7 @@ pub struct ReportConflict {
     table: Table,
 }
 
-/// Who reports is the caller, and nothing else is asked.
+/// The body is empty: the reporter is the caller.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReportRequest {}
@@ -43,8 +43,7 @@ struct ReportResponse {
 }
 
 impl ReportConflict {
-    /// Gets everything ready that does not need a request: the issuer's keys, and a connection to
-    /// the table.
+    /// Prepares everything that needs no request: the issuer's keys, and a connection to the table.
     pub async fn start(config: Config, sdk: &SdkConfig) -> Self {
         let function = Self {
             callers: config.callers,
@@ -62,7 +61,7 @@ impl ReportConflict {
         checks.chain(self.callers.check(deadline).await).collect()
     }
 
-    /// Answers `{"conflictId","state"}`: the same conflict each time it is reported.
+    /// Responds with `{"conflictId","state"}`: the same conflict each time it is reported.
     pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         request.check_route(&Method::POST, "/zendesk/conflicts")?;
         let caller = self.callers.identify(request).await?;
@@ -81,10 +80,10 @@ impl ReportConflict {
         let email = caller.email.as_ref().map_err(|reason| {
             Problem::new(
                 Code::EmailNotVerified,
-                "this user has no verified email, so there is nothing that could conflict",
+                "this user has no verified email, so there cannot be a conflict",
             )
             .because(format!(
-                "the login gives no verified email: {}",
+                "the login provides no verified email: {}",
                 reason.as_str()
             ))
         })?;

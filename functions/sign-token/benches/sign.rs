@@ -1,4 +1,4 @@
-//! The handler, warm: from the event's text to the answer's.
+//! The warm handler: from the event's text to the response's.
 
 #[path = "../tests/fixture/mod.rs"]
 mod fixture;

@@ -24,10 +24,10 @@ pub enum Dialect {
     SmoochV1,
 }
 
-/// The claims of a messaging JWT. Everything in it is the caller's own or a constant.
+/// The claims of a messaging JWT. All values belong to the caller or are constants.
 #[derive(Serialize)]
 pub struct Claims<'a> {
-    /// Always an end user's: a token with scope `app` could do everything.
+    /// Always the scope of an end user: a token with scope `app` could do everything.
     scope: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<&'a str>,
@@ -41,7 +41,7 @@ pub struct Claims<'a> {
     exp: u64,
 }
 
-/// An email, and that it is verified. Zendesk takes one without the other for no identity.
+/// An email, marked as verified. Zendesk ignores an email without that mark.
 #[derive(Serialize)]
 struct EmailClaims<'a> {
     email: &'a str,
@@ -49,7 +49,7 @@ struct EmailClaims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    /// The claims for `caller`, valid from `now` for `ttl`, with its email or without.
+    /// The claims for `caller`, valid from `now` for `ttl`, with or without its email.
     pub fn new(
         caller: &'a Caller,
         dialect: Dialect,

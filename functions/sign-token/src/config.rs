@@ -1,4 +1,4 @@
-//! What `sign-token` is told by its environment.
+//! The configuration of `sign-token`, read from its environment.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::claims::Dialect;
 
 /// The configuration of `sign-token`.
 pub struct Config {
-    /// Who is calling.
+    /// How callers are identified.
     pub callers: Callers,
     /// The path under which the domain has this API.
     pub base_path: BasePath,
     /// Name or ARN of the secret with the signing keys.
     pub signing_key_secret_id: String,
-    /// How long the secret is fresh.
+    /// The time for which the cached secret is fresh.
     pub secret_ttl: Duration,
-    /// How long a token is valid.
+    /// The lifetime of a token.
     pub token_ttl: Duration,
     /// The form of the claims.
     pub dialect: Dialect,

@@ -4,16 +4,16 @@ use jsonwebtoken::EncodingKey;
 use serde_json::{Map, Value};
 use shared::aws::secrets::{Secret, WrongShape, string_field};
 
-/// Below this HMAC-SHA256's own strength is not reached (RFC 7518, 3.2). Zendesk hands out
-/// secrets of 24 characters, so it is worth a warning and no more.
+/// A shorter secret reduces the strength of HMAC-SHA256 (RFC 7518, 3.2). Zendesk issues secrets of
+/// 24 characters, so this causes only a warning.
 const RECOMMENDED_BYTES: usize = 32;
 
-/// The key that signs, out of the secret
+/// The signing key, from the secret
 /// `{"activeKid":"app_…","keys":{"app_…":"secret", …}}`.
 pub struct SigningKey {
     /// The key's id.
     pub kid: String,
-    /// The secret's own bytes: it is not base64, though it may look like it.
+    /// The secret's bytes as they are: it is not base64, although it may look like it.
     pub key: EncodingKey,
 }
 
@@ -25,7 +25,7 @@ impl Secret for SigningKey {
             .get("keys")
             .and_then(Value::as_object)
             .ok_or_else(|| wrong("keys".to_owned(), "an object from key id to secret"))?;
-        // Each of them may be the active one tomorrow.
+        // Any of them may become the active one.
         for other in keys.keys() {
             string_field(keys, other)
                 .map_err(|shape| wrong(format!("keys.{other}"), shape.expected))?;

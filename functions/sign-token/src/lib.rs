@@ -1,4 +1,4 @@
-//! `POST /zendesk/token`: the messaging JWT for the user who is logged in, and for no one else.
+//! `POST /zendesk/token`: the messaging JWT for the logged-in user, and for no one else.
 
 mod check;
 mod claims;
@@ -53,8 +53,8 @@ struct TokenResponse<'a> {
 }
 
 impl SignToken {
-    /// Gets everything ready that does not need a request: the signing key, from Secrets Manager
-    /// by `secrets_manager`, and the issuer's keys.
+    /// Prepares everything that needs no request: the signing key, which `secrets_manager` fetches,
+    /// and the issuer's keys.
     pub async fn start(config: Config, secrets_manager: Client) -> Self {
         let function = Self {
             callers: config.callers,
@@ -76,7 +76,7 @@ impl SignToken {
         request.check_route(&Method::POST, "/zendesk/token")?;
         let caller = self.callers.identify(request).await?;
         let body: TokenRequest =
-            request.json("empty, or a JSON object with nothing but `includeEmail` (a boolean)")?;
+            request.json("empty, or a JSON object with only `includeEmail` (a boolean)")?;
         let key = self.key.get(request.deadline).await?;
 
         let email = if body.include_email {

@@ -1,4 +1,4 @@
-//! The handler of `sign-token`, from event to answer.
+//! The handler of `sign-token`, from event to response.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ fn claims(answer: &Response) -> Map<String, Value> {
 }
 
 #[tokio::test]
-async fn the_answer_tells_what_the_token_holds() {
+async fn the_response_says_what_the_token_holds() {
     let it = Fixture::warm().await;
     let anna = json!({"sub": 7, "email": "anna@example.com", "email_verified": true});
     for (body, included) in [
@@ -47,7 +47,13 @@ async fn the_answer_tells_what_the_token_holds() {
         assert_eq!(body["externalId"], "7");
         assert_eq!(body["expiresAt"], claims["exp"]);
         assert_eq!(body["emailIncluded"], included);
-        assert_eq!(body.len(), 4);
+        let because = if included {
+            Value::Null
+        } else {
+            json!("not_requested")
+        };
+        assert_eq!(body["emailOmittedBecause"], because);
+        assert_eq!(body.len(), 5);
         let ttl = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
         assert_eq!(ttl, 900);
     }
@@ -121,7 +127,7 @@ async fn a_refused_request_reads_no_secret() {
     assert_eq!(it.reads().await, 0);
 }
 
-/// Bodies as an attacker writes them: the claims' own names with any value, and anything else.
+/// Bodies of an attacker: the names of the claims with any value, and anything else.
 fn body() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         Just("external_id"),
@@ -158,9 +164,9 @@ fn body() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Whatever a request says about itself, who it is for comes from the authorizer alone.
+/// Only the authorizer determines whom the token is for, whatever the request contains.
 #[test]
-fn no_body_path_query_or_header_changes_who_a_token_is_for() {
+fn no_body_path_query_or_header_changes_the_user_of_a_token() {
     const SEED: [u8; 32] = *b"chat-identity: the seed is fixed";
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let it = runtime.block_on(Fixture::warm());
@@ -187,7 +193,8 @@ fn no_body_path_query_or_header_changes_who_a_token_is_for() {
             event["rawQueryString"] = json!(format!("external_id=victim&scope=app&{query}"));
             event["queryStringParameters"] = json!({"external_id": "victim", "scope": query});
             event["pathParameters"] = json!({"external_id": "victim", "scope": path});
-            event["headers"] = json!({"external_id": "victim", "x-scope": header, "sub": header});
+            event["headers"] = json!({"content-type": "application/json", "external_id": "victim",
+                "x-scope": header, "sub": header});
             match runtime.block_on(it.handle(&event)) {
                 Ok(answer) => {
                     let claims = claims(&answer);

@@ -5,32 +5,32 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Mutex;
 
-/// How long a value may be used, and when it may be fetched again.
+/// The times for which a value may be used, and after which it may be fetched again.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
-    /// How long a value is fresh, less up to a tenth at random, so that many environments do not
-    /// fetch at once.
+    /// The time for which a value is fresh, reduced by up to a tenth at random, so that many
+    /// environments do not fetch at once.
     pub ttl: Duration,
-    /// How much longer a stale value is used while the fetch fails.
+    /// The additional time for which a stale value is used while the fetch fails.
     pub stale_for: Duration,
     /// Minimum delay after a failed fetch while a stale value can be used.
     pub retry_stale: Duration,
-    /// Minimum delay after a failed fetch while there is no value.
+    /// Minimum delay after a failed fetch without a cached value.
     pub retry_empty: Duration,
     /// Minimum interval between calls of [`Cache::fetch_again`] that fetch.
     pub again_floor: Duration,
 }
 
-/// Why a fetch failed.
+/// The reason why a fetch failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchError<E> {
-    /// It may pass: the cached value is used on, within the policy.
+    /// A temporary failure: the cached value is still used, within the policy.
     Unavailable(E),
-    /// It will not pass: the cached value must not be used any longer.
+    /// A permanent failure: the cached value must not be used any longer.
     Refused(E),
 }
 
-/// A value and when it was fetched.
+/// A value and the time at which it was fetched.
 pub struct Held<T> {
     /// The value.
     pub value: Arc<T>,
@@ -48,7 +48,7 @@ impl<T> Clone for Held<T> {
 }
 
 impl<T> Held<T> {
-    /// How long ago the value was fetched.
+    /// The time since the value was fetched.
     pub fn age(&self) -> Duration {
         self.fetched_at.elapsed().unwrap_or_default()
     }
@@ -128,9 +128,9 @@ impl<T, E: Clone> Cache<T, E> {
         }
     }
 
-    /// The value from `fetch`, because `seen` is of no use though it is fresh (a key is not in it, or
-    /// an upstream refused it). If a newer one is cached already, that one; if
-    /// [`Policy::again_floor`] forbids a fetch, `seen` itself.
+    /// Fetches the value again, because `seen` is of no use although it is fresh (a key is missing,
+    /// or an upstream refused it). If a newer value is already cached, returns that one; if
+    /// [`Policy::again_floor`] forbids a fetch, returns `seen` itself.
     pub async fn fetch_again<F>(&self, seen: &Held<T>, fetch: F) -> Result<Held<T>, E>
     where
         F: AsyncFnOnce() -> Result<T, FetchError<E>>,

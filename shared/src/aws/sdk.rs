@@ -1,5 +1,5 @@
-//! What all clients of AWS in a function share: one configuration, one HTTP client, and one way to
-//! read an error.
+//! The common parts of all AWS clients in a function: one configuration, one HTTP client, and one
+//! way to read an error.
 
 use aws_config::BehaviorVersion;
 pub use aws_config::SdkConfig;
@@ -35,7 +35,7 @@ pub async fn rehearse(call: impl Future) {
     http::rehearse(call).await;
 }
 
-/// Why AWS did not do what was asked.
+/// The reason why a call to AWS failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct Failure {

@@ -15,14 +15,14 @@ use crate::lambda::deadline::Deadline;
 use crate::lambda::metrics::{self, Metric};
 use crate::lambda::problem::{Code, Problem};
 
-/// How much longer a cached secret is used while Secrets Manager fails.
+/// The additional time for which a cached secret is used while Secrets Manager fails.
 const STALE_FOR: Duration = Duration::from_hours(1);
 /// Maximum time of a fetch, retries included. A healthy Secrets Manager answers in milliseconds.
 const FETCH_LIMIT: Duration = Duration::from_secs(3);
 /// Minimum time between fetches after one has failed. Anyone can send a request that needs the
 /// secret, and must not make us call Secrets Manager at will.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// The part of a request's time that is kept to answer that there is no secret.
+/// Time reserved at the end of a request for responding that there is no secret.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 
 /// A secret's typed form.
@@ -31,26 +31,26 @@ pub trait Secret: Sized {
     fn from_json(object: &Map<String, Value>) -> Result<Self, WrongShape>;
 }
 
-/// A secret that does not hold what it should. Names the field, never its value.
+/// A secret with an unexpected form. Names the field, never its value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the secret's field {field:?} must be {expected}")]
 pub struct WrongShape {
     /// The field's name.
     pub field: String,
-    /// What it must be.
+    /// The form that it must have.
     pub expected: &'static str,
 }
 
-/// Why there is no secret.
+/// The reason why a secret is not available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// Secrets Manager did not answer, or could not.
+    /// Secrets Manager did not respond, or failed.
     #[error("Secrets Manager is not available ({0})")]
     Unavailable(String),
     /// Secrets Manager refused the secret, or has no such secret.
     #[error("Secrets Manager refused the secret ({0})")]
     Refused(String),
-    /// The secret does not hold what it should.
+    /// The secret has an unexpected form.
     #[error(transparent)]
     WrongShape(#[from] WrongShape),
 }
@@ -65,8 +65,8 @@ impl From<SecretError> for Problem {
     }
 }
 
-/// A string field of a secret that is not empty. White space around it is kept and logged: it may
-/// have come with a copy from a web page, and then no signature and no login fits.
+/// A non-empty string field of a secret. White space around it is kept and logged: it may have been
+/// copied along from a web page, and then no signature and no login works.
 pub fn string_field<'a>(
     object: &'a Map<String, Value>,
     field: &str,
@@ -147,7 +147,7 @@ impl<T: Secret> CachedSecret<T> {
         }
     }
 
-    /// The first fetch, for init. If it fails, the function starts all the same.
+    /// The first fetch, during init. If it fails, the function still starts.
     pub async fn warm_up(&self) {
         // `fetch` has logged the failure.
         let _ = self.get(Deadline::after(FETCH_LIMIT)).await;

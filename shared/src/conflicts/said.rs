@@ -1,8 +1,8 @@
-//! Statements of operators: an external id became another.
+//! Statements of operators that an external id became another.
 //!
-//! They are in the conflict's record too, but that one is found by an email. The new holder of a
+//! They are in the conflict's record too, but that record is found by an email. The new holder of a
 //! reassigned external id has a different email, and a repeated `resolve` must not hit that person.
-//! So they are kept by external id as well: `pk` `external-id#` and a hash of it, `sk` `said`.
+//! So they are also stored by external id: `pk` is `external-id#` and a hash of it, `sk` is `said`.
 
 use serde::{Deserialize, Serialize};
 

@@ -18,11 +18,11 @@ pub enum State {
     Pending,
     /// A worker has it until its lease ends. Nothing has been sent.
     InProgress,
-    /// A changing call may have been sent; its effect is checked.
+    /// A changing call may have been sent; its effect is being checked.
     Confirming,
     /// The email is free, or the caller's.
     Resolved,
-    /// The remedy is known, and `REMEDY` does not allow it, or nobody has reported the conflict.
+    /// The remedy is known, but `REMEDY` does not allow it, or no one has reported the conflict.
     Planned,
     /// There was nothing to resolve.
     NotAConflict,
@@ -41,7 +41,7 @@ pub enum State {
 pub enum Remedy {
     /// Read and decide; write nothing outside.
     Plan,
-    /// Take the email (and the person's other information) off the user that holds it.
+    /// Remove the email (and the person's other information) from the user that holds it.
     ReleaseEmail,
     /// Make that user's history the caller's.
     Merge,
@@ -106,7 +106,7 @@ impl State {
         self.into()
     }
 
-    /// Whether nothing more is done until a person moves the conflict or it is reported again.
+    /// Whether nothing more happens until a person moves the conflict or it is reported again.
     pub fn is_end(self) -> bool {
         match self {
             Self::Pending | Self::InProgress | Self::Confirming | Self::Planned => false,

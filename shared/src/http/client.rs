@@ -19,7 +19,7 @@ use crate::lambda::deadline::Deadline;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Maximum time for a connection that is opened ahead of its request. Init waits for it, and with
-/// init the user of a cold start, so an upstream that is not there must not cost more than this.
+/// init the user of a cold start, so an unreachable upstream must not cost more than this.
 const AHEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest `Retry-After` that is believed.
@@ -35,7 +35,7 @@ pub struct HttpClient {
     connections: Connections,
 }
 
-/// What an upstream answered. Its `Debug` hides the body.
+/// The response of an upstream. Its `Debug` hides the body.
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
@@ -43,11 +43,11 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// The server's time, from `Date`.
     pub date: Option<SystemTime>,
-    /// The body, whole.
+    /// The whole body.
     pub body: Vec<u8>,
 }
 
-/// Why there is no answer. Holds no URL and no text of the upstream.
+/// The reason why there is no response. Contains no URL and none of the upstream's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     /// The client cannot be made; the system has no root certificates.
@@ -88,7 +88,7 @@ impl HttpClient {
         Self::build(|client| client.no_proxy().connect_timeout(CONNECT_TIMEOUT))
     }
 
-    /// A client with a pool of its own, with what `set` adds.
+    /// A client with its own pool, extended by `set`.
     pub(crate) fn build(
         set: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
     ) -> Result<Self, TransportError> {
@@ -114,7 +114,7 @@ impl HttpClient {
     pub async fn connect_ahead(&self, url: Url) {
         let origin = url.origin().ascii_serialization();
         let opened = connections::ahead(origin, self.client.get(url).send());
-        // It always ends with an error: either the connection is kept, or there is none.
+        // It always ends with an error, whether or not the connection is kept.
         let _ = timeout(AHEAD_TIMEOUT, opened).await;
     }
 
@@ -132,8 +132,8 @@ impl HttpClient {
         self.client.request(method, url)
     }
 
-    /// Sends `request` and reads the whole answer, at most `body_limit` bytes of it, by
-    /// `deadline`. Any status is an answer.
+    /// Sends `request` and reads the whole response, at most `body_limit` bytes of it, by
+    /// `deadline`. A response with any status is a success.
     pub async fn send(
         &self,
         request: reqwest::RequestBuilder,
@@ -200,8 +200,8 @@ fn before_answer(error: &reqwest::Error, kept: bool) -> TransportError {
     }
 }
 
-/// Whether the connection ended, as opposed to an answer that cannot be read. An answer that ends
-/// within its first head cannot be told from none.
+/// Whether the connection ended, as opposed to a response that cannot be read. A response that ends
+/// within its first head cannot be distinguished from a missing one.
 fn is_silent_end(error: &reqwest::Error) -> bool {
     let mut source = error.source();
     while let Some(cause) = source {

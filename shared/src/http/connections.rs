@@ -143,9 +143,9 @@ fn lock<T>(ahead: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<C: Read + Unpin> Ahead<C> {
-    /// The connection, if it may still be used: it is young, and the upstream has neither closed
-    /// it nor said anything. The wall clock decides, because a Lambda environment may have been
-    /// frozen in between.
+    /// The connection, if it is still usable: it is young, and the upstream has neither closed it
+    /// nor sent anything. The wall clock decides, because a Lambda environment may have been frozen
+    /// in between.
     fn if_open(mut self) -> Option<C> {
         if self.opened_at.elapsed().ok()? > POOL_IDLE_TIMEOUT {
             return None;

@@ -1,7 +1,7 @@
-//! The base URL of an upstream, and the only place where a URL of a call is built.
+//! The base URL of an upstream. This is the only module that builds the URL of a call.
 //!
-//! URL parsers normalise: `/users/..` and `/users/%2e%2e` name the folder above, and CR, LF and
-//! TAB are dropped in silence. So nothing that comes from outside is given to a parser as it is.
+//! URL parsers normalise: `/users/..` and `/users/%2e%2e` name the folder above, and CR, LF and TAB
+//! are dropped silently. So nothing from outside is passed to a parser unchanged.
 
 use std::net::Ipv4Addr;
 use std::str::FromStr;
@@ -25,17 +25,17 @@ pub struct UpstreamUrl {
     base_path: String,
 }
 
-/// Why a string is no base URL. The messages say what it may hold and never what it holds.
+/// The reason why a string is not a base URL. The messages say what it may be and never what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUpstreamUrl {
     /// It cannot be parsed.
     #[error("it must be an absolute URL such as https://acme.zendesk.com/sc")]
     NotAUrl,
-    /// It would send credentials in the clear, or is of another scheme.
+    /// It would send credentials in plain text, or has another scheme.
     #[error("it must begin with https://, or with http:// on a loopback host")]
     Scheme,
     /// It has a user name or a password.
-    #[error("it must hold no credentials")]
+    #[error("it must not contain credentials")]
     Credentials,
     /// It has a query or a fragment.
     #[error("it must have no query and no fragment")]
@@ -45,7 +45,7 @@ pub enum InvalidUpstreamUrl {
     Path,
 }
 
-/// Why a path cannot be built.
+/// The reason why a path cannot be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPath {
     /// A segment is empty, `.` or `..`: it would name another resource.
@@ -54,7 +54,7 @@ pub enum InvalidPath {
     /// A segment or a query value has a control character.
     #[error("a path segment or query value has a control character")]
     ControlCharacter,
-    /// The parser read another URL than the one that was written.
+    /// The parser changed the URL.
     #[error("the URL was changed by its parser")]
     Changed,
 }
@@ -65,10 +65,10 @@ impl UpstreamUrl {
         is_this_machine(&self.origin)
     }
 
-    /// The URL of a call: `segments` below the base path, each encoded wholly, and `query`.
+    /// The URL of a call: `segments` below the base path, each fully encoded, and `query`.
     ///
     /// # Errors
-    /// Where a segment could lead to another path than the one that is written.
+    /// If a segment could lead to another path than the intended one.
     pub fn join(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Url, InvalidPath> {
         let mut path = self.base_path.clone();
         for segment in segments {
@@ -101,8 +101,8 @@ fn encode(text: &str) -> Result<String, InvalidPath> {
     Ok(utf8_percent_encode(text, RESERVED).to_string())
 }
 
-/// The whole URL of a call, as an upstream's own document gives it: https, or http on a loopback
-/// host only, without credentials or a fragment.
+/// The whole URL of a call from an upstream's own document: https, or http on a loopback host only,
+/// without credentials or a fragment.
 pub fn endpoint(text: &str) -> Result<Url, InvalidUpstreamUrl> {
     let altered = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
     if text.contains(altered) {
@@ -111,7 +111,7 @@ pub fn endpoint(text: &str) -> Result<Url, InvalidUpstreamUrl> {
     let (scheme, rest) = text.split_once("://").ok_or(InvalidUpstreamUrl::NotAUrl)?;
     let url = Url::parse(text).map_err(|_| InvalidUpstreamUrl::NotAUrl)?;
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    // The parser takes `https:user@host` and `https:///user@host` for URLs as well.
+    // The parser accepts `https:user@host` and `https:///user@host` as URLs, too.
     if !scheme.eq_ignore_ascii_case(url.scheme()) || authority.is_empty() {
         return Err(InvalidUpstreamUrl::NotAUrl);
     }
@@ -158,8 +158,8 @@ fn is_plain_segment(segment: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
 }
 
-/// Whether a request to `url` would not leave this machine. More hosts do that than those that
-/// plain http is allowed for.
+/// Whether a request to `url` would stay on this machine. That is true for more hosts than those
+/// for which plain http is allowed.
 pub fn is_this_machine(url: &Url) -> bool {
     let is_this = |address: Ipv4Addr| address.is_loopback() || address.is_unspecified();
     match url.host() {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_url_that_may_not_be_is_refused() {
+    fn an_invalid_base_url_is_refused() {
         use InvalidUpstreamUrl as E;
         for (text, why) in [
             ("", E::NotAUrl),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_this_machine_is_known() {
+    fn every_spelling_of_this_machine_is_recognised() {
         let is_this = |url: &str| is_this_machine(&Url::parse(url).unwrap());
         for url in [
             "http://127.0.0.1:9001/",
@@ -316,7 +316,7 @@ mod tests {
         );
     }
 
-    /// Strings as hostile ids are made: from what parsers treat specially, and from anything.
+    /// Hostile ids: strings of the characters that parsers treat specially, and of any others.
     fn hostile() -> impl Strategy<Value = String> {
         let part = prop_oneof![
             Just(".".to_owned()),
@@ -341,7 +341,7 @@ mod tests {
         })]
 
         #[test]
-        fn a_segment_comes_back_whole_or_is_refused(segment in hostile(), value in hostile()) {
+        fn a_segment_is_preserved_or_refused(segment in hostile(), value in hostile()) {
             let Ok(url) = base("https://a.example/sc").join(&["users", &segment, "sync"], &[("q", &value)]) else {
                 let dots = matches!(segment.as_str(), "" | "." | "..");
                 prop_assert!(dots || segment.chars().chain(value.chars()).any(char::is_control));

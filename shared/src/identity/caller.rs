@@ -33,10 +33,10 @@ pub struct Caller {
     pub issuer: Option<String>,
 }
 
-/// The reason why a request has no caller.
+/// The reason why a request has no known caller.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// Nothing in the request proves who is calling.
+    /// Nothing in the request proves the caller's identity.
     #[error("{0}")]
     Unproven(Cow<'static, str>),
     /// The claims are proven, but they identify no one.
@@ -44,10 +44,10 @@ pub enum IdentityError {
         "no subject: the claim of EXTERNAL_ID_CLAIM is missing, is not text or a whole number, or is Azure AD B2C's placeholder (use oid instead)"
     )]
     NoSubject,
-    /// The request came with a cookie, perhaps, and does not say that it is JSON.
+    /// The request may carry a cookie, and does not declare itself as JSON.
     #[error("the content type is not application/json")]
     NotJson,
-    /// Zendesk does not take this external id.
+    /// Zendesk does not accept this external id.
     #[error("the external id is not usable: {0}")]
     InvalidExternalId(#[source] InvalidExternalId),
     /// The external id is the email, and the email is not verified.
@@ -67,7 +67,7 @@ impl From<VerifyError> for IdentityError {
     }
 }
 
-/// Tells who is calling.
+/// Identifies the callers of requests.
 pub struct Callers {
     source: Source,
     claims: ClaimSettings,
@@ -92,7 +92,7 @@ impl Callers {
     /// Reads `IDENTITY_SOURCE`, the claims' names, and what the source needs.
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         let source = variables.one_of("IDENTITY_SOURCE", SourceName::JwtAuthorizer)?;
-        // A wrong variable is an error also if the source does not need it.
+        // A wrong variable is an error even if the source does not need it.
         let keeps_objects = source != SourceName::JwtAuthorizer;
         let oidc = OidcSettings::from_variables(variables, keeps_objects)?;
         Ok(Self {
@@ -106,8 +106,8 @@ impl Callers {
         })
     }
 
-    /// Logs what an operator should know of the settings, and fetches the issuers' keys. To be
-    /// called once, before the first request.
+    /// Logs the settings that an operator should know about, and fetches the issuers' keys. Call it
+    /// once, before the first request.
     pub async fn warm_up(&self) {
         self.claims.warn();
         if let Source::Bearer(verifier) = &self.source {

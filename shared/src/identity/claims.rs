@@ -1,7 +1,7 @@
-//! Which claims say who is calling, and what they prove.
+//! The claims that identify the caller, and what they prove.
 //!
-//! The names come from the environment. A configuration under which a user could choose to be
-//! somebody else does not start.
+//! Their names come from the environment. The function does not start with a configuration under
+//! which a user could pretend to be someone else.
 
 pub(crate) mod json;
 mod name;
@@ -18,12 +18,12 @@ pub use settings::ClaimSettings;
 pub(crate) use settings::claim_name;
 pub use value::{Claims, identifier};
 
-/// What proves that an email belongs to the caller.
+/// The proof that an email belongs to the caller.
 #[derive(Debug)]
 enum EmailProof {
     /// A claim that holds one of these values, whatever their case.
     Claim(ClaimName, Vec<String>),
-    /// The operator's word that this login verifies every email itself.
+    /// The operator's assurance that this login verifies every email itself.
     Always,
 }
 
@@ -102,7 +102,7 @@ impl ClaimSettings {
     }
 
     fn name(&self, claims: &Claims) -> Option<String> {
-        /// The most characters of a name that Zendesk takes.
+        /// Maximum characters of a name at Zendesk.
         const MAX_CHARACTERS: usize = 128;
         claims
             .text(&self.name)

@@ -1,11 +1,11 @@
 //! Emails, and how they are compared.
 
-/// The most characters of an email that Zendesk takes as an identity.
+/// Maximum characters of an email that Zendesk accepts as an identity.
 #[cfg(any(feature = "caller", test))]
 const MAX_CHARACTERS: usize = 128;
 
-/// An email as a claim has it: trimmed, with one `@` and text on both sides of it, and without
-/// control characters. Nothing is said of whether it is verified, and it may have any length.
+/// An email from a claim: trimmed, with one `@` and text on both sides of it, and without control
+/// characters. It may be unverified, and of any length.
 #[cfg(any(feature = "caller", test))]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Address<'a>(&'a str);
@@ -33,7 +33,7 @@ impl<'a> Address<'a> {
         self.0.chars().count() > MAX_CHARACTERS
     }
 
-    /// The email as a verified one. Only [`claims`](super::claims) says that it is.
+    /// Marks the email as verified. Only [`claims`](super::claims) may decide that.
     pub(super) fn verified(self) -> VerifiedEmail {
         VerifiedEmail(self.0.to_owned())
     }
@@ -56,7 +56,7 @@ pub enum EmailOmitted {
 }
 
 impl EmailOmitted {
-    /// The reason as it is sent and counted.
+    /// The reason as it appears in the response and in the metrics.
     pub fn as_str(self) -> &'static str {
         self.into()
     }

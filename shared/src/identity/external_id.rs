@@ -2,15 +2,15 @@
 
 /// The `external_id` of a user: 1 to 255 characters, no control characters, not `.` or `..`.
 ///
-/// The v2 API takes an external id in a path, where a dot segment names another resource (`..`
-/// the app itself), and where parsers drop control characters in silence.
+/// The v2 API has external ids in paths. There a dot segment names another resource (`..` names the
+/// app itself), and parsers silently drop control characters.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ExternalId(String);
 
-/// The most characters that messaging takes.
+/// Maximum characters that messaging accepts.
 pub const MAX_CHARACTERS: usize = 255;
 
-/// Why a string is no external id.
+/// The reason why a string is not an external id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidExternalId {
     /// It is empty.
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_change_a_path_is_refused() {
+    fn ids_that_could_change_a_path_are_refused() {
         for id in [".", ".."] {
             assert_eq!(check(id), Err(InvalidExternalId::DotSegment));
         }

@@ -8,7 +8,7 @@ use crate::lambda::config::{ConfigError, Variables};
 const BEARER: &str = "bearer";
 
 /// The header that carries the caller's token: `authorization`, unless a gateway in front needs
-/// that one for itself.
+/// that header for itself.
 pub(super) struct TokenHeader(HeaderName);
 
 impl TokenHeader {
@@ -22,7 +22,7 @@ impl TokenHeader {
         Ok(Self(header))
     }
 
-    /// The token, if the header is there exactly once. In `authorization` it follows `Bearer` (RFC
+    /// The token, if the header occurs exactly once. In `authorization` it follows `Bearer` (RFC
     /// 6750); in another header it may stand alone.
     pub(super) fn token<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
         let mut values = headers.get_all(&self.0).iter();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_header_has_does_not_start() {
+    fn an_impossible_header_name_keeps_the_function_from_starting() {
         let variables = [("TOKEN_HEADER", "x id token")].into_iter().collect();
         let error = TokenHeader::from_variables(&variables).err().unwrap();
         assert_eq!(

@@ -1,21 +1,22 @@
-//! The action `check`: whether a function could do its work now, told before a user needs it.
+//! The action `check`: reports whether a function could do its work now, before a user needs it.
 //!
-//! It comes by invoke only. An event of a route has no field `action`: what a caller sends is in
-//! the event's body.
+//! It is reachable by a direct invoke only. An event of a route has no field `action`: the fields
+//! that a caller sends are in the event's body.
 
 use serde::{Deserialize, Serialize};
 
-/// The name of the check that a running function always passes: it does not start otherwise.
+/// The name of the check that a running function always passes, because it would not start
+/// otherwise.
 pub const CONFIGURATION: &str = "configuration";
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was looked at.
+    /// The name of the thing that was checked.
     pub name: &'static str,
-    /// Whether it is as it should be; `None` if it could not be asked because of another one.
+    /// Whether it is in order; `None` if it could not be checked because another check failed.
     pub ok: Option<bool>,
-    /// What was seen, and what to do about it. Holds no secret and no personal data.
+    /// The finding, and what to do about it. Contains no secret and no personal data.
     pub detail: String,
 }
 
@@ -27,7 +28,7 @@ pub struct Checks {
 }
 
 impl Check {
-    /// It is as it should be.
+    /// A check that passed.
     pub fn passed(name: &'static str, detail: impl Into<String>) -> Self {
         Self {
             name,
@@ -36,7 +37,7 @@ impl Check {
         }
     }
 
-    /// It is not.
+    /// A check that failed.
     pub fn failed(name: &'static str, detail: impl Into<String>) -> Self {
         Self {
             name,
@@ -50,7 +51,7 @@ impl Check {
         Self::passed(CONFIGURATION, "every variable holds what it may")
     }
 
-    /// It could not be asked, because `other` is not as it should be.
+    /// A check that could not be made, because the check `other` failed.
     pub fn not_asked(name: &'static str, other: &str) -> Self {
         Self {
             name,
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_is_well_only_if_everything_was_asked_and_is_well() {
+    fn all_is_well_only_if_every_check_was_made_and_passed() {
         let ok = |checks: &[Check]| {
             let checks: Checks = checks.iter().cloned().collect();
             serde_json::to_value(checks).unwrap()
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_bare_action_asks() {
+    fn only_the_bare_action_requests_a_check() {
         assert!(is_asked(r#" {"action": "check"} "#));
         for event in [
             "{}",

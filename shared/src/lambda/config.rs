@@ -1,4 +1,5 @@
-//! Configuration from environment variables: read once at start, with errors that say what to do.
+//! Configuration from environment variables: read once at start, with errors that say how to fix
+//! them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,10 +11,10 @@ use strum::VariantNames;
 /// The most characters of a value that an error shows.
 const MAX_SHOWN: usize = 200;
 
-/// A variable that keeps a function from starting.
+/// An invalid configuration, which keeps the function from starting.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {
-    /// The variable is needed and not set (an empty one counts as not set).
+    /// The variable is required and not set (an empty one counts as not set).
     #[error("{variable} is not set; it must hold {expected}")]
     Missing {
         /// The variable's name.
@@ -31,7 +32,7 @@ pub enum ConfigError {
         /// The values that it may hold, in words.
         expected: Cow<'static, str>,
     },
-    /// Variables that do not fit together.
+    /// Variables that contradict each other.
     #[error("{0}")]
     Conflict(&'static str),
 }
@@ -59,7 +60,7 @@ impl ConfigError {
     }
 }
 
-/// The environment a function was started with.
+/// The environment variables that the function was started with.
 #[derive(Default)]
 pub struct Variables(HashMap<String, String>);
 
@@ -193,8 +194,8 @@ fn shown(held: &str) -> String {
     held.chars().take(MAX_SHOWN).collect()
 }
 
-/// Reads a function's configuration from this process's environment. An error is logged: the
-/// function does not start, and its log says why.
+/// Reads a function's configuration from this process's environment, and logs an error, so that the
+/// log says why the function does not start.
 pub fn start<C>(read: impl FnOnce(&Variables) -> Result<C, ConfigError>) -> Result<C, ConfigError> {
     read(&Variables::of_process()).inspect_err(|error| tracing::error!(%error, "not started"))
 }

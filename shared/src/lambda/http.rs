@@ -1,8 +1,8 @@
 //! From a Lambda HTTP event to a request, and from a response or a problem to the event's response.
 //!
-//! Events of HTTP APIs, REST APIs, function URLs and load balancers are understood. `lambda_http`
-//! is not used: it panics on a body that is not the base64 it says it is and on a path that is not
-//! a URI, and it cannot read an authorizer's claims unless all of them are text.
+//! It accepts events of HTTP APIs, REST APIs, function URLs and load balancers. `lambda_http` is
+//! not used: it panics on a body that is declared as base64 and is not, and on a path that is not a
+//! URI, and it cannot read an authorizer's claims unless all of them are text.
 
 mod base_path;
 mod event;
@@ -77,7 +77,8 @@ where
 {
     let started = Instant::now();
     let id = event.context.request_id;
-    // The documented fields of an unreadable event's response are those that any kind takes.
+    // The form of the event is unknown, so respond with the documented fields that every form
+    // accepts.
     let mut kind = EventKind::V1;
     let outcome = match Request::from_event(event.payload.get())? {
         Err(problem) => Err(problem),
@@ -107,12 +108,12 @@ where
 }
 
 /// The result of `work`, or an error if it panics. The error does not repeat the panic's message,
-/// which may hold the data that was worked on.
+/// which may contain the data that was being processed.
 pub async fn catch_panic<T>(work: impl Future<Output = T>) -> Result<T, Error> {
     AssertUnwindSafe(work)
         .catch_unwind()
         .await
-        .map_err(|_panic| "the function panicked; its log says where".into())
+        .map_err(|_panic| "the function panicked; its log shows where".into())
 }
 
 static WARM: AtomicBool = AtomicBool::new(false);

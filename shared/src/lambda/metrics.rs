@@ -16,10 +16,10 @@ use crate::lambda::telemetry;
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "chat-identity";
 
-/// The dimension `stack` of a function that was not told its stack.
+/// The dimension `stack` of a function without the variable for it.
 const NO_STACK: &str = "local";
 
-/// A measured value. Serialized, it is the definition that the format wants, without the value.
+/// A measured value. It serializes as the definition that the format requires, without the value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Metric {
@@ -71,7 +71,7 @@ impl Metric {
 }
 
 /// Writes a line with `metrics` under the dimensions `stack` and `function`, and with `fields`,
-/// which can be searched for. Fields must hold no personal data. Nothing is written if no function
+/// which can be searched. Fields must not contain personal data. Nothing is written if no function
 /// is running.
 pub fn emit(metrics: &[Metric], fields: &[(&'static str, Value)]) {
     let Some(function) = telemetry::function() else {
@@ -88,8 +88,7 @@ pub fn emit(metrics: &[Metric], fields: &[(&'static str, Value)]) {
         return;
     };
     line.push(b'\n');
-    // Whole, so that it is one call of the system. If no one reads standard output there is no one
-    // to tell.
+    // One write, so that lines cannot interleave. A closed standard output is ignored.
     let _ = std::io::stdout().lock().write_all(&line);
 }
 

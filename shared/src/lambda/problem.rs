@@ -6,7 +6,7 @@ use std::error::Error;
 use http::StatusCode;
 use serde::Serialize;
 
-/// The stable code of a problem, and with it its status.
+/// The stable code of a problem. It determines the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[expect(

@@ -12,7 +12,7 @@ const TOLERATED: u32 = WINDOW / 5;
 /// The reason why no more calls are sent in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Halt {
-    /// 401: the API key was refused, also after it was read again.
+    /// 401: the API key was refused, even after a fresh one was fetched.
     #[error("unauthorized")]
     Unauthorized,
     /// 403: the API key does not allow what every run needs.
@@ -50,7 +50,7 @@ impl Breaker {
         }
     }
 
-    /// Stops the run. The first reason stays.
+    /// Stops the run. If it is called again, the first reason stays.
     pub fn stop(&self, reason: Halt) {
         self.stopped.send_if_modified(|stopped| {
             let first = stopped.is_none();
@@ -99,7 +99,7 @@ mod tests {
     fn a_fifth_of_the_last_twenty_may_fail() {
         assert_eq!(after([true; 4]), None);
         assert_eq!(after([true; 5]), Some(Halt::TooManyFailures));
-        // 4 of every 20, for long.
+        // 4 of every 20, over many calls.
         assert_eq!(after((0..1000).map(|n| n % 5 == 0)), None);
         // The 5th failure comes 20 calls after the 1st, or 19.
         let spread = |apart: usize| (0..=apart).map(move |n| n < 4 || n == apart);

@@ -73,10 +73,9 @@ impl Default for Options {
 /// The client of one run: every attempt of every call goes through its pacer and its breaker.
 /// Make one for each run; they share the connections of the HTTP client.
 ///
-/// Reads are repeated, with backoff, on 429, on 5xx and if the transport failed. Calls that change
-/// something are repeated only if they were certainly not executed: on 429, and if no connection was
-/// made. Otherwise they end with [`Error::Unknown`]. After a 401 the call is tried once more with a
-/// fresh key.
+/// Reads are retried, with backoff, on 429, on 5xx and on transport errors. Calls that change
+/// something are retried only if they were certainly not executed: on 429, and if no connection was
+/// made. Otherwise they end with [`Error::Unknown`]. A 401 fetches a fresh key and tries once more.
 #[derive(Debug)]
 pub struct SunshineClient {
     http: HttpClient,
@@ -175,8 +174,8 @@ impl SunshineClient {
             .await
     }
 
-    /// Clears the profile, the metadata and what the clients know of the person. The contract does
-    /// not promise that the email identity goes too, so list again.
+    /// Clears the profile, the metadata and the personal data of the clients. The contract does not
+    /// promise that the email identity goes too, so check it afterwards.
     pub async fn delete_personal_information(
         &self,
         id: &UserId,
@@ -231,7 +230,7 @@ impl SunshineClient {
         page::list::<User>(&self.send(call, deadline).await?, "users").map(drop)
     }
 
-    /// A page of the user's clients, from `after` on.
+    /// A page of the user's clients, starting after the cursor `after`.
     pub async fn clients(
         &self,
         id: &UserId,
@@ -299,7 +298,7 @@ impl SunshineClient {
     }
 }
 
-/// A call, before it is a request. Its path is below `/{version}/apps/{appId}`.
+/// A call before it becomes a request. Its path is below `/{version}/apps/{appId}`.
 struct Call<'a> {
     version: &'static str,
     method: Method,

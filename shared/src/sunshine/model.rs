@@ -78,7 +78,7 @@ pub struct UserClient {
     pub id: String,
     /// When the user last interacted with it, in ISO 8601; empty if it is no text.
     pub last_seen: Option<String>,
-    /// The whole client as it came.
+    /// The whole client as it was received.
     pub raw: RawObject,
 }
 
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_person() {
+    fn debug_prints_no_personal_data() {
         let json =
             format!(r#"{{"id":"{ID}","externalId":"canary","profile":{{"email":"canary"}}}}"#);
         assert!(!format!("{:?}", user(&json).unwrap()).contains("canary"));

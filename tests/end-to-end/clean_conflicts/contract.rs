@@ -43,7 +43,10 @@ pub(crate) fn assert_valid(exchange: &Exchange, app_id: &str) {
 }
 
 fn check(exchange: &Exchange, app_id: &str) -> Result<(), String> {
-    let (_, path) = exchange.path.split_once("/v").ok_or("not a call of the API")?;
+    let (_, path) = exchange
+        .path
+        .split_once("/v")
+        .ok_or("not a call of the API")?;
     if path == format!("1.1/apps/{app_id}/appusers/merge") {
         return Ok(());
     }
@@ -66,9 +69,11 @@ fn check(exchange: &Exchange, app_id: &str) -> Result<(), String> {
 
 /// Whether a path is one of a template's, whose `{…}` stand for one segment each.
 fn fits(template: &str, path: &str) -> bool {
-    let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+    let (template, path): (Vec<_>, Vec<_>) =
+        (template.split('/').collect(), path.split('/').collect());
     let is_same = |(wanted, segment): (&&str, &&str)| {
-        wanted == segment || (wanted.starts_with('{') && *wanted != "{appId}" && !segment.is_empty())
+        wanted == segment
+            || (wanted.starts_with('{') && *wanted != "{appId}" && !segment.is_empty())
     };
     template.len() == path.len() && template.iter().zip(&path).all(is_same)
 }
@@ -79,7 +84,9 @@ fn check_query(operation: &Value, line: &str) -> Result<(), String> {
     let (_, query) = target.split_once('?').unwrap_or_default();
     let mut sent = json!({});
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let value = value.parse::<u64>().map_or_else(|_| json!(value), |number| json!(number));
+        let value = value
+            .parse::<u64>()
+            .map_or_else(|_| json!(value), |number| json!(number));
         match name.split_once('[') {
             Some((name, field)) => sent[name][field.trim_end_matches(']')] = value,
             None => sent[&*name] = value,
@@ -140,11 +147,23 @@ fn requests_that_the_document_does_not_describe_are_refused() {
         check(&exchange, app_id)
     };
     for (method, target, body) in [
-        ("GET", "/users?filter[identities.email]=a@b.example&brandId=7", None),
-        ("PATCH", "/users/1", Some(json!({"profile": {"givenName": "Anna"}, "metadata": {"a": 1}}))),
+        (
+            "GET",
+            "/users?filter[identities.email]=a@b.example&brandId=7",
+            None,
+        ),
+        (
+            "PATCH",
+            "/users/1",
+            Some(json!({"profile": {"givenName": "Anna"}, "metadata": {"a": 1}})),
+        ),
         ("POST", "/users/7/sync", Some(json!({}))),
         ("POST", "/users/7/sync", None),
-        ("GET", "/conversations?filter[userId]=1&page[size]=100", None),
+        (
+            "GET",
+            "/conversations?filter[userId]=1&page[size]=100",
+            None,
+        ),
         ("POST", "/users", Some(json!({"externalId": "1"}))),
     ] {
         assert_eq!(request(method, target, body), Ok(()), "{method} {target}");
@@ -159,12 +178,32 @@ fn requests_that_the_document_does_not_describe_are_refused() {
         ("DELETE", "/users/1/everything", None),
         ("PATCH", "/users/1", None),
         ("PATCH", "/users/1", Some(json!({"externalId": "2"}))),
-        ("PATCH", "/users/1", Some(json!({"profile": {"givenName": ""}}))),
-        ("PATCH", "/users/1", Some(json!({"profile": {"name": "Anna"}}))),
-        ("POST", "/users/7/sync", Some(json!({"survivingZendeskId": 7}))),
+        (
+            "PATCH",
+            "/users/1",
+            Some(json!({"profile": {"givenName": ""}})),
+        ),
+        (
+            "PATCH",
+            "/users/1",
+            Some(json!({"profile": {"name": "Anna"}})),
+        ),
+        (
+            "POST",
+            "/users/7/sync",
+            Some(json!({"survivingZendeskId": 7})),
+        ),
         ("GET", "/conversations?page[size]=100", None),
-        ("GET", "/conversations?filter[userId]=1&page[size]=101", None),
-        ("GET", "/conversations?filter[userId]=1&page[after]=short", None),
+        (
+            "GET",
+            "/conversations?filter[userId]=1&page[size]=101",
+            None,
+        ),
+        (
+            "GET",
+            "/conversations?filter[userId]=1&page[after]=short",
+            None,
+        ),
     ] {
         assert!(request(method, target, body).is_err(), "{method} {target}");
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 pub(crate) use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest::{SHA256, digest};
 pub(crate) use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
 pub(crate) use local_stack::aws::{Aws, Effect, Fault as AwsFault, Service};
 pub(crate) use local_stack::standins::faults::{Fault, Rule};
@@ -171,6 +172,18 @@ impl Stack {
         self.aws.put_item(TABLE, &record);
     }
 
+    /// Puts into the table that an event stated the external id of a Support user a while ago, as
+    /// `receive-webhook` records it.
+    pub(crate) fn support_user(&self, zendesk_id: &str, external_id: &str) {
+        let key = digest(&SHA256, format!("zendesk-id\0{zendesk_id}").as_bytes());
+        let hex: String = key.as_ref().iter().map(|it| format!("{it:02x}")).collect();
+        let item = json!({
+            "pk": format!("zendesk-id#{}", &hex[..32]), "sk": "user",
+            "externalId": external_id, "time": now() - 60_000, "expiresAt": now() / 1000 + 60,
+        });
+        self.aws.put_item(TABLE, &item);
+    }
+
     /// Makes every record that waits for a time due now.
     pub(crate) fn make_due(&self) {
         for mut record in self.records() {
@@ -262,6 +275,19 @@ impl Stack {
     }
 }
 
+impl Drop for Stack {
+    /// Whatever a test is about, its requests are ones that the official document describes.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let app_id = SunshineConfig::default().app_id;
+            let exchanges = self.sunshine.traffic().all();
+            for exchange in exchanges.iter().filter(|it| it.path.contains("/apps/")) {
+                crate::contract::assert_valid(exchange, &app_id);
+            }
+        }
+    }
+}
+
 fn environment(
     aws: &Aws,
     sunshine: &Sunshine,
@@ -273,6 +299,7 @@ fn environment(
     let ours = [
         ("IDENTITY_SOURCE", "lambda-authorizer"),
         ("PREVIOUS_EXTERNAL_ID_CLAIM", "previous"),
+        ("EXTERNAL_ID_CHANGED_AT_CLAIM", "changed_at"),
         ("CONFLICTS_TABLE", TABLE),
         ("ARCHIVE_BUCKET", BUCKET),
         ("RELEASE_AFTER_SECONDS", "0"),
@@ -280,6 +307,7 @@ fn environment(
         ("SUNSHINE_APP_ID", &app_id),
         ("SUNSHINE_API_KEY_SECRET_ID", API_KEY),
         ("SUNSHINE_REQUESTS_PER_SECOND", "500"),
+        ("RELEASE_AFTER_SECONDS", "0"),
     ];
     for (name, value) in ours.iter().chain(variables) {
         environment.insert((*name).to_owned(), (*value).to_owned());
@@ -340,6 +368,9 @@ pub(crate) fn linked_holder() -> User {
     }
 }
 
+/// Events are trusted, which a sync needs.
+pub(crate) const TRUSTED: (&str, &str) = ("TRUST_WEBHOOK_LINEAGE", "true");
+
 /// What a sync of [`ZENDESK_ID`] copies: the core user has the new external id.
 pub(crate) fn core_user() -> CoreUser {
     CoreUser {
@@ -363,4 +394,26 @@ pub(crate) fn outcome(report: &Value) -> (&str, Option<&str>) {
         listed[0]["state"].as_str().unwrap(),
         listed[0]["reason"].as_str(),
     )
+}
+
+/// Moves every time in a record back: milliseconds since 1970, but for when it expires.
+pub(crate) fn move_back(value: &mut Value, by: u64) {
+    const YEAR_2001: u64 = 1_000_000_000_000;
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (name.as_str(), value.as_u64()) {
+                    ("expiresAt", Some(time)) => *value = json!(time - by / 1000),
+                    _ => move_back(value, by),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| move_back(item, by)),
+        Value::Number(time) => {
+            if let Some(time) = time.as_u64().filter(|time| *time > YEAR_2001) {
+                *value = json!(time - by);
+            }
+        }
+        _ => {}
+    }
 }

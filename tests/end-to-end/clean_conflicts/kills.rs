@@ -66,6 +66,7 @@ impl Case {
             ..CoreUser::default()
         };
         stack.sunshine.set_core_user(&zendesk_id, core_user);
+        stack.support_user(&zendesk_id, &new);
         Self {
             old,
             new,
@@ -279,7 +280,7 @@ async fn a_release_takes_the_email_and_nothing_else() {
 
 #[tokio::test]
 async fn a_merge_brings_the_history_to_the_caller() {
-    let mut stack = Stack::start(&[("REMEDY", "merge")]).await;
+    let mut stack = Stack::start(&[("REMEDY", "merge"), TRUSTED]).await;
     at_every_step(
         &mut stack,
         None,

@@ -4,9 +4,10 @@ use super::*;
 
 /// A stack where everything is allowed, and a user that a sync would make the caller's.
 async fn mergeable(user: User) -> (Stack, User) {
-    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    let stack = Stack::start(&[("REMEDY", "delete"), TRUSTED]).await;
     let user = stack.sunshine.add_user(user);
     stack.sunshine.set_core_user(ZENDESK_ID, core_user());
+    stack.support_user(ZENDESK_ID, NEW);
     stack.sunshine.add_conversation(&user.id, 3);
     (stack, user)
 }
@@ -66,7 +67,7 @@ async fn the_callers_own_user_is_merged_in() {
 
 #[tokio::test]
 async fn a_caller_who_is_linked_is_not_merged() {
-    let (stack, _) = mergeable(linked_holder()).await;
+    let (stack, user) = mergeable(linked_holder()).await;
     stack.sunshine.add_user(User {
         external_id: Some(NEW.to_owned()),
         zendesk_id: Some("99".to_owned()),
@@ -74,8 +75,10 @@ async fn a_caller_who_is_linked_is_not_merged() {
     });
     stack.report_changed(OLD, NEW).await;
     let report = stack.drain().await;
-    assert_eq!(outcome(&report), ("needs_review", Some("caller_linked")));
-    stack.assert_untouched();
+    // The history stays where it was, and the record says why.
+    assert_eq!(outcome(&report), ("resolved", Some("caller_linked")));
+    assert_eq!(stack.the_record()["remedy"], "release-email");
+    assert_eq!(stack.messages_of(&user.id), 3);
 }
 
 #[tokio::test]

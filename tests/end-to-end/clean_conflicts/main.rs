@@ -4,9 +4,11 @@
 mod archive;
 mod at_once;
 mod canaries;
+mod contract;
 mod crowd;
 mod evidence;
 mod fixture;
+mod histories;
 mod hostile;
 mod kills;
 mod lineage;
@@ -14,7 +16,10 @@ mod operator;
 mod pace;
 mod plan;
 mod reports;
+mod round_trips;
+mod scenarios;
 mod stops;
 mod unknown;
+mod zendesk;
 
 use fixture::*;

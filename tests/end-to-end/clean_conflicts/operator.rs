@@ -5,9 +5,10 @@ use local_stack::webhook::seconds_from_now;
 use super::*;
 
 async fn everything_allowed(user: User) -> (Stack, User) {
-    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    let stack = Stack::start(&[("REMEDY", "delete"), TRUSTED]).await;
     let user = stack.sunshine.add_user(user);
     stack.sunshine.set_core_user(ZENDESK_ID, core_user());
+    stack.support_user(ZENDESK_ID, NEW);
     stack.sunshine.add_conversation(&user.id, 3);
     (stack, user)
 }
@@ -178,14 +179,16 @@ async fn a_user_with_several_emails_is_a_persons_to_look_at() {
 }
 
 #[tokio::test]
-async fn only_delete_applies_to_a_user_without_an_email() {
-    let mut user = linked_holder();
+async fn only_merge_and_delete_apply_to_a_user_without_an_email() {
+    let mut user = holder();
     user.identities.clear();
     let (stack, user) = everything_allowed(user).await;
-    for remedy in [None, Some("release-email"), Some("merge")] {
+    for remedy in [None, Some("release-email")] {
         let report = stack.resolve(remedy).await;
         assert_eq!(outcome(&report), ("needs_review", Some("no_email")));
     }
+    let report = stack.resolve(Some("merge")).await;
+    assert_eq!(outcome(&report), ("needs_review", Some("no_zendesk_id")));
     stack.assert_untouched();
     let report = stack.resolve(Some("delete")).await;
     assert_eq!(outcome(&report), ("resolved", None), "{report}");

@@ -87,13 +87,23 @@ async fn a_key_that_cannot_be_had_stops_the_run() {
 }
 
 #[tokio::test]
-async fn what_is_forbidden_stops_the_run_whichever_call_it_is() {
-    for call in ["GET", "DELETE **/personalinformation"] {
-        let (stack, before) = many(&[RELEASE], 3).await;
-        let forbidden = Fault::answer(403, "{}");
-        stack.sunshine.faults().add(Rule::new(call, forbidden));
+async fn a_key_that_may_not_read_stops_the_run() {
+    let (stack, before) = many(&[RELEASE], 3).await;
+    let forbidden = Fault::answer(403, "{}");
+    stack.sunshine.faults().add(Rule::new("GET", forbidden));
+    let report = stack.drain().await;
+    assert_stopped(&stack, &report, "forbidden", &before).await;
+}
+
+/// What Sunshine needs for anything is not there: no attempt of the conflict is counted.
+#[tokio::test]
+async fn an_upstream_that_is_down_stops_the_run_and_fails_no_conflict() {
+    let app_is_gone = r#"{"errors":[{"code":"app_not_found","title":"App not found"}]}"#;
+    for fault in [Fault::answer(503, "{}"), Fault::answer(404, app_is_gone)] {
+        let (stack, before) = many(&[RELEASE], 1).await;
+        stack.sunshine.faults().add(Rule::new("GET", fault));
         let report = stack.drain().await;
-        assert_stopped(&stack, &report, "forbidden", &before).await;
+        assert_stopped(&stack, &report, "sunshine_unavailable", &before).await;
     }
 }
 

@@ -93,7 +93,9 @@ async fn who_holds_the_email_after_a_call_of_unknown_outcome_is_decided_on_anew(
 #[tokio::test]
 async fn a_delete_that_was_sent_to_one_user_is_never_taken_on_another() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
-    let user = stack.sunshine.add_user(holder());
+    let mut user = holder();
+    user.identities.push(Identity::phone("+4712345678"));
+    let user = stack.sunshine.add_user(user);
     stack.report_changed(OLD, NEW).await;
     assert_eq!(outcome(&stack.drain().await).0, "needs_review");
     let held = stack.sunshine.traffic().hold(DELETE, 1, Point::Handled);
@@ -216,10 +218,11 @@ async fn a_release_whose_answer_was_lost_is_written_back() {
 #[tokio::test]
 async fn a_release_or_merge_that_was_lost_is_taken_again() {
     for (remedy, request) in [("release-email", RELEASE), ("merge", SYNC)] {
-        let stack = Stack::start(&[("REMEDY", remedy)]).await;
+        let stack = Stack::start(&[("REMEDY", remedy), TRUSTED]).await;
         let user = stack.sunshine.add_user(linked_holder());
         stack.sunshine.add_conversation(&user.id, 3);
         stack.sunshine.set_core_user(ZENDESK_ID, core_user());
+        stack.support_user(ZENDESK_ID, NEW);
         stack.report_changed(OLD, NEW).await;
         lose(&stack, request);
         assert_eq!(outcome(&stack.drain().await), ("confirming", None));
@@ -232,10 +235,11 @@ async fn a_release_or_merge_that_was_lost_is_taken_again() {
 
 #[tokio::test]
 async fn a_merge_whose_answer_was_lost_is_found_to_be_done() {
-    let stack = Stack::start(&[("REMEDY", "merge")]).await;
+    let stack = Stack::start(&[("REMEDY", "merge"), TRUSTED]).await;
     let user = stack.sunshine.add_user(linked_holder());
     stack.sunshine.add_conversation(&user.id, 3);
     stack.sunshine.set_core_user(ZENDESK_ID, core_user());
+    stack.support_user(ZENDESK_ID, NEW);
     stack.report_changed(OLD, NEW).await;
     lose_the_answer(&stack, SYNC);
     assert_eq!(outcome(&stack.drain().await), ("resolved", None));

@@ -72,8 +72,13 @@ impl Zendesk {
     pub(crate) async fn email_changed(&self, ago: i64, external_id: &str, email: &str) {
         let detail = json!({"email": email, "external_id": external_id});
         let identity = json!({"id": "1", "type": "email", "value": email, "primary": true});
-        self.deliver("user.identity_changed", ago, detail, json!({"current": identity}))
-            .await;
+        self.deliver(
+            "user.identity_changed",
+            ago,
+            detail,
+            json!({"current": identity}),
+        )
+        .await;
     }
 
     /// The Support user was merged with another one so many seconds ago.

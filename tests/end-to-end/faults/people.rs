@@ -15,7 +15,7 @@ pub(crate) const MESSAGES: usize = 3;
 pub(crate) enum Kind {
     /// Nobody knows of a lineage: the email is released.
     Release,
-    /// The identity provider and a webhook tell of it: the histories are merged.
+    /// The identity provider and an event state it: the histories are merged.
     Merge,
     /// An operator deletes.
     Delete,
@@ -29,6 +29,8 @@ pub(crate) struct Person {
     pub(crate) old: String,
     pub(crate) new: String,
     pub(crate) email: String,
+    /// The id of the Support user.
+    pub(crate) zendesk_id: String,
     /// The messaging user that stands in the way.
     pub(crate) user: Option<User>,
     pub(crate) conflict_id: String,
@@ -59,6 +61,7 @@ impl Person {
             old,
             new,
             email,
+            zendesk_id: format!("9{number}"),
             user,
             conflict_id: id.to_string(),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
@@ -191,8 +191,10 @@ impl<'a> Worker<'a> {
         }
         let (id, now) = (format!("CANARY-event-{number}"), seconds_from_now(0));
         let ids = (person.old.as_str(), person.new.as_str());
-        // Each delivery of an event tells the same time.
-        let body = external_id_changed(&id, EVENT_TIME, &person.email, ids).to_string();
+        // Each delivery of an event has the same time.
+        let mut event = external_id_changed(&id, &EVENT_TIME, &person.email, ids);
+        event["detail"]["id"] = json!(person.zendesk_id);
+        let body = event.to_string();
         let signature = webhook::signature(WEBHOOK_SECRET, &now, body.as_bytes());
         let event = HttpEvent::post(webhook::PATH)
             .header(webhook::TIMESTAMP, &now)
@@ -272,8 +274,8 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// When the external ids were changed, as the webhooks tell it.
-const EVENT_TIME: &str = "2026-01-01T00:00:00Z";
+/// When the external ids were changed, as the events state it.
+static EVENT_TIME: LazyLock<String> = LazyLock::new(|| seconds_from_now(-3600));
 
 /// In lower case.
 const CANARIES: [&str; 7] = [

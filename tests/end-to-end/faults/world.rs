@@ -142,6 +142,8 @@ impl World {
             ("SUNSHINE_REQUESTS_PER_SECOND", "15".to_owned()),
             ("MAX_ACTIONS_PER_RUN", "100000".to_owned()),
             ("REMEDY", "delete".to_owned()),
+            ("RELEASE_AFTER_SECONDS", "0".to_owned()),
+            ("TRUST_WEBHOOK_LINEAGE", "true".to_owned()),
             ("WEBHOOK_SECRET_ID", "webhook".to_owned()),
             ("PUZZEL_IDP_URL", url("Puzzel identity")),
             ("PUZZEL_COMM_URL", url("Puzzel chat")),

@@ -6,11 +6,16 @@ use local_stack::standins::sunshine::{Sunshine, SunshineConfig, User};
 
 use super::*;
 
+/// The Support user whom the events are about.
+const ZENDESK_ID: &str = "35436";
+
 /// An event of [`EMAIL`]'s user, of so many seconds ago.
 fn changed_before(seconds: i64, previous: &str, current: &str) -> Value {
     let id = format!("{seconds} {previous} {current}");
     let time = seconds_from_now(-seconds);
-    external_id_changed(&id, &time, EMAIL, (previous, current))
+    let mut event = external_id_changed(&id, &time, EMAIL, (previous, current));
+    event["detail"]["id"] = json!(ZENDESK_ID);
+    event
 }
 
 #[tokio::test]
@@ -25,7 +30,7 @@ async fn a_chain_leaves_one_claimant_in_whatever_order_it_comes() {
     }
 }
 
-/// Every order of three, each told with the user's email.
+/// Every order of three, each with the user's email.
 #[tokio::test]
 async fn a_longer_chain_leaves_one_claimant_in_whatever_order_it_comes() {
     let events = [
@@ -94,7 +99,7 @@ impl Cleanup {
         .unwrap();
         sunshine.add_user(User {
             signed_up_at: Some("2020-02-03T19:10:08.152Z".to_owned()),
-            zendesk_id: Some("35436".to_owned()),
+            zendesk_id: Some(ZENDESK_ID.to_owned()),
             ..User::known("A", EMAIL)
         });
         let mut environment = stack.aws.environment();
@@ -105,6 +110,7 @@ impl Cleanup {
             ("SUNSHINE_APP_ID", "app"),
             ("SUNSHINE_API_KEY_SECRET_ID", "key"),
             ("REMEDY", "merge"),
+            ("TRUST_WEBHOOK_LINEAGE", "true"),
         ];
         environment.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let clean = Function::start("clean-conflicts", environment)
@@ -137,7 +143,7 @@ async fn a_chain_proves_a_merge() {
     cleanup.stack.deliver(&changed_before(30, "B", "C")).await;
     let core_user = json!({"externalId": "C", "email": EMAIL});
     let core_user = serde_json::from_value(core_user).unwrap();
-    cleanup.sunshine.set_core_user("35436", core_user);
+    cleanup.sunshine.set_core_user(ZENDESK_ID, core_user);
     let report = cleanup.drain().await;
     let calls = cleanup.calls();
     assert_eq!(calls, ["POST /sc/v2/apps/app/users/35436/sync"], "{report}");
@@ -165,7 +171,7 @@ async fn a_contradiction_or_a_loop_is_for_a_person() {
 }
 
 #[tokio::test]
-async fn where_the_id_came_back_there_is_no_conflict() {
+async fn an_id_that_came_back_is_not_a_conflict() {
     let cleanup = Cleanup::start().await;
     cleanup.stack.deliver(&changed_before(60, "A", "B")).await;
     cleanup.stack.deliver(&changed_before(30, "B", "A")).await;

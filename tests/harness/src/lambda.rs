@@ -160,13 +160,13 @@ impl Function {
         &self.output
     }
 
-    /// Invokes it. Invocations at the same time wait for one another, as in one environment. All
+    /// Invokes it. Simultaneous invocations wait for one another, as in one environment.
     /// that the function wrote before its response is in [`Function::output`] then.
     pub async fn invoke(&self, event: &Value) -> Result<Value, LambdaError> {
         self.invoke_within(event, DEADLINE).await
     }
 
-    /// Invokes it with a deadline of its own, which starts with its turn.
+    /// Invokes it with its own deadline, counted from now.
     pub async fn invoke_within(
         &self,
         event: &Value,
@@ -190,7 +190,7 @@ impl Function {
         let _turn = self.turn.lock().await;
         let answer = self.api.submit(event, deadline);
         let answer = tokio::select! {
-            // An answer that came counts, even if the process ended right after it.
+            // A response counts, even if the process ended right after it.
             biased;
             outcome = answer => match outcome {
                 Ok(Outcome::Answer(answer)) => {

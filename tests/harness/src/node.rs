@@ -34,7 +34,7 @@ pub fn install_folder(
     }
     let folder = target.join(name);
     std::fs::create_dir_all(&folder).expect("a folder");
-    // Tests that run at the same time must not install over one another.
+    // Tests that run at the same time must not overwrite each other's installation.
     let lock = File::create(target.join(format!("{name}.lock"))).expect("a lock file");
     lock.lock().expect("the lock");
     let source = workspace_root().join("tests").join(name);

@@ -151,7 +151,10 @@ async fn clean(State(local): State<Local>, Json(Clean { remedy, event }): Json<C
     let title = format!("invoke clean-conflicts with REMEDY={remedy}");
     let number = calls.asked(Party::Page, Party::Functions, title, event.clone());
     let report = async {
-        let function = local.backends.clean_conflicts(&remedy).await?;
+        let function = local
+            .backends
+            .clean_conflicts(&[("REMEDY", &remedy)])
+            .await?;
         function.invoke(&event).await
     };
     let (status, answer) = match report.await {

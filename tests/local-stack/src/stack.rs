@@ -19,7 +19,7 @@ use crate::watch::{Watch, WatchError};
 use harness::lambda::{build_command, workspace_root};
 use harness::serve::{Forward, Server};
 
-/// The functions, each with a path that it answers, where it is an HTTP function.
+/// The functions; for an HTTP function also a path that it serves.
 const FUNCTIONS: [(&str, Option<&str>); 6] = [
     ("sign-token", Some("/zendesk/token")),
     ("report-conflict", Some("/zendesk/conflicts")),
@@ -29,7 +29,7 @@ const FUNCTIONS: [(&str, Option<&str>); 6] = [
     ("erase-person", None),
 ];
 
-/// What a stack is started with.
+/// The options of a stack.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The port of the local address; `None` for a free one.

@@ -23,7 +23,7 @@ const MARK: &str = "CHAT_IDENTITY_STACK";
 /// The time for cargo-lambda to end its functions; it needs a second for itself.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// Variables of the product, which would reach the functions from the shell otherwise.
+/// Variables of the product, which the functions would otherwise inherit from the shell.
 const OURS: [&str; 21] = [
     "AWS_",
     "ARCHIVE_",

@@ -5,9 +5,9 @@ use std::time::Duration;
 use shared::conflicts::{Conflict, Reason, Remedy, Sent};
 use shared::sunshine::{User, UserPatch};
 
+use super::decision::{Decision, Outcome};
 use super::restore::patch;
 use super::rules::{emails, judge};
-use super::{Decision, Outcome};
 use crate::evidence::{Facts, Policy, is_restorable};
 
 /// For so long a delete that was accepted may take.

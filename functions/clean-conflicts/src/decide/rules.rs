@@ -6,7 +6,7 @@ use shared::conflicts::{ClaimSource, Conflict, Proof, Reason, Remedy};
 use shared::identity::email::EmailKey;
 use shared::sunshine::User;
 
-use super::{Decision, Outcome};
+use super::decision::{Decision, Outcome};
 use crate::evidence::{Facts, LastSeen, MergeCall, Policy, first_report};
 use crate::plan::{Call, Plan};
 

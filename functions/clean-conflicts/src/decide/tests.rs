@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::conflicts::{
-    Claim, ClaimSource, Conflict, Lineage, Report, Scope, Sent, Source, State, Told,
+    Claim, ClaimSource, Conflict, Lineage, Remedy, Report, Scope, Sent, Source, State, Told,
 };
 use shared::sunshine::User;
 

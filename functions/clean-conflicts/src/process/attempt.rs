@@ -7,7 +7,7 @@ use shared::lambda::clock::now_millis;
 use shared::sunshine::User;
 use tokio::sync::MutexGuard;
 
-use super::Progress;
+use super::progress::Progress;
 use crate::act;
 use crate::context::{Action, Context};
 use crate::decide::{self, Decision, Outcome};

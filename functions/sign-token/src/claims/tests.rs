@@ -105,7 +105,7 @@ async fn email_and_email_verified_come_together_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn what_the_caller_is_called_stays_a_string() {
+async fn the_callers_name_stays_a_string() {
     let hostile = r#"","scope":"app","x":""#;
     let context = json!({"sub": hostile, "name": hostile});
     let (_, claims) = signed(context, Dialect::SunshineV2, true).await;

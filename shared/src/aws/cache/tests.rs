@@ -66,7 +66,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn a_hundred_at_once_fetch_once() {
+async fn a_hundred_simultaneous_callers_fetch_once() {
     let it = Fixture::new(LASTING);
     let got = join_all((0..100).map(|n| it.get(Ok(n)))).await;
     assert_eq!(got, vec![Ok(0); 100]);
@@ -74,7 +74,7 @@ async fn a_hundred_at_once_fetch_once() {
 }
 
 #[tokio::test]
-async fn who_waits_shares_the_failure_and_who_comes_later_does_not() {
+async fn waiting_callers_share_a_failure_and_later_ones_do_not() {
     let it = Fixture::new(LASTING);
     let got = join_all((0..100).map(|_| it.get(DOWN))).await;
     assert_eq!(got, vec![Err("down"); 100]);
@@ -87,7 +87,7 @@ async fn who_waits_shares_the_failure_and_who_comes_later_does_not() {
 }
 
 #[tokio::test]
-async fn who_waits_shares_the_stale_value() {
+async fn waiting_callers_share_the_stale_value() {
     let it = Fixture::new(STALE);
     assert_eq!(it.get(Ok(1)).await, Ok(1));
     let got = join_all((0..100).map(|_| it.get(DOWN))).await;
@@ -96,7 +96,7 @@ async fn who_waits_shares_the_stale_value() {
 }
 
 #[tokio::test]
-async fn a_fetch_that_is_given_up_holds_nobody_up() {
+async fn an_abandoned_fetch_blocks_no_one() {
     let it = Fixture::new(LASTING);
     let given_up = tokio::time::timeout(
         NONE,
@@ -175,13 +175,13 @@ async fn after_a_failure_the_next_fetch_waits() {
 }
 
 #[tokio::test]
-async fn what_did_not_serve_is_fetched_again_by_one() {
+async fn a_useless_value_is_fetched_again_once() {
     let it = Fixture::new(LASTING);
     let seen = it.held(Ok(1)).await.unwrap();
     let got = join_all((2..102).map(|n| it.again(&seen, Ok(n)))).await;
     assert_eq!(got, vec![Ok(2); 100]);
     assert_eq!(it.fetches.get(), 2);
-    assert_eq!(it.get(Ok(3)).await, Ok(2), "it is held now");
+    assert_eq!(it.get(Ok(3)).await, Ok(2), "it is cached now");
 }
 
 #[tokio::test]
@@ -199,7 +199,11 @@ async fn fetching_again_has_a_floor_which_a_failure_sets_too() {
 
     let it = Fixture::new(floor);
     let seen = it.held(Ok(1)).await.unwrap();
-    assert_eq!(it.again(&seen, DOWN).await, Ok(1), "what is held serves on");
+    assert_eq!(
+        it.again(&seen, DOWN).await,
+        Ok(1),
+        "the cached value is still used"
+    );
     assert_eq!(it.again(&seen, Ok(2)).await, Ok(1));
     assert_eq!(it.fetches.get(), 2);
 

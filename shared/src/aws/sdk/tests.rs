@@ -41,7 +41,7 @@ async fn put(client: &Client) -> Result<(), Failure> {
     put.map(drop).map_err(|error| failure(&error))
 }
 
-/// Reads a request, head and body, and answers that it was done.
+/// Reads a request, head and body, and responds that it succeeded.
 async fn answer(stream: &mut TcpStream) -> String {
     let mut read = String::new();
     while !read.ends_with("\"}}}") {
@@ -78,7 +78,7 @@ async fn a_rehearsal_opens_the_connection_and_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_failure_says_the_code_and_whether_it_may_pass() {
+async fn a_failure_has_the_code_and_whether_it_is_temporary() {
     for (status, code, is_refusal) in [
         (400, "ValidationException", true),
         (400, "AccessDeniedException", true),
@@ -101,7 +101,7 @@ async fn a_failure_says_the_code_and_whether_it_may_pass() {
 }
 
 #[tokio::test]
-async fn what_happened_on_the_way_is_told_apart_and_tried_again() {
+async fn network_failures_are_distinguished_and_retried() {
     let expected = |why: &str| Failure {
         why: why.to_owned(),
         is_refusal: false,
@@ -127,7 +127,7 @@ async fn what_happened_on_the_way_is_told_apart_and_tried_again() {
 }
 
 #[tokio::test]
-async fn a_client_without_credentials_rehearses_in_vain_and_harms_nothing() {
+async fn a_rehearsal_without_credentials_fails_harmlessly() {
     let config = Config::builder()
         .behavior_version_latest()
         .region(Region::from_static("eu-west-1"))

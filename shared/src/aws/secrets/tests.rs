@@ -1,4 +1,4 @@
-//! The AWS SDK as it is, against a Secrets Manager that answers as a test says.
+//! The real AWS SDK, against a Secrets Manager that responds as a test wants.
 
 use aws_sdk_secretsmanager::config::{Config, Credentials, Region};
 use futures_util::future::join_all;
@@ -31,7 +31,7 @@ impl Fixture {
         Self { server, secret }
     }
 
-    /// From now on every request is answered like this.
+    /// From now on, every request gets this response.
     async fn answers(&self, answer: ResponseTemplate) {
         self.server.reset().await;
         Mock::given(header("x-amz-target", "secretsmanager.GetSecretValue"))
@@ -91,7 +91,7 @@ async fn a_hundred_requests_on_a_cold_cache_read_the_secret_once() {
 }
 
 #[tokio::test]
-async fn what_passes_leaves_the_last_value_serving_and_what_is_refused_does_not() {
+async fn the_last_value_is_used_after_a_temporary_failure_and_not_after_a_refusal() {
     for (status, code, passes) in [
         (500, "InternalServiceError", true),
         (400, "InternalServiceError", true),
@@ -182,7 +182,7 @@ async fn a_wrong_shape_names_the_field_and_no_value() {
 }
 
 #[tokio::test]
-async fn what_was_taken_out_of_the_secret_does_not_serve_on() {
+async fn a_key_that_was_removed_from_the_secret_is_no_longer_used() {
     let it = Fixture::new(Duration::ZERO).await;
     it.answers(holding(r#"{"word":"open"}"#)).await;
     assert_eq!(it.get().await.as_deref(), Ok("open"));
@@ -236,7 +236,7 @@ fn white_space_around_a_secret_is_kept() {
 }
 
 #[test]
-fn a_caller_learns_only_that_it_may_try_again() {
+fn the_caller_learns_only_that_a_retry_may_help() {
     let problem = Problem::from(SecretError::Refused("AccessDeniedException".to_owned()));
     assert_eq!(problem.code, Code::KeysUnavailable);
     assert!(!problem.detail.contains("AccessDenied"));

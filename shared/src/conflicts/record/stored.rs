@@ -24,7 +24,7 @@ pub(super) struct StoredConflict {
     state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
-    /// The claimants, each person once. All that earlier versions know of claims.
+    /// The claimants, each person once. Earlier versions know nothing else of claims.
     claimants: BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Claims>,
@@ -80,7 +80,7 @@ pub(super) struct StoredConflict {
     last_error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pair: Option<PairRef>,
-    /// In seconds since 1970, as DynamoDB wants it.
+    /// In seconds since 1970, as DynamoDB requires.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
 }
@@ -166,8 +166,8 @@ impl TryFrom<StoredConflict> for Conflict {
                 restored: stored.restored,
             }),
         };
-        // Earlier versions kept neither source nor time. Most claims were reports, and none of
-        // them was made before the conflict opened.
+        // Earlier versions stored neither source nor time. Most claims were reports, and none was
+        // made before the conflict opened.
         let reported = |id| Claim::new(id, ClaimSource::Report, stored.created_at);
         let claims = stored
             .claims

@@ -1,4 +1,4 @@
-//! Against raw sockets, because only they can fail in the ways that matter.
+//! The client against raw sockets, because only they can fail in the ways that matter.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use super::*;
 const SOON: Duration = Duration::from_secs(5);
 const LIMIT: usize = 1000;
 
-/// Reads a request's head, and gives it back.
+/// Reads a request's head, and returns it.
 async fn head(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     while !read.ends_with(b"\r\n\r\n") {
@@ -17,7 +17,7 @@ async fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(read).unwrap()
 }
 
-/// Sends one request to a server that answers with `bytes` and closes.
+/// Sends one request to a server that responds with `bytes` and closes.
 async fn answered(bytes: &'static str) -> Result<Answer, TransportError> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -34,7 +34,7 @@ async fn answered(bytes: &'static str) -> Result<Answer, TransportError> {
 }
 
 #[tokio::test]
-async fn any_status_is_an_answer() {
+async fn a_response_with_any_status_is_a_success() {
     let answer = answered("HTTP/1.1 503 No\r\nretry-after: 7\r\ncontent-length: 2\r\n\r\nhi")
         .await
         .unwrap();
@@ -54,7 +54,7 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
-async fn what_ends_early_is_told_apart() {
+async fn early_ends_are_distinguished() {
     let end = answered("").await.unwrap_err();
     assert_eq!(end, TransportError::ClosedBeforeAnswer);
     let garbage = answered("SSH-2.0-x\r\n\r\n").await.unwrap_err();
@@ -107,7 +107,7 @@ async fn the_deadline_holds_for_head_and_body() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again() {
+async fn a_connection_is_reused() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url: Url = format!("http://{}/", listener.local_addr().unwrap())
         .parse()
@@ -131,7 +131,8 @@ async fn a_connection_is_used_again() {
     server.await.unwrap();
 }
 
-/// What an upstream does on a connection that has carried an answer.
+/// Sends a second request on a connection that has already carried a response; `reply` is the
+/// server's reaction.
 async fn on_a_kept_connection(reply: &'static str) -> TransportError {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url: Url = format!("http://{}/", listener.local_addr().unwrap())
@@ -156,21 +157,21 @@ async fn on_a_kept_connection(reply: &'static str) -> TransportError {
 }
 
 #[tokio::test]
-async fn the_end_of_a_kept_connection_is_told_apart() {
+async fn the_end_of_a_kept_connection_is_distinguished() {
     let silent = on_a_kept_connection("").await;
     assert_eq!(silent, TransportError::KeptConnectionClosed);
     let garbage = on_a_kept_connection("SSH-2.0-x\r\n\r\n").await;
     assert_eq!(garbage, TransportError::ClosedBeforeAnswer);
 }
 
-/// A server that tells how it goes, one connection after the other.
+/// A listener for a server that a test plays, one connection after the other.
 async fn listen() -> (TcpListener, Url) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     (listener, url.parse().unwrap())
 }
 
-/// Answers one request on the next connection.
+/// Responds to one request on the next connection.
 async fn answer_one(listener: &TcpListener) {
     let (mut stream, _) = listener.accept().await.unwrap();
     answer_on(&mut stream).await;

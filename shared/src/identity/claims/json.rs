@@ -1,14 +1,14 @@
-//! JSON in which no name is there twice.
+//! JSON without duplicate names.
 //!
-//! Two readers of `{"sub":"1","sub":"2"}` may see two different users, and one of them is the
-//! gateway or the identity provider. So such an object is not read at all.
+//! Two parsers of `{"sub":"1","sub":"2"}` may see two different users, and one of them belongs to
+//! the gateway or the identity provider. So such an object is refused.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// The JSON object in `json`; an error if it is anything else, or if a name is in it twice.
+/// The JSON object in `json`; an error if it is anything else, or contains a name twice.
 pub(crate) fn object(json: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     match serde_json::from_slice(json)? {
         Unique(Value::Object(object)) => Ok(object),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_there_twice_is_refused_at_any_depth() {
+    fn a_duplicate_name_is_refused_at_any_depth() {
         for json in [
             r#"{"a":1,"a":1}"#,
             r#"{"a":1,"\u0061":2}"#,

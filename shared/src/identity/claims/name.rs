@@ -1,4 +1,4 @@
-//! The name of a claim, or the way to one inside of an object.
+//! The name of a claim, or the path to a value inside an object.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ pub struct ClaimName {
     /// As it was configured.
     text: String,
     claim: String,
-    /// The way from the claim on.
+    /// The path inside the claim.
     steps: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ impl ClaimName {
         &self.text
     }
 
-    /// Whether it is a JSON Pointer, which leads nowhere in claims that are all text.
+    /// Whether it is a JSON Pointer, which finds nothing in claims that are all text.
     pub fn is_pointer(&self) -> bool {
         self.text.starts_with('/')
     }

@@ -1,4 +1,4 @@
-//! The names of the claims, read from the environment, and the rules that they must keep.
+//! The names of the claims, from the environment, and the rules for them.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::lambda::config::{ConfigError, Variables};
 const CLAIM: &str = "the name of a claim, or a JSON Pointer such as /customer/id, in which ~ is written ~0 and a slash within a name ~1";
 const NOT_A_POINTER: &str = "the name of a claim without a slash in front: with IDENTITY_SOURCE jwt-authorizer API Gateway hands no objects over, so a JSON Pointer leads nowhere";
 
-/// Claims of OpenID Connect that providers let users write.
+/// Claims of OpenID Connect that providers let users change.
 const WRITTEN_BY_USERS: [&str; 6] = [
     "preferred_username",
     "nickname",
@@ -19,7 +19,7 @@ const WRITTEN_BY_USERS: [&str; 6] = [
     "family_name",
     "profile",
 ];
-/// Claims of Auth0, Supabase and Clerk in which everything is written by users.
+/// Claims of Auth0, Supabase and Clerk whose whole content users can change.
 const OBJECTS_OF_USERS: [&str; 2] = ["user_metadata", "unsafe_metadata"];
 
 /// The names of the claims, and what proves that an email is verified.
@@ -43,8 +43,8 @@ enum EmailVerified {
 }
 
 impl ClaimSettings {
-    /// Reads the names of the claims and what proves the email. `keeps_objects` says whether the
-    /// identity source hands claims over with their types.
+    /// Reads the names of the claims and the proof of the email. `keeps_objects` says whether the
+    /// identity source passes claims on with their types.
     pub fn from_variables(variables: &Variables, keeps_objects: bool) -> Result<Self, ConfigError> {
         let claim = |variable| claim_name(variables, variable, keeps_objects);
         let or = |variable, default| Ok(claim(variable)?.unwrap_or(ClaimName::plain(default)));
@@ -80,11 +80,11 @@ impl ClaimSettings {
         })
     }
 
-    /// Logs the settings that an operator must answer for, and those that do nothing.
+    /// Logs the settings for which the operator is responsible, and those without effect.
     pub(crate) fn warn(&self) {
         if matches!(self.proof, EmailProof::Always) {
             tracing::warn!(
-                "EMAIL_VERIFIED is always: every email that this login gives is signed as verified"
+                "EMAIL_VERIFIED is always: every email from this login is signed as verified"
             );
         }
         if self.external_id_changed_at.is_some() && self.previous_external_id.is_none() {
@@ -95,8 +95,8 @@ impl ClaimSettings {
     }
 }
 
-/// Reads the name of a claim. It may not be a JSON Pointer unless the claims keep their objects,
-/// and nothing that users write.
+/// Reads the name of a claim. It must not be a JSON Pointer unless the claims keep their objects,
+/// and must not name a claim that users can change.
 pub(crate) fn claim_name(
     variables: &Variables,
     variable: &'static str,

@@ -69,7 +69,7 @@ fn an_email_is_signed_only_if_the_configuration_says_that_it_is_verified() {
             (nested, &of_nested, with_true),
             (always, &own, true),
             (always_of_another, &of_edov, true),
-            // The word of another claim than the one that is named says nothing.
+            // Another claim than the configured one proves nothing.
             (default, &of_edov, false),
             (default, &of_nested, false),
             (edov, &own, false),
@@ -86,7 +86,7 @@ fn an_email_is_signed_only_if_the_configuration_says_that_it_is_verified() {
 }
 
 #[test]
-fn the_first_reason_for_leaving_an_email_out_is_given() {
+fn the_first_reason_for_omitting_an_email_is_reported() {
     let long = format!("{}@example.com", "a".repeat(117));
     for (claims, reason) in [
         (json!({}), "no_claim"),

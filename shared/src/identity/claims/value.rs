@@ -1,4 +1,4 @@
-//! Claims as values of a type: an identifier, a text, an email, a flag, a time.
+//! Claims as typed values: an identifier, a text, an email, a flag, a time.
 
 use std::borrow::Cow;
 
@@ -9,9 +9,9 @@ use time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
 use super::ClaimName;
 use crate::identity::email::{Address, EmailOmitted};
 
-/// Azure AD B2C's `sub` if the subject is switched off begins like this, for every user.
+/// The beginning of Azure AD B2C's `sub` for every user, if the subject is switched off.
 const PLACEHOLDER: &str = "Not supported currently.";
-/// The clocks of the identity provider and of this service may differ by this much.
+/// Maximum difference between the clocks of the identity provider and of this service.
 const LEEWAY_MILLIS: u64 = 60_000;
 
 /// The claims about a caller.
@@ -72,7 +72,7 @@ impl Claims {
         text.and_then(Address::parse).ok_or(EmailOmitted::Malformed)
     }
 
-    /// A claim as it is written: the words and numbers that say yes or no.
+    /// A flag in its written form: the words and numbers that mean yes or no.
     pub fn flag(&self, name: &ClaimName) -> Option<Cow<'_, str>> {
         match name.of(&self.values)? {
             Value::String(text) => Some(text.into()),
@@ -82,8 +82,8 @@ impl Claims {
         }
     }
 
-    /// A time that has come, in milliseconds since 1970. The claim holds seconds since 1970, or ISO
-    /// 8601, in UTC unless it says otherwise.
+    /// A time that is not in the future, in milliseconds since 1970. The claim contains seconds
+    /// since 1970, or ISO 8601, in UTC unless it has an offset.
     pub fn time(&self, name: &ClaimName, now_millis: u64) -> Option<u64> {
         let millis = match name.of(&self.values)? {
             Value::Number(seconds) => from_seconds(seconds.as_f64()?),

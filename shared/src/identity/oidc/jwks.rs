@@ -1,4 +1,4 @@
-//! An issuer's keys, and which of them may have signed a token.
+//! An issuer's keys, and the search for the key that signed a token.
 
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde::Deserialize;
@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::token::{KeyNames, UnverifiedToken, algorithm};
 
-/// The most keys that are tried for one token: tokens come from anyone, and a signature takes time.
+/// Maximum keys tried for one token: anyone can send a token, and checking a signature takes time.
 const MAX_TRIES: usize = 5;
 
 /// An issuer's keys.
 pub(super) struct KeySet {
     keys: Vec<Key>,
-    /// The names of the keys that verify nothing here. They are taken all the same.
+    /// The names of the keys that cannot verify anything here. A token that names one is refused.
     other_names: Vec<KeyNames>,
 }
 
@@ -25,11 +25,11 @@ struct Key {
 /// Whether a key of a set has signed a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signature {
-    /// One has.
+    /// One of the keys has signed it.
     Valid,
-    /// The key that the token names has not.
+    /// The key that the token names has not signed it.
     Forged,
-    /// No key that it may be has; a newer set may have it.
+    /// None of the possible keys has signed it; a newer set may contain the right one.
     Unknown,
 }
 
@@ -75,7 +75,7 @@ impl KeySet {
     }
 }
 
-/// A key set as it is sent. A key that cannot be read is left out, not the whole set.
+/// A key set as it is sent. An unreadable key is skipped, and does not affect the others.
 #[derive(Deserialize)]
 pub(super) struct JwkDocument {
     keys: Vec<Value>,

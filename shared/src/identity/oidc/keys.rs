@@ -155,16 +155,7 @@ impl IssuerKeys {
             self.log_issuer(issuer, &discovery.issuer);
             return Err(fault(DISCOVERY, "its issuer is not OIDC_ISSUER"));
         }
-        let keys = upstream_url::endpoint(&discovery.jwks_uri)
-            .map_err(|_| fault(DISCOVERY, "its jwks_uri is neither https nor on loopback"))?;
-        // The Runtime API is on loopback, and a GET there would take an invocation away.
-        if upstream_url::is_this_machine(&keys) && !base.is_this_machine() {
-            return Err(fault(
-                DISCOVERY,
-                "its jwks_uri is on loopback, and it is not",
-            ));
-        }
-        Ok(keys)
+        keys_url(base, &discovery.jwks_uri)
     }
 
     /// Logs once which two issuers differ: it does not mend itself.
@@ -201,6 +192,52 @@ impl IssuerKeys {
     }
 }
 
+/// The URL of the keys, as the discovery document of `issuer` gives it.
+fn keys_url(issuer: &UpstreamUrl, jwks_uri: &str) -> Result<Url, KeysError> {
+    let url = upstream_url::endpoint(jwks_uri)
+        .map_err(|_| fault(DISCOVERY, "its jwks_uri is neither https nor on loopback"))?;
+    // The Runtime API is on loopback, and a GET there would take an invocation away.
+    if upstream_url::is_this_machine(&url) && !issuer.is_this_machine() {
+        return Err(fault(
+            DISCOVERY,
+            "its jwks_uri is on loopback, and the issuer is not",
+        ));
+    }
+    Ok(url)
+}
+
 fn fault(document: &'static str, problem: &'static str) -> KeysError {
     KeysError::Document { document, problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_from_elsewhere_does_not_lead_to_this_machine() {
+        let is_taken =
+            |issuer: &str, jwks_uri: &str| keys_url(&issuer.parse().unwrap(), jwks_uri).is_ok();
+        let remote = "https://login.example";
+        for uri in [
+            "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next",
+            "https://127.0.0.1/jwks",
+            "https://localhost/jwks",
+            "https://[::1]/jwks",
+            "https://[::ffff:7f00:1]/jwks",
+            "https://0.0.0.0/jwks",
+            "http://login.example/jwks",
+        ] {
+            assert!(!is_taken(remote, uri), "{uri}");
+        }
+        assert!(is_taken(remote, "https://keys.example/jwks?p=1"));
+        assert!(is_taken(
+            "http://127.0.0.1:9000",
+            "http://127.0.0.1:9000/jwks"
+        ));
+        assert!(is_taken(
+            "http://localhost:9000",
+            "http://127.0.0.1:9001/jwks"
+        ));
+    }
 }

@@ -1,4 +1,4 @@
-//! A JSON Web Token in JWS compact form, taken apart but not verified.
+//! Parses a JSON Web Token in JWS compact form, without verifying it.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 use super::verifier::VerifyError;
 use crate::identity::claims::json;
 
-/// The most characters of an unknown algorithm's name that reach the log.
+/// Maximum characters of an unknown algorithm's name in the log.
 const MAX_NAME: usize = 32;
 
 const NOT_A_TOKEN: VerifyError = VerifyError::invalid("it is not a JSON Web Token");
 
-/// A token of which nothing is verified.
+/// A token that is not verified.
 pub(super) struct UnverifiedToken<'a> {
     pub(super) algorithm: Algorithm,
     pub(super) key_names: KeyNames,
@@ -26,8 +26,8 @@ pub(super) struct UnverifiedToken<'a> {
     pub(super) signature: &'a str,
 }
 
-/// The names that a token gives its key, or a key gives itself: an id and the thumbprint of a
-/// certificate. An empty one is none.
+/// The names of a key, in a token or in a key set: an id and the thumbprint of a certificate. An
+/// empty name counts as missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct KeyNames {
     kid: Option<String>,
@@ -47,7 +47,7 @@ impl KeyNames {
         self.kid.is_none() && self.x5t.is_none()
     }
 
-    /// Whether a name of one is a name of the other.
+    /// Whether the two share a name.
     pub(super) fn meet(&self, other: &Self) -> bool {
         self.all().any(|name| other.all().any(|it| it == name))
     }
@@ -71,7 +71,7 @@ impl<'a> UnverifiedToken<'a> {
         let (header, claims) = message.split_once('.').ok_or(NOT_A_TOKEN)?;
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| NOT_A_TOKEN);
         let header = decode(header)?;
-        // serde would read a struct from an array too.
+        // serde would also read a struct from an array.
         if header.trim_ascii_start().first() != Some(&b'{') {
             return Err(NOT_A_TOKEN);
         }
@@ -92,8 +92,8 @@ impl<'a> UnverifiedToken<'a> {
     }
 }
 
-/// The algorithm of this name, if it is accepted: every asymmetric one that the library has. With a
-/// symmetric one the issuer's public key would sign.
+/// The algorithm of this name, if it is accepted. All asymmetric algorithms of the library are;
+/// with a symmetric one, the issuer's public key could sign.
 pub(super) fn algorithm(name: &str) -> Result<Algorithm, VerifyError> {
     Ok(match name {
         "RS256" => Algorithm::RS256,

@@ -16,7 +16,7 @@ use crate::identity::claims::ClaimName;
 use crate::lambda::config::{ConfigError, Variables};
 use crate::lambda::deadline::Deadline;
 
-/// The most that the clocks of the issuer and of this service may differ.
+/// Maximum difference between the clocks of the issuer and of this service.
 const LEEWAY_SECONDS: f64 = 60.0;
 
 /// The reason why a token is not accepted.
@@ -25,7 +25,7 @@ pub enum VerifyError {
     /// The token proves nothing.
     #[error("the bearer token is not valid: {0}")]
     Invalid(Cow<'static, str>),
-    /// The issuer's keys cannot be had, so nothing can be said of the token.
+    /// The issuer's keys could not be fetched, so the token could not be checked.
     #[error("the issuer's keys cannot be had: {0}")]
     KeysUnavailable(#[from] KeysError),
 }
@@ -44,7 +44,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier by the variables that begin with `OIDC_`.
+    /// A verifier configured by the variables that begin with `OIDC_`.
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         Self::new(OidcSettings::from_variables(variables, true)?)
     }
@@ -80,13 +80,13 @@ impl Verifier {
         })
     }
 
-    /// Fetches the keys of every issuer, for init. The function starts also if that fails.
+    /// Fetches the keys of every issuer, during init. If that fails, the function still starts.
     pub async fn warm_up(&self) {
-        // The failure is logged by whoever fetched.
+        // The fetch has already logged the failure.
         let _ = self.check_issuers(Deadline::after(FETCH_LIMIT)).await;
     }
 
-    /// Whether the keys of each issuer can be had.
+    /// Whether the keys of each issuer can be fetched.
     pub async fn check_issuers(&self, deadline: Deadline) -> Vec<(&str, Result<(), KeysError>)> {
         let checks = self.issuers.iter().map(async |(issuer, keys)| {
             let keys = keys.get(deadline).await;
@@ -137,8 +137,9 @@ impl Verifier {
         Ok(())
     }
 
-    /// Whether one of our audiences is the token's. An `aud` decides alone. Without one the claim of
-    /// `OIDC_AUDIENCE_CLAIM` or `client_id` does, which Cognito's access tokens have.
+    /// Whether the token is for one of our audiences. If it has an `aud`, that alone decides.
+    /// Otherwise the claim of `OIDC_AUDIENCE_CLAIM` or `client_id` does, which Cognito's access
+    /// tokens have.
     fn is_for_us(&self, claims: &Map<String, Value>) -> bool {
         let ours = |audience: &Value| {
             audience
@@ -167,8 +168,8 @@ impl Verifier {
     }
 }
 
-/// Checks the signature of `token` with the issuer's keys, and with newer ones if no key at hand
-/// can be its key.
+/// Checks the signature of `token` with the cached keys of the issuer, and with newer ones if none
+/// of the cached keys fits.
 async fn check_signature(
     token: &UnverifiedToken<'_>,
     keys: &IssuerKeys,
@@ -185,7 +186,7 @@ async fn check_signature(
     match signature {
         Signature::Valid => Ok(()),
         Signature::Forged => Err(VerifyError::invalid("its signature is wrong")),
-        // If the issuer's newest keys could not be had, it may be signed with one of them.
+        // If the newest keys could not be fetched, the token may be signed with one of them.
         Signature::Unknown => Err(keys.failure().map_or(
             VerifyError::invalid("it is not signed with a key of its issuer"),
             VerifyError::KeysUnavailable,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::lambda::config::{ConfigError, Variables};
 
-/// A prefix that is taken off every path before routing: the mapping of a custom domain, the
+/// A prefix that is removed from every path before routing: the mapping of a custom domain, the
 /// behaviour of a CloudFront distribution, or the rule of a load balancer. Empty by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BasePath(String);
@@ -23,7 +23,7 @@ impl BasePath {
         )
     }
 
-    /// `path` without the prefix. A path that does not have it is left as it is.
+    /// `path` without the prefix. A path without it stays unchanged.
     pub fn strip<'a>(&self, path: &'a str) -> &'a str {
         path.strip_prefix(self.0.as_str())
             .filter(|rest| rest.starts_with('/'))
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_base_path_is_taken_off_as_whole_segments() {
+    fn a_base_path_is_removed_as_whole_segments() {
         let base: BasePath = "/api/chat".parse().unwrap();
         for (path, rest) in [
             ("/api/chat/zendesk/token", "/zendesk/token"),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-/// The form of an event, and with it of the response.
+/// The form of an event, which determines the form of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
     /// Payload format 2.0: an HTTP API, or a function URL.
@@ -70,8 +70,8 @@ impl Event {
 
     /// The headers; `None` if one of them is not a header.
     ///
-    /// A REST API gives each header in both fields, with all its values in `multiValueHeaders`.
-    /// One that is in `headers` only counts too.
+    /// A REST API sends each header in both fields, with all its values in `multiValueHeaders`. A
+    /// header that is only in `headers` counts too.
     pub(super) fn headers(&mut self) -> Option<HeaderMap> {
         let mut headers = HeaderMap::new();
         for (name, values) in self.multi_value_headers.take().unwrap_or_default() {

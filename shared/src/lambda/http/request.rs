@@ -17,12 +17,12 @@ use super::event::Event;
 use crate::lambda::deadline::Deadline;
 use crate::lambda::problem::{Code, Problem};
 
-/// The most bytes a request's body may have.
+/// Maximum bytes of a request's body.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// A request as the handlers see it.
 pub struct Request {
-    /// The form of the event that brought it.
+    /// The form of the event that carried it.
     pub kind: EventKind,
     /// The method.
     pub method: Method,
@@ -59,7 +59,7 @@ impl Request {
         }
         let mut problem = Problem::new(
             Code::MethodNotAllowed,
-            format!("this path takes {method} only"),
+            format!("this path accepts {method} only"),
         );
         problem.allow = Some(match *method {
             Method::PUT => "PUT",
@@ -68,7 +68,7 @@ impl Request {
         Err(problem)
     }
 
-    /// The body's bytes: 400 if the body is not the base64 it says it is, 413 if it is too large.
+    /// The body's bytes: 400 if it is declared as base64 and is not, 413 if it is too large.
     pub fn body_bytes(&self) -> Result<Vec<u8>, Problem> {
         let body = self.body.as_deref().unwrap_or_default();
         // Base64 takes four characters for three bytes, so a longer text need not be decoded.
@@ -79,7 +79,7 @@ impl Request {
             BASE64.decode(body).map_err(|_| {
                 Problem::new(
                     Code::InvalidRequest,
-                    "the body is not the base64 it says it is",
+                    "the body is declared as base64, but is not",
                 )
             })?
         } else {
@@ -91,8 +91,8 @@ impl Request {
         Ok(bytes)
     }
 
-    /// The JSON object in the body; `T::default()` without a body. The caller is told `takes`, what
-    /// the body may hold, if it holds anything else.
+    /// The JSON object in the body; `T::default()` without a body. If the body is anything else,
+    /// the error tells the caller what it may be: `takes`.
     pub fn json<T: DeserializeOwned + Default>(&self, takes: &'static str) -> Result<T, Problem> {
         let bytes = self.body_bytes()?;
         if bytes.is_empty() {
@@ -106,7 +106,7 @@ impl Request {
                 "send the body as application/json",
             ));
         }
-        // serde would read a struct from an array too, which is not documented.
+        // serde would also read a struct from an array, which is not documented.
         let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
         let parsed = is_object.then(|| serde_json::from_slice(&bytes).ok());
         parsed
@@ -114,7 +114,7 @@ impl Request {
             .ok_or_else(|| Problem::new(Code::InvalidRequest, format!("the body must be {takes}")))
     }
 
-    /// Whether the request says that it is JSON, with a body or without.
+    /// Whether the request declares itself as JSON, with or without a body.
     pub fn says_json(&self) -> bool {
         self.headers.get(CONTENT_TYPE).is_some_and(is_json)
     }
@@ -122,8 +122,8 @@ impl Request {
     /// Reads an event. A problem if it is an HTTP event that cannot be read; an error if it is not
     /// an HTTP event.
     ///
-    /// The request has no id, no time and the whole path yet: [`run`](super::run) adds those of the
-    /// invocation.
+    /// The request does not have its id, deadline and final path yet: [`run`](super::run) adds
+    /// those of the invocation.
     pub fn from_event(event: &str) -> Result<Result<Self, Problem>, Error> {
         if let Ok(read) = serde_json::from_str(event) {
             return Ok(Self::read(read).ok_or_else(unreadable));
@@ -189,13 +189,13 @@ pub fn unauthenticated(cause: impl Into<Box<dyn std::error::Error + Send + Sync>
 
 /// 404: no such path.
 pub fn not_found() -> Problem {
-    Problem::new(Code::NotFound, "there is nothing at this path")
+    Problem::new(Code::NotFound, "this path does not exist")
 }
 
 fn too_large() -> Problem {
     Problem::new(
         Code::PayloadTooLarge,
-        format!("the body may have {MAX_BODY_BYTES} bytes"),
+        format!("the body may have at most {MAX_BODY_BYTES} bytes"),
     )
 }
 

@@ -1,4 +1,4 @@
-//! A response or a problem, in the form that the kind of event takes.
+//! A response or a problem, in the form that the event's kind expects.
 
 use std::collections::BTreeMap;
 
@@ -45,25 +45,24 @@ impl Response {
         }
     }
 
-    /// The same with a metric.
+    /// Adds a metric.
     #[must_use]
     pub fn metric(mut self, metric: Metric) -> Self {
         self.metrics.push(metric);
         self
     }
 
-    /// The same with a field for the log line of this request. It must hold no personal data.
-    #[must_use]
+    /// Adds a field for the log line of this request. It must not contain personal data.
     pub fn field(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.fields.push((name, value.into()));
         self
     }
 }
 
-/// The response of an invocation, as Lambda hands it to whatever sent the event.
+/// The response of an invocation, as Lambda returns it to the sender of the event.
 ///
-/// It has the fields that the documentation of each kind names and no others. `cookies` would be
-/// for payload 2.0 only, and this service sets none.
+/// It has only the fields that the documentation of each kind names. `cookies` would be for payload
+/// 2.0 only, and this service sets none.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventResponse {
@@ -71,7 +70,7 @@ pub struct EventResponse {
     pub status_code: u16,
     /// The headers, names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// The headers again. A load balancer that is set to multi-value headers reads this field only.
+    /// The headers again. A load balancer with multi-value headers reads only this field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multi_value_headers: Option<BTreeMap<String, [String; 1]>>,
     /// The body, as text.
@@ -81,7 +80,7 @@ pub struct EventResponse {
     pub is_base64_encoded: bool,
 }
 
-/// The response of an invocation, with the headers that all have.
+/// The response of an invocation, with the headers that every response has.
 pub(super) fn response(
     outcome: Result<Response, Problem>,
     kind: EventKind,

@@ -152,7 +152,7 @@ async fn a_problem_is_problem_json_with_what_its_code_needs() {
             "type": "about:blank",
             "title": "Not Found",
             "status": 404,
-            "detail": "there is nothing at this path",
+            "detail": "this path does not exist",
             "code": "not_found",
             "requestId": "invocation-1",
         })
@@ -160,7 +160,7 @@ async fn a_problem_is_problem_json_with_what_its_code_needs() {
 }
 
 #[tokio::test]
-async fn another_method_is_told_which_one_to_use() {
+async fn the_response_to_another_method_names_the_right_one() {
     for method in ["GET", "PUT", "OPTIONS", "DELETE"] {
         let changes = json!({"requestContext": {"http": {"method": method}}});
         let response = invoke(greet, &event(&changes)).await.unwrap();
@@ -176,7 +176,7 @@ async fn another_method_is_told_which_one_to_use() {
 }
 
 #[tokio::test]
-async fn bodies_have_16_kib_however_they_are_encoded() {
+async fn bodies_may_have_16_kib_in_any_encoding() {
     let padded = |bytes: usize| format!(r#"{{"name":"a"{}}}"#, " ".repeat(bytes - 12));
     for (bytes, expected) in [
         (MAX_BODY_BYTES, 200),
@@ -192,7 +192,7 @@ async fn bodies_have_16_kib_however_they_are_encoded() {
 }
 
 #[tokio::test]
-async fn a_body_is_what_it_says_it_is_or_a_clear_4xx() {
+async fn a_body_that_is_not_what_it_claims_to_be_is_a_clear_4xx() {
     let deep = format!("{}{}", r#"{"name":"#.repeat(10_000), "}".repeat(10_000));
     // More than 16 KiB of it would be refused for its size alone.
     let deep_and_short = "[".repeat(10_000);
@@ -243,7 +243,7 @@ async fn base64_bodies_are_decoded() {
 }
 
 #[tokio::test]
-async fn only_json_is_taken_for_json() {
+async fn only_json_is_accepted_as_json() {
     let of = |kind: &str| json!({"headers": {"content-type": kind}, "body": "{}"});
     for json in [
         "application/json",
@@ -266,7 +266,7 @@ async fn only_json_is_taken_for_json() {
 }
 
 #[tokio::test]
-async fn the_stage_is_no_part_of_the_path() {
+async fn the_stage_is_not_part_of_the_path() {
     for (path, stage, expected) in [
         ("/greet", "$default", 200),
         ("/dev/greet", "dev", 200),

@@ -55,7 +55,7 @@ impl SunshineClient {
             .map_err(|error| call.outcome(error))
     }
 
-    /// One attempt, and a second one with a fresh key if the first key is refused: after a 401
+    /// One attempt, and a second one with a fresh key if the first key is refused: after a 401,
     /// nothing was executed.
     async fn attempt(
         &self,

@@ -72,14 +72,22 @@ impl ReferenceStateMachine for Reference {
     fn init_state() -> BoxedStrategy<Setting> {
         let remedy = prop::sample::select(vec!["plan", "release-email", "merge", "merge"]);
         let merge_call = prop::sample::select(vec!["sync", "appusers-merge"]);
-        (2_usize..=4, remedy, merge_call, any::<bool>(), any::<bool>())
-            .prop_map(|(people, remedy, merge_call, is_trusted, drop_merged_identities)| Setting {
-                people,
-                remedy,
-                merge_call,
-                is_trusted,
-                drop_merged_identities,
-            })
+        (
+            2_usize..=4,
+            remedy,
+            merge_call,
+            any::<bool>(),
+            any::<bool>(),
+        )
+            .prop_map(
+                |(people, remedy, merge_call, is_trusted, drop_merged_identities)| Setting {
+                    people,
+                    remedy,
+                    merge_call,
+                    is_trusted,
+                    drop_merged_identities,
+                },
+            )
             .boxed()
     }
 
@@ -190,5 +198,8 @@ fn no_one_loses_anything_that_the_evidence_did_not_give_away() {
         play(seed);
         played += 1;
     }
-    println!("{played} histories in {:.0} s", began.elapsed().as_secs_f64());
+    println!(
+        "{played} histories in {:.0} s",
+        began.elapsed().as_secs_f64()
+    );
 }

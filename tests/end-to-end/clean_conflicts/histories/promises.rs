@@ -57,7 +57,10 @@ impl World {
             }
         }
         for (number, person) in self.people.iter().enumerate() {
-            assert_eq!(found[number], person.written, "a history of {number} is lost");
+            assert_eq!(
+                found[number], person.written,
+                "a history of {number} is lost"
+            );
         }
         assert_eq!(self.stack.sunshine.strays(), [""; 0]);
     }
@@ -143,10 +146,17 @@ pub(super) fn assert_agree(promised: &Value, done: &Value) {
         (Some("planned"), Some("needs_review")) => {
             let because = because.unwrap_or_default();
             let is_of_effect = ["email_still_held", "other_user_changed", "merge_forbidden"];
-            assert!(is_of_effect.contains(&because.as_str()), "{promised} {done}");
+            assert!(
+                is_of_effect.contains(&because.as_str()),
+                "{promised} {done}"
+            );
         }
         (promised_state, did) => {
-            assert_eq!((promised_state, reason), (did, because), "{promised} {done}");
+            assert_eq!(
+                (promised_state, reason),
+                (did, because),
+                "{promised} {done}"
+            );
         }
     }
 }

@@ -79,7 +79,11 @@ impl World {
         });
         let people = (0..setting.people).map(|number| Person {
             ids: vec![format!("{number}-0")],
-            email: if number < 2 { SHARED.to_owned() } else { format!("{number}@example.com") },
+            email: if number < 2 {
+                SHARED.to_owned()
+            } else {
+                format!("{number}@example.com")
+            },
             written: 0,
             proof: None,
             seen_at: 0,
@@ -142,7 +146,9 @@ impl World {
             assert_eq!(status, 200, "{refused}");
         }
         let text = format!("from {number}");
-        let (posted, refused) = self.post("/_messages", json!({"jwt": jwt, "text": text})).await;
+        let (posted, refused) = self
+            .post("/_messages", json!({"jwt": jwt, "text": text}))
+            .await;
         assert_eq!(posted, 201, "{refused}");
         self.people[number].written += 1;
         self.people[number].seen_at = now();
@@ -242,7 +248,11 @@ impl World {
     }
 
     async fn killed_drain(&mut self, nth: usize, is_handled: bool) {
-        let point = if is_handled { Point::Handled } else { Point::Arrived };
+        let point = if is_handled {
+            Point::Handled
+        } else {
+            Point::Arrived
+        };
         let hold = self.stack.sunshine.traffic().hold("*", nth, point);
         let drain = json!({"action": "drain"});
         let before = self.before();
@@ -303,7 +313,11 @@ impl World {
         let (dry_run, real) = (command(true), command(false));
         let before = self.before();
         let promised = self.stack.clean.invoke_within(&dry_run, DEADLINE).await;
-        assert_eq!(self.stack.sunshine.users(), before.users, "a dry run changed a user");
+        assert_eq!(
+            self.stack.sunshine.users(),
+            before.users,
+            "a dry run changed a user"
+        );
         let done = self.stack.clean.invoke_within(&real, DEADLINE).await;
         self.assert_justified(&before);
         if let (Ok(promised), Ok(done)) = (promised, done) {

@@ -93,7 +93,10 @@ async fn the_way_back_is_followed_as_an_operator_states_it() {
     stack.sunshine.add_user(holder());
     stack.invoke(resolve(None)).await;
     assert_state(&stack, "resolved", None);
-    let id = stack.the_record()["conflictId"].as_str().unwrap().to_owned();
+    let id = stack.the_record()["conflictId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     stack.sunshine.add_user(User::known(NEW, EMAIL));
     stack.age(&id, 20 * 60 * 1000);
     let back = |dry_run: bool| {

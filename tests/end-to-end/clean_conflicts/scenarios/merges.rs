@@ -13,7 +13,9 @@ const THIRD: &str = "9001";
 fn two_people(stack: &Stack) -> (User, User) {
     let sue = stack.sunshine.add_user(linked_holder());
     stack.add_conversation_of(&sue, 7);
-    let third = stack.sunshine.add_user(User::known(THIRD, "third@example.com"));
+    let third = stack
+        .sunshine
+        .add_user(User::known(THIRD, "third@example.com"));
     stack.add_conversation_of(&third, 2);
     (sue, third)
 }
@@ -43,7 +45,10 @@ async fn a_history_goes_to_no_one_whom_only_support_names() {
     stack.drain_to_the_end().await;
     assert_released_instead(&stack, "support_id_unknown");
     assert_unchanged(&stack, &third);
-    assert_eq!((stack.messages_of(&sue.id), stack.messages_of(&third.id)), (7, 2));
+    assert_eq!(
+        (stack.messages_of(&sue.id), stack.messages_of(&third.id)),
+        (7, 2)
+    );
 }
 
 #[tokio::test]
@@ -55,7 +60,11 @@ async fn a_sync_needs_a_trusted_event_that_names_the_callers_external_id() {
         let zendesk = Zendesk::beside(&stack).await;
         let (_, third) = two_people(&stack);
         support_has(&stack, THIRD);
-        let id = if case == "another user" { "1" } else { ZENDESK_ID };
+        let id = if case == "another user" {
+            "1"
+        } else {
+            ZENDESK_ID
+        };
         let detail = json!({"id": id, "email": EMAIL, "external_id": NEW});
         let change = json!({"previous": OLD, "current": NEW});
         zendesk
@@ -216,7 +225,10 @@ async fn a_key_that_may_not_merge_by_ids_stops_nothing_else() {
         stack.report("ben-2", "ben@example.com").await;
         let report = stack.drain().await;
         assert_eq!(report["stoppedBecause"], Value::Null, "{report}");
-        assert_eq!((&report["needsReview"], &report["resolved"]), (&json!(1), &json!(1)));
+        assert_eq!(
+            (&report["needsReview"], &report["resolved"]),
+            (&json!(1), &json!(1))
+        );
         let is_refused = |it: &&Value| it["reason"] == "merge_forbidden";
         assert_eq!(stack.records().iter().filter(is_refused).count(), 1);
         assert_eq!(stack.messages_of(&sue.id), 7);

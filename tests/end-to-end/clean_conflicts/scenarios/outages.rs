@@ -39,7 +39,10 @@ async fn a_403_for_one_user_stops_no_other() {
     let report = stack.drain().await;
     assert_eq!(report["stoppedBecause"], Value::Null, "{report}");
     let record = stack.record(&id);
-    assert_eq!((&record["state"], &record["reason"]), (&json!("failed"), &json!("forbidden_user")));
+    assert_eq!(
+        (&record["state"], &record["reason"]),
+        (&json!("failed"), &json!("forbidden_user"))
+    );
     assert_eq!(stack.record(&other)["state"], "resolved");
 }
 
@@ -88,7 +91,7 @@ async fn a_release_that_is_sent_again_is_archived_again() {
     let objects = stack.aws.objects(BUCKET).await;
     let mut archived = String::new();
     for key in objects.iter().filter(|key| key.contains("user-")) {
-        archived += &String::from_utf8(stack.aws.object(BUCKET, key).await.unwrap()).unwrap();
+        archived += std::str::from_utf8(&stack.aws.object(BUCKET, key).await.unwrap()).unwrap();
     }
     assert!(archived.contains("platinum") && archived.contains("gold"));
 }
@@ -117,7 +120,10 @@ async fn nothing_that_was_erased_comes_back() {
     stack.invoke(approval).await;
     stack.drain_to_the_end().await;
     let after = stack.sunshine.user(&user.id).unwrap();
-    assert!(after.profile.is_empty() && after.metadata.is_empty(), "{after:?}");
+    assert!(
+        after.profile.is_empty() && after.metadata.is_empty(),
+        "{after:?}"
+    );
 }
 
 /// Whoever is refused at the login now comes before a bulk change.
@@ -144,9 +150,20 @@ async fn reports_are_worked_on_before_events() {
         stack.sunshine.add_user(holder());
         stack.report(NEW, EMAIL).await;
     }
-    let shards: Vec<Value> = stack.records().iter().map(|it| it["dueShard"].clone()).collect();
-    assert_eq!(shards.iter().filter(|it| **it == "0").count(), 1, "{shards:?}");
+    let shards: Vec<Value> = stack
+        .records()
+        .iter()
+        .map(|it| it["dueShard"].clone())
+        .collect();
+    assert_eq!(
+        shards.iter().filter(|it| **it == "0").count(),
+        1,
+        "{shards:?}"
+    );
     let report = stack.drain().await;
     let listed = &report["conflicts"][0];
-    assert_eq!(listed["state"], "resolved", "the report comes first: {report}");
+    assert_eq!(
+        listed["state"], "resolved",
+        "the report comes first: {report}"
+    );
 }

@@ -69,7 +69,10 @@ async fn a_holder_with_another_identity_is_for_a_person() {
         Identity::email("anna.work@example.com"),
         Identity::phone("+4712345678"),
     ];
-    for (other, has_lineage) in others.into_iter().flat_map(|it| [(it.clone(), false), (it, true)]) {
+    for (other, has_lineage) in others
+        .into_iter()
+        .flat_map(|it| [(it.clone(), false), (it, true)])
+    {
         let stack = Stack::start(&[RELEASE]).await;
         let mut victim = holder();
         victim.identities.push(other);

@@ -1,5 +1,5 @@
-//! A function for the tests: it has the telemetry and the HTTP layer of the others, and panics with
-//! the caller's token in its message.
+//! A function for the tests: it uses the telemetry and the HTTP layer of the real functions, and
+//! panics with the caller's token in its message.
 
 use shared::lambda::check::Checks;
 use shared::lambda::http::BasePath;

@@ -23,7 +23,7 @@ struct Arguments {
     /// Keep the conflicts of the last run (Zendesk and the archive begin empty all the same)
     #[arg(long)]
     keep: bool,
-    /// Play the story through the running functions, step by step, and stop
+    /// Play the demo story step by step against the running functions, and exit
     #[arg(long)]
     tour: bool,
 }

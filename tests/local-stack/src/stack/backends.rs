@@ -121,11 +121,16 @@ impl Backends {
         SunshineConfig::default().app_id
     }
 
-    /// clean-conflicts with another `REMEDY` than the stack's, in a process of its own beside it:
+    /// clean-conflicts with other variables than the stack's, in a separate process:
     /// `cargo lambda watch` gives all functions one environment.
-    pub async fn clean_conflicts(&self, remedy: &str) -> Result<Function, LambdaError> {
-        let mut environment = self.environment();
-        environment.push(("REMEDY".to_owned(), remedy.to_owned()));
+    pub async fn clean_conflicts(
+        &self,
+        variables: &[(&str, &str)],
+    ) -> Result<Function, LambdaError> {
+        let mut environment: BTreeMap<String, String> = self.environment().into_iter().collect();
+        for (name, value) in variables {
+            environment.insert((*name).to_owned(), (*value).to_owned());
+        }
         Function::start("clean-conflicts", environment).await
     }
 
@@ -152,6 +157,13 @@ impl Backends {
                     "PREVIOUS_EXTERNAL_ID_CLAIM",
                     "previous_external_id".to_owned(),
                 ),
+                (
+                    "EXTERNAL_ID_CHANGED_AT_CLAIM",
+                    "external_id_changed_at".to_owned(),
+                ),
+                // Here no single sign-on changes an external id.
+                ("TRUST_WEBHOOK_LINEAGE", "true".to_owned()),
+                ("MERGE_CALL", "appusers-merge".to_owned()),
                 ("SIGNING_KEY_SECRET_ID", SIGNING_KEYS.to_owned()),
                 ("CONFLICTS_TABLE", TABLE.to_owned()),
                 ("ARCHIVE_BUCKET", BUCKET.to_owned()),
@@ -159,7 +171,7 @@ impl Backends {
                 ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
                 ("SUNSHINE_API_KEY_SECRET_ID", API_KEY.to_owned()),
                 ("RELEASE_AFTER_SECONDS", "0".to_owned()),
-                // Nobody else needs the stand-in's time.
+                // The stand-in serves no one else.
                 ("SUNSHINE_REQUESTS_PER_SECOND", "50".to_owned()),
                 ("WEBHOOK_SECRET_ID", WEBHOOK.to_owned()),
                 ("PUZZEL_IDP_URL", self.puzzel.idp_url()),

@@ -22,7 +22,8 @@ pub struct Exchange {
     /// The request's body, if it is JSON; it is not shown.
     #[serde(skip)]
     pub body: Option<Value>,
-    /// When the request was whole, counted from the stand-in's start; milliseconds in JSON.
+    /// The time at which the request was complete, counted from the stand-in's start; milliseconds
+    /// in JSON.
     #[serde(serialize_with = "millis")]
     pub arrived: Duration,
     /// The time at which the response was written, counted from the stand-in's start.

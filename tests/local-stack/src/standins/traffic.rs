@@ -110,7 +110,9 @@ impl Traffic {
             line: request.line.clone(),
             method: request.method.clone(),
             path: request.path().to_owned(),
-            body: request.json().ok(),
+            body: (!request.body.is_empty())
+                .then(|| request.json().ok())
+                .flatten(),
             arrived: self.start.elapsed(),
             answered: None,
             status: None,

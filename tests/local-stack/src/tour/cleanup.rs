@@ -8,11 +8,39 @@ use super::story::{Chapter, DEADLINE, Seen, Story, answer, expect, text};
 use crate::issuer::keys::claims_of;
 use crate::stack::{BUCKET, TABLE};
 use crate::standins::sunshine::{Conversation, CoreUser, User};
+use crate::webhook::seconds_from_now;
+
+pub(super) const MERGE: Chapter = (
+    "An external_id changed, and the login proves it: the history comes along (merge)",
+    &[
+        ("Ben writes to support as ben-1", |s| {
+            Box::pin(s.write_long_ago("ben-1", None))
+        }),
+        (
+            "he gets a new external_id, and his token tells the old one",
+            |s| Box::pin(s.become_known_with_proof("ben-2")),
+        ),
+        ("Zendesk refuses his login with 409", |s| {
+            Box::pin(s.conflict())
+        }),
+        ("without the email he is in at once", |s| {
+            Box::pin(s.enter_without_email())
+        }),
+        ("the page reports the conflict", |s| Box::pin(s.report())),
+        ("the next drain, with REMEDY=merge, clears it", |s| {
+            Box::pin(s.drain(&[("REMEDY", "merge")]))
+        }),
+        (
+            "his next login has the email, and his old conversation is back",
+            |s| Box::pin(s.enter_with_history()),
+        ),
+    ],
+);
 
 pub(super) const RELEASE: Chapter = (
-    "An external_id changed: the email is taken off the old user (release-email)",
+    "The same if nothing proves the change: only the email is freed (release-email)",
     &[
-        ("Ada has written to support as 123456", |s| {
+        ("Ada writes to support as 123456", |s| {
             Box::pin(s.write(json!({"sub": "123456", "name": "Ada Example",
                 "email": "ada@example.com", "email_verified": true})))
         }),
@@ -27,11 +55,11 @@ pub(super) const RELEASE: Chapter = (
         }),
         ("the page reports the conflict", |s| Box::pin(s.report())),
         (
-            "a drain in plan says what it would do, and changes nothing",
+            "a drain in plan reports the remedy, and changes nothing",
             |s| Box::pin(s.plan()),
         ),
         ("a drain with REMEDY=release-email clears it", |s| {
-            Box::pin(s.drain("release-email"))
+            Box::pin(s.drain(&[("REMEDY", "release-email")]))
         }),
         ("she logs in with the email", |s| {
             Box::pin(s.enter_with_email())
@@ -39,33 +67,6 @@ pub(super) const RELEASE: Chapter = (
         ("the old conversation is still there", |s| {
             Box::pin(ready(s.old_conversation()))
         }),
-    ],
-);
-
-pub(super) const MERGE: Chapter = (
-    "The same where the login proves the change: the history comes along (merge)",
-    &[
-        ("Ben has written to support as ben-1", |s| {
-            Box::pin(s.write_as_linked("ben-1", "35436"))
-        }),
-        (
-            "his external_id is changed, and his token says from what",
-            |s| Box::pin(s.become_known_with_proof("ben-2", "35436")),
-        ),
-        ("Zendesk refuses his login with 409", |s| {
-            Box::pin(s.conflict())
-        }),
-        ("without the email he is in at once", |s| {
-            Box::pin(s.enter_without_email())
-        }),
-        ("the page reports the conflict", |s| Box::pin(s.report())),
-        ("a drain with REMEDY=merge clears it", |s| {
-            Box::pin(s.drain("merge"))
-        }),
-        (
-            "he logs in with the email, and sees his old conversation",
-            |s| Box::pin(s.enter_with_history()),
-        ),
     ],
 );
 
@@ -101,7 +102,7 @@ pub(super) fn known_as(external_id: &str) -> Value {
 }
 
 impl Story<'_> {
-    /// Somebody logs in and writes to support.
+    /// A user logs in and writes to support.
     pub(super) async fn write(&mut self, user: Value) -> Seen {
         self.log_in(user).await?;
         self.sign(&json!({})).await?;
@@ -116,21 +117,26 @@ impl Story<'_> {
         Ok(format!("user {user}, conversation {conversation}"))
     }
 
-    /// The same for a user who is linked to a core Zendesk user, and who signed up long ago: a
-    /// lineage counts only for who was there before it.
-    pub(super) async fn write_as_linked(&mut self, external_id: &str, zendesk_id: &str) -> Seen {
+    /// The same for a user who signed up long ago, because lineage counts only for a user who was
+    /// there before it; and who may be linked to a core Zendesk user.
+    pub(super) async fn write_long_ago(
+        &mut self,
+        external_id: &str,
+        zendesk_id: Option<&str>,
+    ) -> Seen {
         let seen = self.write(known_as(external_id)).await?;
         let sunshine = &self.stack.backends.sunshine;
         let user = sunshine.user(&self.zendesk_user).unwrap_or_default();
         sunshine.add_user(User {
-            zendesk_id: Some(zendesk_id.to_owned()),
+            zendesk_id: zendesk_id.map(str::to_owned),
             signed_up_at: Some("2025-02-03T19:10:08.152Z".to_owned()),
             ..user
         });
-        Ok(format!("{seen}, zendeskId {zendesk_id}"))
+        let linked = zendesk_id.map_or(String::new(), |id| format!(", zendeskId {id}"));
+        Ok(seen + &linked)
     }
 
-    /// The core Zendesk user has another external id; the messaging user has not.
+    /// Changes the external id of the core Zendesk user, and not of the messaging user.
     pub(super) fn change_core_user(&self, external_id: &str, zendesk_id: &str) {
         let core_user = CoreUser {
             external_id: Some(external_id.to_owned()),
@@ -149,14 +155,14 @@ impl Story<'_> {
         Ok(format!("{before} became {external_id}"))
     }
 
-    async fn become_known_with_proof(&mut self, external_id: &str, zendesk_id: &str) -> Seen {
+    async fn become_known_with_proof(&mut self, external_id: &str) -> Seen {
         self.user["previous_external_id"] = self.user["sub"].clone();
-        self.change_core_user(external_id, zendesk_id);
+        self.user["external_id_changed_at"] = json!(seconds_from_now(-1));
         self.become_known_as(external_id).await?;
         let claims = claims_of(self.id_token()).unwrap_or_default();
         Ok(format!(
-            "sub {}, previous_external_id {}",
-            claims["sub"], claims["previous_external_id"]
+            "sub {}, previous_external_id {}, external_id_changed_at {}",
+            claims["sub"], claims["previous_external_id"], claims["external_id_changed_at"]
         ))
     }
 
@@ -198,7 +204,7 @@ impl Story<'_> {
         Ok(format!("{seen}\nfirst message {message}"))
     }
 
-    /// The login with the last token, which must be for the external id of who is logged in.
+    /// Logs in with the last token, which must be for the logged-in user.
     async fn session(&self) -> Result<Value, String> {
         let (status, session) = self.zendesk_login(&self.messaging_token).await?;
         let is_theirs = session["user"]["externalId"] == self.external_id();
@@ -215,7 +221,7 @@ impl Story<'_> {
         Ok(format!("202 {reported}"))
     }
 
-    /// What the stack's own clean-conflicts does, under its default remedy.
+    /// Runs the stack's own clean-conflicts, with its default remedy.
     async fn plan(&mut self) -> Seen {
         let sunshine = &self.stack.backends.sunshine;
         let event = json!({"action": "drain"});
@@ -228,12 +234,13 @@ impl Story<'_> {
         Ok(seen)
     }
 
-    /// Drains until nothing is left for a later run: a call takes effect after it was answered.
-    pub(super) async fn drain(&mut self, remedy: &str) -> Seen {
+    /// Drains until nothing is left for a later run, because a call takes effect after its
+    /// response.
+    pub(super) async fn drain(&mut self, variables: &[(&str, &str)]) -> Seen {
         let before = self.stack.backends.sunshine.changing_calls().len();
         let mut runs = Vec::new();
         loop {
-            let report = self.clean(remedy, &json!({"action": "drain"})).await?;
+            let report = self.clean(variables, &json!({"action": "drain"})).await?;
             runs.push(report.to_string());
             if report["resolved"] == 1 {
                 break;
@@ -244,6 +251,7 @@ impl Story<'_> {
         let calls = self.stack.backends.sunshine.changing_calls();
         let calls = calls.iter().skip(before).map(|call| call.line.clone());
         let seen = [runs, calls.collect()].concat().join("\n");
+        let (_, remedy) = variables.first().copied().unwrap_or_default();
         expect(seen.contains(&format!("\"remedy\":\"{remedy}\"")), &seen)?;
         Ok(seen)
     }
@@ -254,7 +262,7 @@ impl Story<'_> {
         let event = json!({"action": "resolve", "previousExternalId": previous,
                            "currentExternalId": self.external_id(), "remedy": remedy,
                            "by": "the tour"});
-        let report = self.clean(remedy, &event).await?;
+        let report = self.clean(&[("REMEDY", remedy)], &event).await?;
         let is_gone = self
             .stack
             .backends
@@ -267,10 +275,10 @@ impl Story<'_> {
         Ok(seen)
     }
 
-    /// Invokes clean-conflicts with another `REMEDY` than the stack's: the same binary, in a
+    /// Invokes clean-conflicts with other variables than the stack's: the same binary, in a
     /// process of its own, because `cargo lambda watch` gives every function one environment.
-    async fn clean(&self, remedy: &str, event: &Value) -> Result<Value, String> {
-        let clean = self.stack.backends.clean_conflicts(remedy).await;
+    async fn clean(&self, variables: &[(&str, &str)], event: &Value) -> Result<Value, String> {
+        let clean = self.stack.backends.clean_conflicts(variables).await;
         let clean = clean.map_err(|error| error.to_string())?;
         let answer = clean.invoke_within(event, DEADLINE).await;
         answer.map_err(|error| format!("{error}\n{}", clean.output().lines().join("\n")))
@@ -293,7 +301,7 @@ impl Story<'_> {
         Ok(seen)
     }
 
-    /// The keys and the counts of lines of what was archived for the conflict.
+    /// The keys and line counts of the objects that were archived for the conflict.
     async fn archive(&mut self) -> Seen {
         let aws = &self.stack.backends.aws;
         let mut items = aws.items(TABLE).into_iter();

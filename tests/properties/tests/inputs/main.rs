@@ -1,4 +1,4 @@
-//! The properties of the fuzz targets, in a short run each, and over the inputs that are kept.
+//! The properties of the fuzz targets, each in a short run, and over the kept inputs.
 //! `PROPERTIES_SEED` draws the inputs of an earlier run again.
 
 mod corpus;
@@ -12,7 +12,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use properties::{lambda_event, path, token, unverified_token, webhook_event, webhook_signature};
 use strategies::{claims, event, forwarded, hostile, signed, timestamp, zendesk_event};
 
-/// Checks `cases` inputs, of which one in twenty at least must be let in and one refused.
+/// Checks `cases` inputs. At least one in twenty must be accepted, and one refused.
 fn hold<S: Strategy>(cases: u32, strategy: &S, check: impl Fn(S::Value) -> bool) {
     let config = Config {
         cases,

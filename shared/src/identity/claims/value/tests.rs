@@ -21,7 +21,8 @@ fn id(value: &Value, is_spelled: bool) -> Option<String> {
     claims(value, is_spelled).identifier(&it())
 }
 
-/// A value as API Gateway's JWT authorizer hands it over: by Go's `%v`, every number as a double.
+/// A value as API Gateway's JWT authorizer passes it on: formatted with Go's `%v`, every number as
+/// a double.
 fn spelled_by_go(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
