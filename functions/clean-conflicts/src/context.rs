@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use shared::conflicts::{Scope, Table};
+use shared::conflicts::{Conflict, Reason, Remedy, Scope, State, Table};
 use shared::lambda::deadline::Deadline;
 use shared::sunshine::{Error, Halt, SunshineClient};
 use tokio::sync::Mutex;
@@ -46,11 +46,29 @@ pub struct Context<'a> {
     /// Whether a merge of this run is unconfirmed. It is locked during a merge, because one merge
     /// is confirmed before the next one begins.
     pub merging: Mutex<bool>,
-    /// The reason why the run stopped, if it did.
+    /// The id of the invocation, for the log.
+    pub request_id: &'a str,
+    /// Why the run stopped, if it did.
     pub stopped: Cell<Option<StopReason>>,
 }
 
 impl Context<'_> {
+    /// Writes the line of a change of a conflict's state.
+    pub fn log_change(&self, before: Option<State>, conflict: &Conflict) {
+        if before == Some(conflict.state()) {
+            return;
+        }
+        tracing::info!(
+            conflictId = %conflict.id(),
+            requestId = self.request_id,
+            state = conflict.state().as_str(),
+            reason = conflict.reason().map(Reason::as_str),
+            remedy = conflict.remedy().map(Remedy::as_str),
+            by = conflict.by(),
+            "a conflict changed its state"
+        );
+    }
+
     /// Whether no more work may begin.
     pub fn must_stop(&self) -> bool {
         if self.deadlines.begin.remaining() == Duration::ZERO {

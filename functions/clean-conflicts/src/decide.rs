@@ -12,6 +12,7 @@ use shared::conflicts::{Conflict, Reason};
 use crate::evidence::{Facts, Policy};
 
 pub use decision::{Decision, Outcome};
+pub use restore::patch;
 pub use rules::emails;
 
 /// Decides. `now` is in milliseconds since 1970.

@@ -63,7 +63,9 @@ pub async fn process(
         ctx.stop(StopReason::UpstreamError);
     }
     settle(&mut conflict, &before, &attempted, now_millis());
+    conflict.note_error(attempted.as_ref().err().map(ToString::to_string));
     save(ctx, &mut conflict, &before).await?;
+    ctx.log_change(Some(before.state()), &conflict);
     Ok(Some(conflict))
 }
 

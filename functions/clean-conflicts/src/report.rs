@@ -97,23 +97,44 @@ impl Report {
         self.not_a_conflict += 1;
     }
 
+    /// Counts a change that was done before, and lists its conflict as it is.
+    pub fn add_done(&mut self, conflict: &Conflict) {
+        self.add_no_conflict();
+        self.list(conflict);
+    }
+
+    /// Counts an import pair that contradicts an earlier one.
+    pub fn add_contradicted(&mut self) {
+        self.examined += 1;
+        self.needs_review += 1;
+    }
+
     /// Writes the metrics of the run.
-    pub fn emit(&self) {
+    pub fn emit(&self, request_id: &str) {
         let requests = u32::try_from(self.requests).unwrap_or(u32::MAX);
-        let stopped_because = serde_json::json!(self.stopped_because);
-        metrics::emit(
-            &[
-                Metric::count("Examined", self.examined),
-                Metric::count("Resolved", self.resolved),
-                Metric::count("Planned", self.planned),
-                Metric::count("NotAConflict", self.not_a_conflict),
-                Metric::count("NeedsReview", self.needs_review),
-                Metric::count("Deferred", self.deferred),
-                Metric::count("Failed", self.failed),
-                Metric::count("Requests", requests),
-            ],
-            &[("stoppedBecause", stopped_because)],
-        );
+        let mut measured = vec![
+            Metric::count("Examined", self.examined),
+            Metric::count("Resolved", self.resolved),
+            Metric::count("Planned", self.planned),
+            Metric::count("NotAConflict", self.not_a_conflict),
+            Metric::count("NeedsReview", self.needs_review),
+            Metric::count("Deferred", self.deferred),
+            Metric::count("Failed", self.failed),
+            Metric::count("Requests", requests),
+        ];
+        measured.extend(self.stopped_because.map(stopped));
+        let fields = [
+            ("requestId", request_id.into()),
+            ("stoppedBecause", serde_json::json!(self.stopped_because)),
+        ];
+        metrics::emit(&measured, &fields);
+    }
+
+    /// Writes the metrics of a run that stopped before it began: it examined nothing, and says so
+    /// by not counting.
+    pub fn emit_stop(&self, request_id: &str) {
+        let measured: Vec<_> = self.stopped_because.map(stopped).into_iter().collect();
+        metrics::emit(&measured, &[("requestId", request_id.into())]);
     }
 
     /// Counts a conflict by its new state, and lists it.
@@ -128,8 +149,17 @@ impl Report {
             State::Pending | State::InProgress | State::Confirming => &mut self.deferred,
         };
         *count += 1;
+        self.list(conflict);
+    }
+
+    fn list(&mut self, conflict: &Conflict) {
         if self.conflicts.len() < MAX_LISTED {
             self.conflicts.push(conflict.into());
         }
     }
+}
+
+/// That a run stopped, counted by its reason too.
+fn stopped(reason: StopReason) -> Metric {
+    Metric::once("Stopped").by("reason", reason.into())
 }

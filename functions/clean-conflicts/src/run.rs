@@ -1,8 +1,9 @@
 //! A run: it holds the run lease, works on conflicts, and reports.
 
 mod drain;
-mod list;
+mod moves;
 mod operator;
+mod views;
 
 use std::cell::RefCell;
 
@@ -12,7 +13,7 @@ use crate::context::{Action, Context};
 use crate::process::process;
 use crate::report::Report;
 
-pub use list::list;
+pub use views::{count, import, list, progress};
 
 /// A run, and its report so far.
 pub struct Run<'a> {

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::{ClaimSource, Claims};
 use super::id::ConflictId;
+use super::import::PairRef;
 use super::lineage::{Lineage, successors};
 use super::state::{Reason, Remedy, State};
 
@@ -63,6 +64,10 @@ pub struct Conflict {
     archive_progress: Option<String>,
     approved_user_id: Option<String>,
     ended_at: Option<u64>,
+    by: Option<String>,
+    note: Option<String>,
+    last_error: Option<String>,
+    pair: Option<PairRef>,
 }
 
 impl Conflict {
@@ -150,6 +155,26 @@ impl Conflict {
     /// The only user for which an operator approved a remedy.
     pub fn approved_user_id(&self) -> Option<&str> {
         self.approved_user_id.as_deref()
+    }
+
+    /// The operator who last moved the conflict.
+    pub fn by(&self) -> Option<&str> {
+        self.by.as_deref()
+    }
+
+    /// The note with which an operator closed the conflict.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Why the last attempt did not get to an end.
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    /// The import pair that asked for the conflict last. It follows the conflict's state.
+    pub(super) fn pair(&self) -> Option<&PairRef> {
+        self.pair.as_ref()
     }
 
     /// The time at which the conflict ended.

@@ -64,17 +64,48 @@ impl From<OperatorError> for Diagnostic {
 pub fn fields<T: DeserializeOwned>(request: Value) -> Result<T, OperatorError> {
     serde_path_to_error::deserialize(request).map_err(|error| {
         let path = error.path().to_string();
-        let reason = error.into_inner();
-        // serde itself names a missing or unknown field.
+        let reason = without_values(&error.into_inner().to_string());
+        // serde names a field that is missing or unknown itself.
         OperatorError::InvalidRequest(if path == "." {
-            reason.to_string()
+            reason
         } else {
             format!("{path}: {reason}")
         })
     })
 }
 
-/// Removes the field `action` from a request and returns it. `takes` lists the actions.
+/// serde's reason without what was sent, which may be an email or an external id, and goes into
+/// whatever keeps the answer. The name of an unknown field stays if it can be one.
+fn without_values(reason: &str) -> String {
+    let quoted = |text: &str| text.split('`').nth(1).map(ToOwned::to_owned);
+    let is_name = |name: &String| {
+        name.len() <= 40
+            && name
+                .chars()
+                .all(|it| it.is_ascii_alphanumeric() || it == '_')
+    };
+    let Some((found, expected)) = reason.split_once(", expected") else {
+        return reason.to_owned();
+    };
+    let found = if found.starts_with("unknown field") {
+        match quoted(found).filter(is_name) {
+            Some(name) => format!("unknown field `{name}`"),
+            None => "unknown field".to_owned(),
+        }
+    } else if found.starts_with("unknown variant") {
+        "unknown value".to_owned()
+    } else {
+        found
+            .split(['`', '"'])
+            .next()
+            .unwrap_or_default()
+            .trim_end()
+            .to_owned()
+    };
+    format!("{found}, expected{expected}")
+}
+
+/// Takes the field `action` out of a request. `takes` lists the actions.
 pub fn action(request: &mut Value, takes: &str) -> Result<String, OperatorError> {
     request
         .as_object_mut()
@@ -113,11 +144,31 @@ mod tests {
                 "pairs[1]: invalid length",
             ),
             (json!([]), "invalid"),
+            (
+                json!({"limit": 1, "pairs": [], "a@b.c": 1}),
+                "unknown field, expected",
+            ),
         ] {
             let error = fields::<Request>(request).unwrap_err();
             assert_eq!(error.kind(), "InvalidRequest");
             assert!(error.to_string().contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn no_error_repeats_what_was_sent() {
+        for reason in [
+            "invalid type: string \"CANARY, x\", expected u8",
+            "invalid type: string \"CANARY\", expected u8",
+            "invalid value: integer `700007`, expected u8",
+            "unknown variant `CANARY`, expected one of `a`, `b`",
+            "unknown field `CANARY@x`, expected `a`",
+        ] {
+            let shown = without_values(reason);
+            assert!(!shown.contains("CANARY") && !shown.contains("7"), "{shown}");
+            assert!(shown.contains("expected"), "{shown}");
+        }
+        assert_eq!(without_values("missing field `by`"), "missing field `by`");
     }
 
     #[test]

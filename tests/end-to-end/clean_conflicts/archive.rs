@@ -151,7 +151,7 @@ async fn thirty_thousand_messages_take_several_runs_and_little_memory() {
     let (stack, user, _) = with_history(30_000, &rate).await;
     stack
         .invoke(
-            json!({"action": "resolve", "previousExternalId": "none", "currentExternalId": NEW}),
+            json!({"action": "resolve", "previousExternalId": "none", "currentExternalId": NEW, "by": "ada"}),
         )
         .await;
     let before = stack.clean.peak_memory();

@@ -42,7 +42,7 @@ fn canary() -> User {
 fn resolving(remedy: &str) -> Value {
     json!({
         "action": "resolve", "previousExternalId": OLD_ID,
-        "currentExternalId": NEW_ID, "remedy": remedy,
+        "currentExternalId": NEW_ID, "remedy": remedy, "by": "ada",
     })
 }
 

@@ -324,8 +324,7 @@ fn reported(answer: &HttpAnswer) -> String {
 
 /// The event `resolve` from [`OLD`] to [`NEW`].
 pub(crate) fn resolve(remedy: Option<&str>) -> Value {
-    let mut event =
-        json!({"action": "resolve", "previousExternalId": OLD, "currentExternalId": NEW});
+    let mut event = json!({"action": "resolve", "previousExternalId": OLD, "currentExternalId": NEW, "by": "ada"});
     if let Some(remedy) = remedy {
         event["remedy"] = json!(remedy);
     }
@@ -336,7 +335,7 @@ pub(crate) fn resolve(remedy: Option<&str>) -> Value {
 pub(crate) fn approve(shown: &Value, remedy: &str) -> Value {
     json!({
         "action": "approve", "conflictId": shown["conflictId"],
-        "version": shown["version"], "remedy": remedy,
+        "version": shown["version"], "remedy": remedy, "by": "ada",
     })
 }
 

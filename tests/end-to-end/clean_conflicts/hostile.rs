@@ -65,12 +65,12 @@ async fn as_either_side_of_resolve() {
         let resolve = |previous: &str, current: &str| {
             json!({
                 "action": "resolve", "remedy": "delete",
-                "previousExternalId": previous, "currentExternalId": current,
+                "previousExternalId": previous, "currentExternalId": current, "by": "ada",
             })
         };
         if !is_taken {
             for event in [resolve(&id, NEW), resolve(OLD, &id)] {
-                assert!(stack.refusal(event).await.contains("resolve"), "{id:?}");
+                assert!(stack.refusal(event).await.contains("ExternalId"), "{id:?}");
             }
             continue;
         }
@@ -112,7 +112,7 @@ async fn as_the_id_of_another_user() {
     stack
         .invoke(json!({
             "action": "resolve", "remedy": "delete",
-            "previousExternalId": victim.id, "currentExternalId": NEW,
+            "previousExternalId": victim.id, "currentExternalId": NEW, "by": "ada",
         }))
         .await;
     assert_eq!(stack.sunshine.user(&victim.id), Some(victim));

@@ -87,7 +87,7 @@ impl Case {
     fn resolve(&self, remedy: &str) -> Value {
         json!({
             "action": "resolve", "previousExternalId": self.old,
-            "currentExternalId": self.new, "remedy": remedy,
+            "currentExternalId": self.new, "remedy": remedy, "by": "ada",
         })
     }
 

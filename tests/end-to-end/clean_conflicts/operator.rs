@@ -141,7 +141,7 @@ async fn the_previous_id_may_be_as_long_as_the_api_accepts() {
     .await;
     let event = json!({
         "action": "resolve", "previousExternalId": previous, "currentExternalId": NEW,
-        "remedy": "delete",
+        "remedy": "delete", "by": "ada",
     });
     let report = stack.invoke(event).await;
     assert_eq!(outcome(&report), ("resolved", None), "{report}");
@@ -155,7 +155,7 @@ async fn a_previous_id_that_no_one_has_is_not_a_conflict() {
     for previous in ["nobody", &user.id] {
         let event = json!({
             "action": "resolve", "previousExternalId": previous, "currentExternalId": NEW,
-            "remedy": "delete",
+            "remedy": "delete", "by": "ada",
         });
         let report = stack.invoke(event).await;
         assert_eq!(report["notAConflict"], 1, "{report}");
@@ -331,23 +331,39 @@ async fn a_plan_is_carried_out_when_it_is_allowed() {
 }
 
 #[tokio::test]
-async fn any_other_event_is_an_error_that_lists_the_accepted_ones() {
+async fn a_mistake_has_a_type_and_names_the_field() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
-    for event in [
-        Value::Null,
-        json!({}),
-        json!({"action": "purge"}),
-        json!({"action": "drain", "remedy": "delete"}),
-        json!({"action": "resolve", "previousExternalId": OLD}),
-        json!({"action": "resolve", "previousExternalId": OLD, "currentExternalId": OLD}),
-        json!({"action": "list", "limit": 1000}),
-        json!({"action": "approve", "conflictId": "x", "version": 1, "remedy": "delete"}),
-        json!({"Records": []}),
+    for (event, field) in [
+        (Value::Null, "action"),
+        (json!({}), "action"),
+        (json!({"action": "purge"}), "action"),
+        (json!({"Records": []}), "action"),
+        (json!({"action": "drain", "remedy": "delete"}), "remedy"),
+        (
+            json!({"action": "resolve", "previousExternalId": OLD}),
+            "currentExternalId",
+        ),
+        (
+            json!({"action": "resolve", "previousExternalId": OLD, "currentExternalId": OLD, "by": "ada"}),
+            "currentExternalId",
+        ),
+        (
+            json!({"action": "resolve", "previousExternalId": OLD, "currentExternalId": NEW}),
+            "by",
+        ),
+        (json!({"action": "list", "limit": 1000}), "limit"),
+        (
+            json!({"action": "approve", "conflictId": "x", "version": 1, "remedy": "delete", "by": "ada"}),
+            "conflictId",
+        ),
     ] {
-        let words = stack.refusal(event).await;
-        for action in ["drain", "resolve", "list", "approve"] {
-            assert!(words.contains(&format!("\"{action}\"")), "{words}");
-        }
+        let answer = stack.clean.invoke_within(&event, DEADLINE).await;
+        let Err(LambdaError::Function(error)) = answer else {
+            panic!("{event}: {answer:?}");
+        };
+        assert_eq!(error["errorType"], "InvalidRequest", "{event}: {error}");
+        let words = error["errorMessage"].as_str().unwrap();
+        assert!(words.contains(field), "{event}: {words}");
     }
     stack.assert_untouched();
     assert_eq!(stack.aws.items(TABLE), [Value::Null; 0]);

@@ -82,7 +82,7 @@ impl Person {
     pub(crate) fn resolve(&self) -> Value {
         json!({
             "action": "resolve", "previousExternalId": self.old,
-            "currentExternalId": self.new, "remedy": "delete",
+            "currentExternalId": self.new, "remedy": "delete", "by": "ada",
         })
     }
 }

@@ -27,6 +27,7 @@ pub fn patch(archived: &[Value], now: &User) -> UserPatch {
     let profile = &now.profile;
     UserPatch {
         profile: ProfilePatch {
+            email: None,
             given_name: field("givenName", profile.given_name.as_deref()),
             surname: field("surname", profile.surname.as_deref()),
             avatar_url: field("avatarUrl", profile.avatar_url.as_deref()),

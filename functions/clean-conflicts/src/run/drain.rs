@@ -1,5 +1,5 @@
-//! A drain: works on everything that is due, and on planned conflicts that are allowed now. People
-//! who reported a conflict come before events and imports.
+//! A drain: works on everything that is due, and on what was planned and is allowed now. People who
+//! reported a conflict come before events, and the pairs of imports come last.
 
 use std::cell::{Cell, RefCell};
 
@@ -49,6 +49,22 @@ impl Run<'_> {
         if has_background {
             let pass = Pass::Planned(Queue::Background);
             self.work_through(pass, at_once).await?;
+        }
+        self.work_off_imports(at_once).await
+    }
+
+    /// Works off the pairs of imports that are due. They come last: no one waits for them.
+    async fn work_off_imports(&self, at_once: usize) -> Result<(), TableError> {
+        let (until, mut start) = (now_millis(), None);
+        while !self.ctx.must_stop() {
+            let (pairs, next) = self.ctx.table.due_pairs(until, PAGE, start).await?;
+            stream::iter(pairs)
+                .for_each_concurrent(at_once, |pair| self.work_on_pair(pair))
+                .await;
+            match next {
+                Some(next) => start = Some(next),
+                None => break,
+            }
         }
         Ok(())
     }
