@@ -18,7 +18,6 @@ mod said;
 mod state;
 mod support_user;
 mod table;
-mod webhook;
 
 pub use claim::{Claim, ClaimSource, Claims};
 pub use config::ConflictsConfig;
@@ -28,7 +27,9 @@ pub use id::{ConflictId, Scope};
 pub use import::{Import, Pair, PairRef, Taken};
 pub use lineage::{Lineage, Proof, Source, Target, weigh};
 pub use listing::{Counts, InvalidPosition, Place};
-pub use record::{Conflict, MAX_ATTEMPTS, Report, Sent};
+pub use record::report::Report;
+pub use record::transitions::MAX_ATTEMPTS;
+pub use record::{Conflict, Sent};
 pub use said::Said;
 pub use state::{Reason, Remedy, State};
 pub use support_user::SupportUser;
