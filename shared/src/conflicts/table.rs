@@ -30,7 +30,6 @@ use super::state::State;
 use crate::aws::sdk::{SdkConfig, failure, rehearse};
 use crate::lambda::clock::now_millis;
 use crate::lambda::deadline::Deadline;
-use crate::lambda::problem::{Code, Problem};
 
 /// The queues of records that are due. Each is a partition of the index `due`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,16 +74,6 @@ pub enum TableError {
     /// A record that cannot be read or written.
     #[error("a record is malformed")]
     Malformed,
-}
-
-impl From<TableError> for Problem {
-    fn from(error: TableError) -> Self {
-        Self::new(
-            Code::UpstreamBusy,
-            "this cannot be recorded at the moment; try again",
-        )
-        .because(error)
-    }
 }
 
 /// The table.
