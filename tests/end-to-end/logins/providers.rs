@@ -22,11 +22,18 @@ async fn each_provider_works_with_the_settings_of_its_row() {
         ]);
         for (variable, value) in &provider.settings {
             // The row's own URL cannot be reached from here.
-            let value = if variable == "OIDC_JWKS_URL" { &jwks } else { value };
+            let value = if variable == "OIDC_JWKS_URL" {
+                &jwks
+            } else {
+                value
+            };
             settings.push((variable.clone(), value.clone()));
         }
         let function = start("sign-token", &aws, &settings).await.unwrap();
-        let vouches = provider.settings.get("EMAIL_VERIFIED").is_some_and(|it| it == "always");
+        let vouches = provider
+            .settings
+            .get("EMAIL_VERIFIED")
+            .is_some_and(|it| it == "always");
         for is_verified in [true, false] {
             let user = json!({"sub": "4711", "email": "ada@example.com", "name": "Ada Example",
                 "email_verified": is_verified, "provider": provider.id});
@@ -62,21 +69,28 @@ fn spelled(claims: &Value) -> Value {
                 format!("[{}]", items.iter().map(text).collect::<Vec<_>>().join(" "))
             }
             Value::Object(fields) => {
-                let fields = fields.iter().map(|(name, it)| format!("{name}:{}", text(it)));
+                let fields = fields
+                    .iter()
+                    .map(|(name, it)| format!("{name}:{}", text(it)));
                 format!("map[{}]", fields.collect::<Vec<_>>().join(" "))
             }
             other => other.to_string(),
         }
     }
     let claims = claims.as_object().unwrap().iter();
-    claims.map(|(name, value)| (name.clone(), json!(text(value)))).collect()
+    claims
+        .map(|(name, value)| (name.clone(), json!(text(value))))
+        .collect()
 }
 
 #[test]
 fn the_documentation_has_each_row_with_its_settings() {
     let page = include_str!("../../../docs/identity.md");
     for provider in PROVIDERS.iter() {
-        let start = format!("| {} | {} | `{}` |", provider.name, provider.send, provider.source);
+        let start = format!(
+            "| {} | {} | `{}` |",
+            provider.name, provider.send, provider.source
+        );
         let row = page.lines().find(|line| line.starts_with(&start));
         let row = row.unwrap_or_else(|| panic!("no row begins with {start}"));
         for (variable, value) in &provider.settings {

@@ -15,7 +15,10 @@ async fn a_wrong_configuration_does_not_start_and_names_the_variable_and_its_val
     for (function, variables, log) in [
         (
             "report-conflict",
-            &[("EXTERNAL_ID_CLAIM", "/nickname"), ("IDENTITY_SOURCE", "lambda-authorizer")][..],
+            &[
+                ("EXTERNAL_ID_CLAIM", "/nickname"),
+                ("IDENTITY_SOURCE", "lambda-authorizer"),
+            ][..],
             "EXTERNAL_ID_CLAIM holds \"/nickname\"; it must hold a claim that users cannot write",
         ),
         (
@@ -53,7 +56,11 @@ async fn a_wrong_configuration_does_not_start_and_names_the_variable_and_its_val
             &[("OIDC_AUDIENCE_CLAIM", "/azp")],
             "OIDC_AUDIENCE_CLAIM holds \"/azp\"; it must hold the name of a claim",
         ),
-        ("sign-token", &bearer[..2], "OIDC_AUDIENCE is not set; it must hold the audience"),
+        (
+            "sign-token",
+            &bearer[..2],
+            "OIDC_AUDIENCE is not set; it must hold the audience",
+        ),
     ] {
         match start(function, &aws, &owned(variables)).await {
             Err(LambdaError::Exited { output, .. }) => assert!(output.contains(log), "{output}"),

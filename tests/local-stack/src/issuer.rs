@@ -244,7 +244,12 @@ impl Inner {
 
     /// A key of this algorithm, published if there was none. It does not become the current one.
     fn key_for(&mut self, algorithm: Algorithm) -> Arc<Key> {
-        if let Some(key) = self.keys.iter().rev().find(|key| key.algorithm() == algorithm) {
+        if let Some(key) = self
+            .keys
+            .iter()
+            .rev()
+            .find(|key| key.algorithm() == algorithm)
+        {
             return key.clone();
         }
         let key = Arc::new(Key::generate(format!("{algorithm:?}"), algorithm));

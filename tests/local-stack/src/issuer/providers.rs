@@ -52,20 +52,26 @@ impl Provider {
     /// The claims of its token for `user`, who has the usual claims of OpenID Connect.
     pub fn claims(&self, user: &Map<String, Value>) -> Map<String, Value> {
         let text = |name: &str| user.get(name).and_then(Value::as_str).unwrap_or_default();
-        let is_verified = user.get("email_verified").is_some_and(|it| *it == true || *it == "true");
+        let is_verified = user
+            .get("email_verified")
+            .is_some_and(|it| *it == true || *it == "true");
         let mut claims = self.claims.clone();
         for value in claims.values_mut() {
-            fill(value, &|word| match word {
-                "$verified" => Some(json!(is_verified)),
-                "$verified_text" => Some(json!(is_verified.to_string())),
-                "$verified_one" => Some(json!(u8::from(is_verified).to_string())),
-                _ => None,
-            }, &|found| {
-                found
-                    .replace("$sub", text("sub"))
-                    .replace("$email", text("email"))
-                    .replace("$name", text("name"))
-            });
+            fill(
+                value,
+                &|word| match word {
+                    "$verified" => Some(json!(is_verified)),
+                    "$verified_text" => Some(json!(is_verified.to_string())),
+                    "$verified_one" => Some(json!(u8::from(is_verified).to_string())),
+                    _ => None,
+                },
+                &|found| {
+                    found
+                        .replace("$sub", text("sub"))
+                        .replace("$email", text("email"))
+                        .replace("$name", text("name"))
+                },
+            );
         }
         claims
     }
@@ -81,11 +87,7 @@ impl Provider {
     }
 }
 
-fn fill(
-    value: &mut Value,
-    whole: &dyn Fn(&str) -> Option<Value>,
-    within: &dyn Fn(&str) -> String,
-) {
+fn fill(value: &mut Value, whole: &dyn Fn(&str) -> Option<Value>, within: &dyn Fn(&str) -> String) {
     match value {
         Value::String(text) => {
             *value = whole(text).unwrap_or_else(|| Value::from(within(text)));
