@@ -21,5 +21,10 @@ pub mod puzzel;
 #[cfg(any(feature = "conflicts", feature = "sunshine"))]
 pub mod sunshine;
 
-#[cfg(feature = "caller")]
+#[cfg(any(
+    feature = "caller",
+    feature = "secrets",
+    feature = "conflicts",
+    feature = "puzzel"
+))]
 mod problems;

@@ -13,7 +13,6 @@ use crate::lambda::check::Check;
 use crate::lambda::config::{ConfigError, Variables};
 use crate::lambda::deadline::Deadline;
 use crate::lambda::metrics::{self, Metric};
-use crate::lambda::problem::{Code, Problem};
 
 /// The additional time for which a cached secret is used while Secrets Manager fails.
 const STALE_FOR: Duration = Duration::from_hours(1);
@@ -53,16 +52,6 @@ pub enum SecretError {
     /// The secret has an unexpected form.
     #[error(transparent)]
     WrongShape(#[from] WrongShape),
-}
-
-impl From<SecretError> for Problem {
-    fn from(error: SecretError) -> Self {
-        Self::new(
-            Code::KeysUnavailable,
-            "the keys cannot be read at the moment; try again",
-        )
-        .because(error)
-    }
 }
 
 /// A non-empty string field of a secret. White space around it is kept and logged: it may have been

@@ -33,7 +33,6 @@ use crate::aws::sdk::{SdkConfig, failure, rehearse};
 use crate::lambda::check::Check;
 use crate::lambda::clock::now_millis;
 use crate::lambda::deadline::Deadline;
-use crate::lambda::problem::{Code, Problem};
 
 /// The queues of records that are due. Each is a partition of the index `due`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,16 +82,6 @@ pub enum TableError {
     /// A record that cannot be read or written.
     #[error("a record is malformed")]
     Malformed,
-}
-
-impl From<TableError> for Problem {
-    fn from(error: TableError) -> Self {
-        Self::new(
-            Code::UpstreamBusy,
-            "this cannot be recorded at the moment; try again",
-        )
-        .because(error)
-    }
 }
 
 /// The table.

@@ -1,4 +1,4 @@
-//! Errors of a call to Puzzel, and the problem that the caller gets for each.
+//! Errors of a call to Puzzel.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,6 @@ use http::StatusCode;
 
 use crate::http::client::TransportError;
 use crate::http::upstream_url::InvalidPath;
-use crate::lambda::problem::{Code, Problem};
 
 /// A call that failed. Contains no URL and none of Puzzel's text.
 #[derive(Debug, thiserror::Error)]
@@ -80,42 +79,4 @@ impl From<TransportError> for Cause {
     fn from(cause: TransportError) -> Self {
         Self::Transport(cause)
     }
-}
-
-impl From<PuzzelError> for Problem {
-    fn from(error: PuzzelError) -> Self {
-        let problem = match (error.cause, error.call) {
-            (Cause::Rejected(_), Call::Authenticate) => Self::new(
-                Code::IdentityRejected,
-                "Puzzel refused the token: log in again, and check the Visitor Idp in Puzzel's organisation settings",
-            ),
-            (Cause::Rejected(_), Call::StartChat | Call::SetIdentity) => Self::new(
-                Code::IdentityRejected,
-                "Puzzel refused the identity for this chat: check conversation, queue and visitor token",
-            ),
-            (Cause::Busy(wait), _) => {
-                let problem = Self::new(Code::UpstreamBusy, "Puzzel is busy; try again later");
-                match wait {
-                    Some(wait) => problem.retry_after(whole_seconds(wait)),
-                    None => problem,
-                }
-            }
-            (Cause::Transport(TransportError::Timeout), _) => Self::new(
-                Code::UpstreamTimeout,
-                "Puzzel did not answer in time; it may have carried out the request",
-            ),
-            (Cause::Status(_) | Cause::NoUserInfoId | Cause::Path(_) | Cause::Transport(_), _) => {
-                Self::new(
-                    Code::UpstreamError,
-                    "Puzzel did not answer as expected; try again later",
-                )
-            }
-        };
-        problem.because(error)
-    }
-}
-
-/// Rounded up, because a client that waits for less retries too early.
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

@@ -73,6 +73,10 @@ pub struct EventResponse {
     /// The headers again. A load balancer with multi-value headers reads only this field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multi_value_headers: Option<BTreeMap<String, [String; 1]>>,
+    /// None are set. Payload 2.0 only: some readers of it, such as `cargo lambda watch`, need the
+    /// field, and a REST API refuses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookies: Option<[String; 0]>,
     /// The body, as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
@@ -125,6 +129,7 @@ pub(super) fn response(
         status_code: status.as_u16(),
         headers,
         multi_value_headers,
+        cookies: (kind == EventKind::V2).then_some([]),
         body,
         is_base64_encoded: false,
     })
