@@ -114,6 +114,8 @@ async fn a_response_has_the_fields_that_its_event_takes_and_no_others() {
         if takes_many {
             expected["multiValueHeaders"] =
                 json!({"cache-control": ["no-store"], "content-type": ["application/json"]});
+        } else {
+            expected["cookies"] = json!([]);
         }
         assert_eq!(response, expected, "{event}");
     }
