@@ -12,6 +12,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
+use shared::aws::sdk::SdkConfig;
 use shared::lambda::invoke::OperatorError;
 
 use crate::person::Person;
@@ -55,13 +56,12 @@ pub struct Copy {
 }
 
 impl Archive {
-    /// The bucket, reached by the SDK's standard variables.
-    pub async fn connect(bucket: String) -> Self {
-        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-        // At an endpoint other than AWS's own, a bucket is not a host name.
+    /// The bucket.
+    pub fn connect(sdk: &SdkConfig, bucket: String) -> Self {
+        // At another endpoint than AWS's own a bucket is not a host name.
         let by_path =
-            config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-        let config = aws_sdk_s3::config::Builder::from(&config)
+            sdk.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let config = aws_sdk_s3::config::Builder::from(sdk)
             .force_path_style(by_path)
             .build();
         Self {

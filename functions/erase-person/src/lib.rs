@@ -10,6 +10,7 @@ mod table;
 
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
+use shared::aws::sdk::SdkConfig;
 use shared::conflicts::Scope;
 use shared::lambda::check::{self, Check, Checks};
 use shared::lambda::invoke::OperatorError;
@@ -30,12 +31,12 @@ pub struct ErasePerson {
 }
 
 impl ErasePerson {
-    /// Prepares the clients.
-    pub async fn start(config: Config) -> Self {
+    /// Gets the clients ready.
+    pub fn start(config: Config, sdk: &SdkConfig) -> Self {
         Self {
             scope: config.conflicts.scope,
-            table: Table::connect(config.conflicts.table).await,
-            archive: Archive::connect(config.archive_bucket).await,
+            table: Table::connect(sdk, config.conflicts.table),
+            archive: Archive::connect(sdk, config.archive_bucket),
         }
     }
 
@@ -108,8 +109,9 @@ impl ErasePerson {
             Ok(_) => Check::passed("archive", "its versions were listed"),
             Err(error) => Check::failed("archive", error.to_string()),
         };
-        let configuration = Check::passed(check::CONFIGURATION, "every variable holds what it may");
-        [configuration, table, archive].into_iter().collect()
+        [Check::configuration(), table, archive]
+            .into_iter()
+            .collect()
     }
 }
 

@@ -16,8 +16,8 @@ use crate::request::Subject;
 /// An item of the table.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// The fields that contain an external id or an email.
-const FIELDS: [&str; 10] = [
+/// The fields that hold an external id or an email.
+const FIELDS: [&str; 11] = [
     "claimants",
     "current",
     "currentExternalId",
@@ -26,6 +26,7 @@ const FIELDS: [&str; 10] = [
     "holderExternalId",
     "previous",
     "previousExternalId",
+    "sentToExternalId",
     "subject",
     "value",
 ];
@@ -227,7 +228,7 @@ fn is_empty(value: &AttributeValue) -> bool {
 /// Whether an item must go once this field is empty, because it is useless and its email is no one
 /// else's: a conflict without a claimant, or statements about an external id without any statement.
 fn is_reason_to_keep(item: &Item, field: &str) -> bool {
-    text(item.get("sk")) != Some("conflict") || field == "claimants"
+    text(item.get("sk")) != Some("conflict") || matches!(field, "claimants" | "claims")
 }
 
 fn text(value: Option<&AttributeValue>) -> Option<&str> {

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::AttributeValue;
+use shared::aws::sdk::SdkConfig;
 use shared::lambda::invoke::OperatorError;
 
 use crate::person::{Item, Person, Verdict};
@@ -28,11 +29,10 @@ pub enum Erased {
 }
 
 impl Table {
-    /// The table `name`, reached by the SDK's standard variables.
-    pub async fn connect(name: String) -> Self {
-        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    /// The table `name`.
+    pub fn connect(sdk: &SdkConfig, name: String) -> Self {
         Self {
-            client: Client::new(&config),
+            client: Client::new(sdk),
             name,
         }
     }

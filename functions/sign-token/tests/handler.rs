@@ -47,7 +47,11 @@ async fn the_response_says_what_the_token_holds() {
         assert_eq!(body["externalId"], "7");
         assert_eq!(body["expiresAt"], claims["exp"]);
         assert_eq!(body["emailIncluded"], included);
-        let because = if included { Value::Null } else { json!("not_requested") };
+        let because = if included {
+            Value::Null
+        } else {
+            json!("not_requested")
+        };
         assert_eq!(body["emailOmittedBecause"], because);
         assert_eq!(body.len(), 5);
         let ttl = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();

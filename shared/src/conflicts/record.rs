@@ -18,12 +18,12 @@
 //! record never goes back to `pending` and never ends as `not_a_conflict`; the next worker looks at
 //! the effect.
 
-mod report;
+pub(super) mod report;
 mod sent;
 mod stored;
 #[cfg(test)]
 mod tests;
-mod transitions;
+pub(super) mod transitions;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,12 +32,11 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::{ClaimSource, Claims};
 use super::id::ConflictId;
+use super::import::PairRef;
 use super::lineage::{Lineage, successors};
 use super::state::{Reason, Remedy, State};
 
-pub use report::Report;
 pub use sent::Sent;
-pub use transitions::MAX_ATTEMPTS;
 
 /// The time for which a record is kept after the conflict ended or was last claimed.
 const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
@@ -65,6 +64,10 @@ pub struct Conflict {
     archive_progress: Option<String>,
     approved_user_id: Option<String>,
     ended_at: Option<u64>,
+    by: Option<String>,
+    note: Option<String>,
+    last_error: Option<String>,
+    pair: Option<PairRef>,
 }
 
 impl Conflict {
@@ -152,6 +155,26 @@ impl Conflict {
     /// The only user for which an operator approved a remedy.
     pub fn approved_user_id(&self) -> Option<&str> {
         self.approved_user_id.as_deref()
+    }
+
+    /// The operator who last moved the conflict.
+    pub fn by(&self) -> Option<&str> {
+        self.by.as_deref()
+    }
+
+    /// The note with which an operator closed the conflict.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Why the last attempt did not get to an end.
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    /// The import pair that asked for the conflict last. It follows the conflict's state.
+    pub(super) fn pair(&self) -> Option<&PairRef> {
+        self.pair.as_ref()
     }
 
     /// The time at which the conflict ended.

@@ -5,10 +5,14 @@ use std::str::FromStr;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// The state of a conflict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// It waits for a worker.
     Pending,
@@ -29,8 +33,11 @@ pub enum State {
 }
 
 /// The remedies, mildest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Remedy {
     /// Read and decide; write nothing outside.
     Plan,
@@ -43,8 +50,11 @@ pub enum Remedy {
 }
 
 /// The reason why a person must look, or why nothing more was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[expect(
     missing_docs,
     reason = "docs/cleanup.md explains each to the person who must act"
@@ -79,12 +89,43 @@ pub enum Reason {
 }
 
 impl State {
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::InProgress,
+        Self::Confirming,
+        Self::Resolved,
+        Self::Planned,
+        Self::NotAConflict,
+        Self::NeedsReview,
+        Self::Failed,
+    ];
+
+    /// The state as it is written.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
     /// Whether nothing more happens until a person moves the conflict or it is reported again.
     pub fn is_end(self) -> bool {
         match self {
             Self::Pending | Self::InProgress | Self::Confirming | Self::Planned => false,
             Self::Resolved | Self::NotAConflict | Self::NeedsReview | Self::Failed => true,
         }
+    }
+}
+
+impl Reason {
+    /// The reason as it is written.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl Remedy {
+    /// The remedy as it is written.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

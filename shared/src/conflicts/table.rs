@@ -25,9 +25,11 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 use tokio::time::timeout_at;
 
 use super::id::ConflictId;
+use super::import::Written;
 use super::record::{Conflict, Report};
 use super::state::State;
 use crate::aws::sdk::{SdkConfig, failure, rehearse};
+use crate::lambda::check::Check;
 use crate::lambda::clock::now_millis;
 use crate::lambda::deadline::Deadline;
 use crate::lambda::problem::{Code, Problem};
@@ -40,6 +42,11 @@ pub enum Queue {
     /// Conflicts that only events and imports ask for. They wait for the urgent ones.
     Background,
 }
+
+/// The partitions of the index `due`: the queues of conflicts, and the pairs of imports.
+pub(super) const SHARDS: [&str; 3] = ["0", "1", PAIRS_SHARD];
+/// The queue of import pairs.
+pub(super) const PAIRS_SHARD: &str = "pairs";
 
 impl Queue {
     fn of(conflict: &Conflict) -> Self {
@@ -182,10 +189,28 @@ impl Table {
         }
     }
 
-    /// Overwrites the version of a record that was read, and increments the version.
+    /// Writes a record over the version it was read at, and counts the version up. An import pair
+    /// that follows it is written too, unless a worker only takes the record.
     pub async fn write(&self, conflict: &mut Conflict) -> Result<(), TableError> {
         let read_at = conflict.count_write(now_millis());
         let item = conflict_item(conflict)?;
+        if let Some(pair) = conflict
+            .pair()
+            .filter(|_| conflict.state() != State::InProgress)
+        {
+            match self
+                .write_with_pair(conflict, item.clone(), read_at, pair)
+                .await
+            {
+                Ok(Written::Both) => return Ok(()),
+                // It was erased, so there is nothing that would follow.
+                Ok(Written::NoPair) => {}
+                outcome => {
+                    conflict.uncount_write(read_at);
+                    return outcome.and(Err(TableError::Changed));
+                }
+            }
+        }
         let written = self
             .put_item(&item, |put| {
                 put.condition_expression("version = :read_at")
@@ -199,6 +224,50 @@ impl Table {
         };
         conflict.uncount_write(read_at);
         Err(outcome)
+    }
+
+    /// Writes an item, unless there is one under its key. Answers whether it was written.
+    pub(super) async fn put_new(&self, item: &Item) -> Result<bool, TableError> {
+        let put = self.put_item(item, |put| {
+            put.condition_expression("attribute_not_exists(pk)")
+        });
+        Ok(matches!(put.await?, Put::Written))
+    }
+
+    /// Writes an item over the one under its key. Writes nothing if there is none.
+    pub(super) async fn put_existing(&self, item: &Item) -> Result<(), TableError> {
+        let put = self.put_item(item, |put| put.condition_expression("attribute_exists(pk)"));
+        put.await.map(drop)
+    }
+
+    /// Whether the table takes a write, for the action `check`: one that cannot succeed is refused
+    /// by its condition, after everything else was looked at.
+    pub async fn check_write(&self) -> Check {
+        let item = HashMap::from([
+            ("pk".to_owned(), string("conflict#check")),
+            ("sk".to_owned(), string("check")),
+        ]);
+        let never = "attribute_exists(pk) AND attribute_not_exists(pk)";
+        match self
+            .put_item(&item, |put| put.condition_expression(never))
+            .await
+        {
+            Ok(_) => Check::passed("table", "it takes writes"),
+            Err(error) => Check::failed("table", advice(&error)),
+        }
+    }
+
+    /// Whether the table and both of its indexes can be read, for the action `check`.
+    pub async fn check_read(&self) -> Check {
+        let read = async {
+            self.read_item("run", "lease").await?;
+            self.oldest_due(0).await?;
+            self.in_state(State::Failed, 1, None).await
+        };
+        match read.await {
+            Ok(_) => Check::passed("table", "it and both of its indexes can be read"),
+            Err(error) => Check::failed("table", advice(&error)),
+        }
     }
 
     /// The record with this id, as it is now.
@@ -373,6 +442,13 @@ fn read_all(items: Option<Vec<Item>>) -> Vec<Conflict> {
     .collect()
 }
 
+/// An error of the table, with what to do about it.
+fn advice(error: &TableError) -> String {
+    format!(
+        "{error}: compare CONFLICTS_TABLE with the table's name, and the function's role and the table's KMS key with the template's"
+    )
+}
+
 /// The mark of one write.
 pub(super) fn write_id() -> AttributeValue {
     string(format!("{:032x}", fastrand::u128(..)))
@@ -382,7 +458,7 @@ pub(super) fn string(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-fn number(value: u64) -> AttributeValue {
+pub(super) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 

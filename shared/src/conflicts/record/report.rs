@@ -86,6 +86,10 @@ impl Conflict {
             archive_progress: None,
             approved_user_id: None,
             ended_at: None,
+            by: None,
+            note: None,
+            last_error: None,
+            pair: None,
         };
         conflict.take_in(report);
         conflict
@@ -159,6 +163,10 @@ impl Conflict {
             archive_progress: None,
             approved_user_id: None,
             ended_at: None,
+            by: None,
+            note: None,
+            last_error: None,
+            pair: None,
         }
     }
 

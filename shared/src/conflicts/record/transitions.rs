@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Conflict, Sent};
+use crate::conflicts::import::PairRef;
 use crate::conflicts::state::{Reason, Remedy, State};
 
 /// Maximum attempts, after which a conflict fails.
@@ -180,6 +181,42 @@ impl Conflict {
     pub fn approve(&mut self, user_id: String, now: u64) {
         self.approved_user_id = Some(user_id);
         self.reopen(now);
+    }
+
+    /// An operator asks for what comes next.
+    pub fn ask(&mut self, by: Option<&str>) {
+        if let Some(by) = by {
+            self.by = Some(by.to_owned());
+            self.note = None;
+        }
+    }
+
+    /// An operator ends the conflict: there is nothing to do. A remedy that may have been sent is
+    /// not forgotten: then it is resolved.
+    pub fn close(&mut self, by: &str, note: &str, now: u64) {
+        self.ask(Some(by));
+        self.note = Some(note.to_owned());
+        self.end(State::NotAConflict, None, now);
+    }
+
+    /// An operator took the release back, so it is over, and no email is free.
+    pub fn note_undone(&mut self, by: &str, now: u64) {
+        self.ask(Some(by));
+        self.note = Some("the release was taken back".to_owned());
+        self.sent = None;
+        self.end(State::NotAConflict, None, now);
+    }
+
+    /// Notes why the attempt did not get to an end, or that it did.
+    pub fn note_error(&mut self, error: Option<String>) {
+        self.last_error = error;
+    }
+
+    /// The import pair that asked for the conflict follows its state from now on.
+    pub fn follow(&mut self, pair: Option<PairRef>) {
+        if pair.is_some() {
+            self.pair = pair;
+        }
     }
 
     /// Limits the work to this user, if an operator named a remedy for it.

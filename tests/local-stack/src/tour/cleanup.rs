@@ -260,7 +260,8 @@ impl Story<'_> {
         let user = self.stack.backends.sunshine.user(&self.zendesk_user);
         let previous = user.and_then(|user| user.external_id).unwrap_or_default();
         let event = json!({"action": "resolve", "previousExternalId": previous,
-                           "currentExternalId": self.external_id(), "remedy": remedy});
+                           "currentExternalId": self.external_id(), "remedy": remedy,
+                           "by": "the tour"});
         let report = self.clean(&[("REMEDY", remedy)], &event).await?;
         let is_gone = self
             .stack
