@@ -16,7 +16,6 @@ mod said;
 mod state;
 mod support_user;
 mod table;
-mod webhook;
 
 pub use claim::{Claim, ClaimSource, Claims};
 pub use config::ConflictsConfig;
