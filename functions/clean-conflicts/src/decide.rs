@@ -1,5 +1,4 @@
-//! The rules: what is to be done about a conflict. Pure functions of the record, the facts and what
-//! is allowed.
+//! The rules for conflicts: pure functions of the record, the facts and the policy.
 
 mod after_send;
 mod decision;
@@ -22,8 +21,8 @@ pub fn next(conflict: &Conflict, facts: &Facts, policy: &Policy, now: u64) -> De
         return after_send::decide(conflict, sent, facts, policy, now);
     }
     if conflict.approved_user_id().is_some() && policy.named.is_none() {
-        // An operator named a remedy, and the worker died or ran out of time before it was sent.
-        // No drain may take it, or put another in its place.
+        // An operator named a remedy, and the worker died or ran out of time before it was sent. No
+        // drain may apply it, or replace it by another.
         return Decision::Done(Outcome::NeedsReview(Reason::ApprovalInterrupted));
     }
     rules::judge(conflict, facts, policy, now)

@@ -1,4 +1,4 @@
-//! The events that the function takes.
+//! The events that the function accepts.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -46,7 +46,7 @@ pub enum Event {
     Check,
 }
 
-/// A user's external id was changed: clear what holds the old one's email.
+/// A user's external id was changed: clear the holder of the old id's email.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resolve {
@@ -59,7 +59,7 @@ pub struct Resolve {
     /// The remedy to take; the mildest that resolves if none is named.
     #[serde(default, deserialize_with = "named")]
     pub remedy: Option<Remedy>,
-    /// Only say what would be done.
+    /// Only show what would be done.
     #[serde(default)]
     pub dry_run: bool,
     /// Who asks.
@@ -67,7 +67,7 @@ pub struct Resolve {
     pub by: Option<String>,
 }
 
-/// Which conflict may go on.
+/// The conflict whose work may continue.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Approve {

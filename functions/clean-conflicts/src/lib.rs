@@ -1,9 +1,9 @@
-//! Clears the 409s: reads the evidence, decides, and takes the mildest remedy that resolves, never
-//! without an archive of what it takes away.
+//! Clears the 409s: reads the evidence, decides, and applies the mildest remedy that resolves,
+//! never without an archive of the data that it removes.
 //!
-//! - `run` holds the run lease and chooses the conflicts: a drain, or what an operator asks for.
-//! - `process` works on one conflict: attempts, and what becomes of its record. Its docs say what
-//!   happens if the process is killed at any point.
+//! - `run` holds the run lease and chooses the conflicts: for a drain, or for an operator.
+//! - `process` works on one conflict: its attempts, and its record. Its docs describe what happens
+//!   if the process is killed at any point.
 //! - `facts` reads everything that a decision needs, and decides nothing.
 //! - `decide` holds the rules. It is pure: no I/O, no clock. To change a rule, begin there.
 //! - `act` archives, sends and restores.
@@ -58,7 +58,7 @@ use stop::StopReason;
 pub use config::Config;
 pub use report::Report;
 
-/// The part of an invocation's time that is kept back to record the results of the last calls.
+/// Time reserved at the end of an invocation for recording the results of the last calls.
 const RECORDING_MARGIN: Duration = Duration::from_secs(2);
 /// The part of an invocation's time that is kept back to answer that it was too short.
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
@@ -97,7 +97,7 @@ impl CleanConflicts {
         })
     }
 
-    /// Carries an event out. `deadline` is the invocation's, in milliseconds since 1970.
+    /// Handles an event. `deadline` is the invocation's, in milliseconds since 1970.
     ///
     /// # Errors
     /// If the event is not recognised, the operator's request is not allowed or out of date, or the
@@ -206,7 +206,7 @@ impl CleanConflicts {
         }
     }
 
-    /// A remedy beyond `REMEDY` is refused, never replaced.
+    /// Refuses a remedy beyond `REMEDY`; it is never replaced.
     fn allow(&self, named: Option<Remedy>) -> Result<(), OperatorError> {
         match named {
             Some(remedy) if remedy > self.config.allowed => Err(OperatorError::NotAllowed(

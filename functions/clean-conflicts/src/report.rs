@@ -6,7 +6,7 @@ use shared::lambda::metrics::{self, Metric};
 
 use crate::stop::StopReason;
 
-/// How many conflicts a report lists.
+/// Maximum conflicts in a report.
 const MAX_LISTED: usize = 100;
 
 /// The report of a run.
@@ -17,11 +17,11 @@ pub struct Report {
     pub examined: u32,
     /// Of these: the email is free, or the caller's.
     pub resolved: u32,
-    /// The remedy is known, and not allowed or asked for yet.
+    /// The remedy is known, but not allowed or requested yet.
     pub planned: u32,
     /// There was nothing to resolve.
     pub not_a_conflict: u32,
-    /// A person must look.
+    /// A person must review it.
     pub needs_review: u32,
     /// Left for a later run.
     pub deferred: u32,
@@ -29,7 +29,7 @@ pub struct Report {
     pub failed: u32,
     /// Requests to Sunshine Conversations.
     pub requests: u64,
-    /// Why the run ended before everything that was due was done.
+    /// The reason why the run ended before all due work was done.
     pub stopped_because: Option<StopReason>,
     /// The conflicts, up to 100.
     pub conflicts: Vec<Listed>,
@@ -69,7 +69,7 @@ impl From<&Conflict> for Listed {
 }
 
 impl Listed {
-    /// A conflict with what it takes to approve it.
+    /// A conflict with the details that are needed to approve it.
     pub fn to_operator(conflict: &Conflict) -> Self {
         Self {
             details: Some(Details {
@@ -91,7 +91,7 @@ impl Report {
         }
     }
 
-    /// Counts a request for which there is no conflict at all.
+    /// Counts a request without any conflict.
     pub fn add_no_conflict(&mut self) {
         self.examined += 1;
         self.not_a_conflict += 1;
@@ -137,7 +137,7 @@ impl Report {
         metrics::emit(&measured, &[("requestId", request_id.into())]);
     }
 
-    /// Counts a conflict by the state that it was left in, and lists it.
+    /// Counts a conflict by its new state, and lists it.
     pub fn add(&mut self, conflict: &Conflict) {
         self.examined += 1;
         let count = match conflict.state() {

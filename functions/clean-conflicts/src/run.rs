@@ -17,7 +17,7 @@ pub use views::{count, import, list, progress};
 
 /// A run, and its report so far.
 pub struct Run<'a> {
-    /// What it works with.
+    /// The context.
     pub ctx: Context<'a>,
     /// The report so far.
     pub report: RefCell<Report>,
@@ -32,10 +32,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Works on one conflict, and reports where it got to.
+    /// Works on one conflict, and reports its progress.
     async fn work_on(&self, conflict: Conflict, action: Option<Action<'_>>) {
         if self.ctx.must_stop() {
-            // It was fetched and not begun, so it is left as it is.
+            // It was fetched and not begun, so it stays unchanged.
             self.report.borrow_mut().deferred += 1;
             return;
         }

@@ -1,4 +1,4 @@
-//! The reasons why a run stops before everything that is due was done.
+//! The reasons why a run stops before all due work is done.
 
 use std::fmt;
 
@@ -15,23 +15,23 @@ pub enum StopReason {
     AnotherRun,
     /// Too little time is left to begin anything.
     OutOfTime,
-    /// The run took as many remedies as it may.
+    /// The run applied its maximum of remedies.
     MaxActions,
-    /// The API key was refused, also after it was read again.
+    /// The API key was refused, even after it was read again.
     Unauthorized,
     /// The API key does not allow what every run needs.
     Forbidden,
     /// More than 20 % of the last 20 calls failed.
     TooManyFailures,
-    /// Sunshine asks to wait for longer than the run may.
+    /// Sunshine asks for a longer wait than the run has.
     RateLimited,
     /// The API key cannot be read.
     KeysUnavailable,
     /// The archive cannot be written or read.
     ArchiveUnavailable,
-    /// Sunshine does not answer.
+    /// Sunshine does not respond.
     SunshineUnavailable,
-    /// Sunshine answered or did something else than it should.
+    /// Sunshine's response or behaviour was unexpected.
     UpstreamError,
 }
 

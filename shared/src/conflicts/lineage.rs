@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The time for which a lineage counts, after it was first stated and after it became true.
+/// The time for which a lineage counts, after it was first stated.
 const VALID_FOR: Duration = Duration::from_hours(90 * 24);
 /// Minimum interval between records of the same statement.
 const RENEWED_EVERY: Duration = Duration::from_hours(24);
@@ -174,11 +174,11 @@ impl Lineage {
         }
     }
 
-    /// Whether it is neither too old nor in the future.
+    /// Whether it is neither too old nor in the future. The time of the statement counts: a person
+    /// may come back long after the change.
     fn is_current(&self, now: u64) -> bool {
-        let is_current =
-            |time: u64| time <= now && Duration::from_millis(now.saturating_sub(time)) < VALID_FOR;
-        is_current(self.time) && is_current(self.true_since())
+        let age = Duration::from_millis(now.saturating_sub(self.time));
+        self.time <= now && self.true_since() <= now && age < VALID_FOR
     }
 
     /// Whether this proves that `target`'s external id became `caller`'s, if nothing contradicts.

@@ -18,12 +18,12 @@
 //! record never goes back to `pending` and never ends as `not_a_conflict`; the next worker looks at
 //! the effect.
 
-mod report;
+pub(super) mod report;
 mod sent;
 mod stored;
 #[cfg(test)]
 mod tests;
-mod transitions;
+pub(super) mod transitions;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -36,9 +36,7 @@ use super::import::PairRef;
 use super::lineage::{Lineage, successors};
 use super::state::{Reason, Remedy, State};
 
-pub use report::Report;
 pub use sent::Sent;
-pub use transitions::MAX_ATTEMPTS;
 
 /// The time for which a record is kept after the conflict ended or was last claimed.
 const KEPT_FOR: Duration = Duration::from_hours(90 * 24);

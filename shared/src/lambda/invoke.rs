@@ -1,4 +1,4 @@
-//! Requests that come by invoke: an operator's actions, read strictly, and refused with a type.
+//! Requests by direct invoke: an operator's actions, parsed strictly, and refused with a type.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use lambda_runtime::Diagnostic;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Why a request of an operator is refused. The message answers whoever asked, and may quote what
-/// they sent; `Debug` goes to the log, so it prints the type alone.
+/// The reason why an operator's request is refused. The message goes to the operator, and may quote
+/// the request; `Debug` goes to the log, so it prints only the type.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorError {
-    /// The request is not one of those that the function takes.
+    /// The request is not one that the function accepts.
     #[error("{0}")]
     InvalidRequest(String),
     /// The configuration does not allow it.
@@ -19,7 +19,7 @@ pub enum OperatorError {
     /// The record has another version now.
     #[error("{0}")]
     Changed(String),
-    /// A service of AWS did not do what it was asked.
+    /// A call to AWS failed.
     #[error("{0}")]
     Unavailable(String),
     /// The function has a fault.
@@ -28,7 +28,7 @@ pub enum OperatorError {
 }
 
 impl OperatorError {
-    /// The type as the answer carries it (`errorType`).
+    /// The type in the response (`errorType`).
     pub fn kind(&self) -> &'static str {
         match self {
             Self::InvalidRequest(_) => "InvalidRequest",
@@ -39,7 +39,7 @@ impl OperatorError {
         }
     }
 
-    /// `field` may hold `expected`, and something else came.
+    /// `field` must be `expected`, and is something else.
     pub fn invalid(field: impl fmt::Display, expected: impl fmt::Display) -> Self {
         Self::InvalidRequest(format!("{field} must be {expected}"))
     }

@@ -76,7 +76,7 @@ pub struct Identity {
 pub struct UserClient {
     /// Its id.
     pub id: String,
-    /// When the user last interacted with it, in ISO 8601; empty if it is no text.
+    /// When the user last interacted with it, in ISO 8601; empty if it is not text.
     pub last_seen: Option<String>,
     /// The whole client as it was received.
     pub raw: RawObject,

@@ -14,8 +14,8 @@ pub(crate) struct Issuer {
 }
 
 impl Issuer {
-    /// Starts one that publishes `keys`: each with the fields that are given, and no others but the
-    /// key itself. It has no discovery document yet.
+    /// Starts an issuer that publishes `keys`, each with exactly the given fields and the key
+    /// itself. It has no discovery document yet.
     pub(crate) async fn start(keys: &[Value]) -> Self {
         let server = MockServer::start().await;
         let made: Vec<Arc<Key>> = keys
@@ -64,7 +64,8 @@ impl Issuer {
     }
 }
 
-/// The key of this index and algorithm. An RSA key takes long to make, so each issuer has the same.
+/// The key of this index and algorithm. All issuers share the RSA key, because generating one takes
+/// long.
 fn key(index: usize, algorithm: Algorithm) -> Arc<Key> {
     static KEYS: Mutex<BTreeMap<(usize, String), Arc<Key>>> = Mutex::new(BTreeMap::new());
     let mut keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
-//! The logins that companies have, and what the functions make of each: the real processes, events
-//! of every form, and tokens of every shape.
+//! The logins of real companies, and how the functions treat each: with real processes, events of
+//! every form, and tokens of every shape.
 //!
-//! `reports.jsonl` has one login a line, told by people who had it; `reports.rs` runs them.
+//! `reports.jsonl` has one login on each line, reported by people who use it; `reports.rs` runs them.
 
 mod issuer;
 mod providers;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const SECRET_ID: &str = "signing";
 const TABLE: &str = "conflicts";
 
-/// AWS, with what the functions need of it.
+/// AWS, with everything that the functions need from it.
 async fn aws() -> Aws {
     let aws = Aws::start().await.unwrap();
     let keys =
@@ -61,7 +61,7 @@ fn owned(variables: &[(&str, &str)]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The claims of the messaging JWT in a response that must have one.
+/// The claims of the messaging JWT in a response that must contain one.
 fn signed(answer: &HttpAnswer) -> Value {
     assert_eq!(answer.status, 200, "{answer:?}");
     claims_of(answer.json()["token"].as_str().unwrap()).unwrap()

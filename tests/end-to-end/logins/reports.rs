@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::issuer::Issuer;
 use super::{aws, log, send, signed, start};
 
-/// Functions that run at once.
+/// Maximum functions that run at the same time.
 const AT_ONCE: usize = 4;
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! a verifier must survive. All of it can be controlled from Rust and over HTTP.
 
 pub mod keys;
+pub mod providers;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 
 use harness::serve::{Server, no_answer};
 use keys::{Algorithm, Key};
+use providers::{PROVIDERS, Provider};
 
 /// The default audience of a token.
 pub const AUDIENCE: &str = "shop";
@@ -198,7 +200,13 @@ impl Inner {
         (claims, ttl)
     }
 
-    fn login(&self, claims: Map<String, Value>) -> Tokens {
+    /// Tokens in the shape of the provider that the claim `provider` names, or of none.
+    fn login(&mut self, mut claims: Map<String, Value>) -> Tokens {
+        let provider = claims.remove("provider");
+        let provider = provider.as_ref().and_then(Value::as_str);
+        if let Some(provider) = provider.and_then(providers::provider) {
+            return self.login_at(provider, &claims);
+        }
         let key = self.current();
         let (claims, expires_in) = self.claims(claims);
         let mut access = claims.clone();
@@ -211,6 +219,37 @@ impl Inner {
             expires_in,
             token_type: "Bearer".to_owned(),
         }
+    }
+}
+
+impl Inner {
+    /// The one token of this row, as both tokens.
+    fn login_at(&mut self, provider: &Provider, user: &Map<String, Value>) -> Tokens {
+        let mut shaped = provider.claims(user);
+        for standard in ["iss", "aud", "exp", "ttl_seconds"] {
+            if let Some(value) = user.get(standard) {
+                shaped.entry(standard).or_insert_with(|| value.clone());
+            }
+        }
+        let (mut claims, expires_in) = self.claims(shaped);
+        claims.retain(|name, _| !provider.leaves_out().contains(name));
+        let token = self.key_for(provider.alg).sign(&Value::Object(claims));
+        Tokens {
+            access_token: token.clone(),
+            id_token: token,
+            expires_in,
+            token_type: "Bearer".to_owned(),
+        }
+    }
+
+    /// A key of this algorithm, published if there was none. It does not become the current one.
+    fn key_for(&mut self, algorithm: Algorithm) -> Arc<Key> {
+        if let Some(key) = self.keys.iter().rev().find(|key| key.algorithm() == algorithm) {
+            return key.clone();
+        }
+        let key = Arc::new(Key::generate(format!("{algorithm:?}"), algorithm));
+        self.keys.insert(0, key.clone());
+        key
     }
 }
 
@@ -227,7 +266,8 @@ fn object(claims: Value) -> Map<String, Value> {
 
 fn router(shared: Shared) -> Router {
     Router::new()
-        .route("/", get(|| async { Html(FORM) }))
+        .route("/", get(|| async { Html(form()) }))
+        .route("/providers", get(|| async { Json(providers_for_a_page()) }))
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/jwks", get(jwks))
         .route("/token", post(token))
@@ -356,4 +396,20 @@ async fn fetches(State(shared): State<Shared>) -> Json<Fetches> {
     Json(lock(&shared).fetches)
 }
 
-const FORM: &str = include_str!("issuer/form.html");
+/// The form, with the providers whose shapes a token can have.
+fn form() -> String {
+    let options: String = PROVIDERS
+        .iter()
+        .map(|it| format!("<option value=\"{}\">{} ({})", it.id, it.name, it.send))
+        .collect();
+    include_str!("issuer/form.html").replace("<!-- providers -->", &options)
+}
+
+/// What a page needs to offer the providers, and to say what to set for each.
+fn providers_for_a_page() -> Value {
+    let providers = PROVIDERS.iter().map(|it| {
+        json!({"id": it.id, "name": it.name, "send": it.send, "source": it.source,
+               "settings": it.settings})
+    });
+    Value::Array(providers.collect())
+}

@@ -5,43 +5,43 @@ use shared::sunshine::UserPatch;
 
 use crate::plan::Plan;
 
-/// What is to be done.
+/// The next step for a conflict.
 #[derive(Clone, PartialEq)]
 pub enum Decision {
     /// Nothing more: the conflict ends or is planned.
     Done(Outcome),
     /// Wait for the effect of the call that was sent.
     AwaitEffect,
-    /// Take this remedy, but not before a time (in milliseconds since 1970): decide again then.
+    /// Apply this remedy, but not before a time (in milliseconds since 1970): decide again then.
     Postpone {
         /// The remedy.
         remedy: Remedy,
-        /// When to decide again.
+        /// The time at which to decide again.
         until: u64,
     },
-    /// Write back what a release took beside the email.
+    /// Restore the fields that a release cleared by side effect.
     Restore(UserPatch),
-    /// Archive, read the evidence again, and take this remedy.
+    /// Archive, read the evidence again, and apply this remedy.
     Apply(Plan),
 }
 
-/// The end of a conflict, or of what may be done about it now.
+/// The end of a conflict, or of the work that is possible now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The email is free, or the caller's.
     Resolved,
     /// There is nothing to resolve.
     NotAConflict,
-    /// This remedy would be taken, and is not allowed or asked for yet.
+    /// This remedy would be applied, but is not allowed or requested yet.
     Planned(Remedy, Option<Reason>),
-    /// A person must look.
+    /// A person must review it.
     NeedsReview(Reason),
     /// It cannot be done.
     Failed(Reason),
 }
 
 impl Outcome {
-    /// The state and the reason of a record that ends so.
+    /// The state and the reason of a record with this outcome.
     pub fn end(self) -> (State, Option<Reason>) {
         match self {
             Self::Resolved => (State::Resolved, None),

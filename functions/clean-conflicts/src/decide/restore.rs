@@ -1,4 +1,4 @@
-//! What is written back after a release: the fields that were archived and are empty now.
+//! The fields to restore after a release: those that were archived and are now empty.
 
 use serde_json::{Map, Value};
 use shared::sunshine::{ProfilePatch, User, UserPatch};

@@ -1,15 +1,15 @@
-//! Where an attempt got to.
+//! The progress of an attempt.
 
 use shared::conflicts::Remedy;
 
 use crate::decide::Outcome;
 
-/// Where an attempt got to.
+/// The progress of an attempt.
 pub enum Progress {
     /// The conflict ends, or is planned.
     Done(Outcome),
-    /// A call was sent, and its effect is not seen yet.
+    /// A call was sent, and its effect has not been observed.
     Waiting,
-    /// The remedy is not taken before this time.
+    /// The remedy must not be applied before this time.
     Postponed(Remedy, u64),
 }

@@ -62,7 +62,7 @@ impl From<TableError> for Unread {
 }
 
 impl Run<'_> {
-    /// Clears what holds the email of the user that had the previous external id.
+    /// Clears the holder of the email: the user with the previous external id.
     pub async fn resolve(&self, resolve: &Resolve) -> Result<(), OperatorError> {
         let change = Change {
             previous: &resolve.previous_external_id,
@@ -296,7 +296,7 @@ impl Run<'_> {
         }
     }
 
-    /// Lets a conflict go on, with exactly the user and version that were shown.
+    /// Lets the work on a conflict continue, with exactly the user and version that were shown.
     pub async fn approve(&self, approve: &Approve) -> Result<(), OperatorError> {
         let mut conflict = self
             .at_version(&approve.conflict_id, approve.version)
@@ -307,7 +307,7 @@ impl Run<'_> {
                 "only a conflict that needs review, is planned or failed is approved",
             ));
         }
-        // If no single user holds the email any more, the effect of a call is checked all the same.
+        // Even if no single user holds the email any more, the effect of a call is checked.
         let sent_to = conflict.sent().map(|sent| sent.to.as_str());
         let approved = conflict.user_id().or(sent_to).map(ToOwned::to_owned);
         let approved = approved.ok_or_else(|| {

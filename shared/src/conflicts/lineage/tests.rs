@@ -92,10 +92,12 @@ fn a_claim_with_a_time_is_compared_by_it() {
     assert_eq!(proof(&signed_up(NOW - 6 * DAY), &claim), Proof::Given);
     // The target signed up after the change, though before the claim was made.
     assert_eq!(proof(&signed_up(NOW - 4 * DAY), &claim), Proof::Missing);
-    let old = [changed_at(NOW - 90 * DAY, NOW)];
-    assert_eq!(proof(&signed_up(NOW - 100 * DAY), &old), Proof::Missing);
-    let young = [changed_at(NOW - 90 * DAY + 1, NOW)];
-    assert_eq!(proof(&signed_up(NOW - 100 * DAY), &young), Proof::Given);
+    // A change of long ago counts if it is stated now, and not if it was stated long ago.
+    let of_long_ago = [changed_at(NOW - 900 * DAY, NOW - 90 * DAY + 1)];
+    let early = signed_up(NOW - 901 * DAY);
+    assert_eq!(proof(&early, &of_long_ago), Proof::Given);
+    let stated_long_ago = [changed_at(NOW - 900 * DAY, NOW - 90 * DAY)];
+    assert_eq!(proof(&early, &stated_long_ago), Proof::Missing);
     let of_the_future = [changed_at(NOW + 1, NOW)];
     assert_eq!(proof(&target(), &of_the_future), Proof::Missing);
 }

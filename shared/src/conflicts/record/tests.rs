@@ -1,5 +1,7 @@
 use serde_json::{Value, json};
 
+use super::report::Report;
+use super::transitions::MAX_ATTEMPTS;
 use super::*;
 use crate::conflicts::claim::Claim;
 use crate::conflicts::id::Scope;

@@ -82,6 +82,11 @@ impl Key {
         }
     }
 
+    /// The algorithm that it signs with.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     /// The `kid` under which the JWKS has it.
     pub fn kid(&self) -> &str {
         &self.kid

@@ -1,14 +1,11 @@
 //! Measures how close a run of `clean-conflicts` comes to its allowed rate, and that its memory
 //! does not grow with the number of conflicts:
 //!
-//! `cargo bench --profile host -p benchmarks --bench clean_conflicts`, or with a smaller number of
+//! `cargo bench --profile host -p end-to-end --bench cleanup_rate`, or with a smaller number of
 //! conflicts after `--`. It takes two minutes after the build.
 
-#[path = "../../end-to-end/clean_conflicts/contract.rs"]
 mod contract;
-#[path = "../../end-to-end/clean_conflicts/crowd.rs"]
 mod crowd;
-#[path = "../../end-to-end/clean_conflicts/fixture.rs"]
 #[allow(dead_code, unused_imports, reason = "the tests use all of it")]
 mod fixture;
 
