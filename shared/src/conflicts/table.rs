@@ -26,7 +26,8 @@ use tokio::time::timeout_at;
 
 use super::id::ConflictId;
 use super::import::Written;
-use super::record::{Conflict, Report};
+use super::record::Conflict;
+use super::record::report::Report;
 use super::state::State;
 use crate::aws::sdk::{SdkConfig, failure, rehearse};
 use crate::lambda::check::Check;
