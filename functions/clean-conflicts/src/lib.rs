@@ -102,7 +102,7 @@ impl CleanConflicts {
         let ends_at = deadline.max(now_millis());
         match Event::try_from(event)? {
             Event::List(list) => {
-                let deadline = Deadline::of_invocation(ends_at).less(LIST_MARGIN);
+                let deadline = Deadline::of_invocation(ends_at).minus(LIST_MARGIN);
                 let listed = run::list(&self.table, &list);
                 Ok(self.table.by(deadline, listed).await?)
             }
@@ -214,9 +214,9 @@ impl CleanConflicts {
                 trusts_events: config.trusts_events,
             },
             deadlines: Deadlines {
-                begin: end.less(shortest),
-                calls: end.less(recording),
-                answer: end.less(recording / 2),
+                begin: end.minus(shortest),
+                calls: end.minus(recording),
+                answer: end.minus(recording / 2),
                 end: ends_at,
             },
             actions: Actions::new(config.max_actions),

@@ -171,7 +171,7 @@ impl<T: Secret> CachedSecret<T> {
     async fn fetch(&self, deadline: Deadline) -> Result<T, FetchError<SecretError>> {
         let request = self.client.get_secret_value().secret_id(&self.id).send();
         let fetched =
-            match tokio::time::timeout(deadline.less(ANSWER_MARGIN).remaining(), request).await {
+            match tokio::time::timeout(deadline.minus(ANSWER_MARGIN).remaining(), request).await {
                 // A key that was taken out of the secret must not be used any longer, even if the
                 // rest of the secret is malformed.
                 Ok(Ok(response)) => parse(response.secret_string())

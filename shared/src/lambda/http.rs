@@ -65,7 +65,7 @@ where
             kind = request.kind;
             request.path = base_path.strip(&request.path).to_owned();
             request.deadline =
-                Deadline::of_invocation(event.context.deadline).less(RESPONSE_MARGIN);
+                Deadline::of_invocation(event.context.deadline).minus(RESPONSE_MARGIN);
             request.id.clone_from(&id);
             let response = tokio::time::timeout_at(request.deadline.instant(), handler(&request));
             match catch_panic(response).await {

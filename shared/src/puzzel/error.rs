@@ -14,7 +14,7 @@ use crate::lambda::problem::{Code, Problem};
 #[error("{call}: {cause}")]
 pub struct PuzzelError {
     /// The call.
-    pub call: Call,
+    pub call: Operation,
     /// Why it failed.
     pub cause: Cause,
 }
@@ -22,7 +22,7 @@ pub struct PuzzelError {
 /// The calls, by their names in Puzzel's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "documented at the client's methods")]
-pub enum Call {
+pub enum Operation {
     Authenticate,
     StartChat,
     SetIdentity,
@@ -51,7 +51,7 @@ pub enum Cause {
     Transport(TransportError),
 }
 
-impl Call {
+impl Operation {
     pub(super) fn failed(self, cause: impl Into<Cause>) -> PuzzelError {
         PuzzelError {
             call: self,
@@ -60,7 +60,7 @@ impl Call {
     }
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Authenticate => "authenticate",
@@ -85,11 +85,11 @@ impl From<TransportError> for Cause {
 impl From<PuzzelError> for Problem {
     fn from(error: PuzzelError) -> Self {
         let problem = match (error.cause, error.call) {
-            (Cause::Rejected(_), Call::Authenticate) => Self::new(
+            (Cause::Rejected(_), Operation::Authenticate) => Self::new(
                 Code::IdentityRejected,
                 "Puzzel refused the token: log in again, and check the Visitor Idp in Puzzel's organisation settings",
             ),
-            (Cause::Rejected(_), Call::StartChat | Call::SetIdentity) => Self::new(
+            (Cause::Rejected(_), Operation::StartChat | Operation::SetIdentity) => Self::new(
                 Code::IdentityRejected,
                 "Puzzel refused the identity for this chat: check conversation, queue and visitor token",
             ),

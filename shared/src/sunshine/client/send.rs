@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout_at};
 use url::Url;
 
 use super::{Call, SunshineClient};
-use crate::http::client::{Answer, TransportError};
+use crate::http::client::{Received, TransportError};
 use crate::lambda::deadline::Deadline;
 use crate::sunshine::breaker::{Breaker, Halt};
 use crate::sunshine::credentials::ApiKey;
@@ -107,7 +107,7 @@ impl SunshineClient {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let by = deadline.at_most(self.options.attempt_timeout);
+        let by = deadline.capped(self.options.attempt_timeout);
         let answer = self.http.send(request, by, self.options.body_limit).await;
         let result = answer.map_err(Error::from).and_then(success);
 
@@ -151,7 +151,7 @@ impl Call<'_> {
     }
 }
 
-fn success(answer: Answer) -> Result<Vec<u8>, Error> {
+fn success(answer: Received) -> Result<Vec<u8>, Error> {
     match answer.status {
         status if status.is_success() => Ok(answer.body),
         StatusCode::UNAUTHORIZED => Err(Error::Unauthorized),
