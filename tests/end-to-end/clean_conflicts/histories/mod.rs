@@ -10,9 +10,9 @@
 mod promises;
 mod world;
 
-use std::env;
 use std::time::Instant;
 
+use harness::seed::{number, seed};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
@@ -157,10 +157,6 @@ impl StateMachineTest for Histories {
     }
 }
 
-fn number(variable: &str) -> Option<u64> {
-    env::var(variable).ok()?.parse().ok()
-}
-
 /// One history. On failure proptest makes it as short as it can.
 fn play(seed: u64) {
     let mut bytes = [0; 32];
@@ -190,7 +186,7 @@ fn play(seed: u64) {
 #[test]
 fn no_one_loses_anything_that_the_evidence_did_not_give_away() {
     let (began, seconds) = (Instant::now(), number("HISTORIES_SECONDS").unwrap_or(60));
-    let first = number("HISTORIES_SEED").unwrap_or_else(rand::random);
+    let first = seed("HISTORIES_SEED");
     let mut played = 0;
     while played == 0 || began.elapsed().as_secs() < seconds {
         let seed = first.wrapping_add(played);
