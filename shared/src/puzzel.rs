@@ -18,7 +18,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::http::client::{Received, HttpClient, TransportError};
+use crate::http::client::{HttpClient, Received, TransportError};
+use crate::lambda::check::Check;
 use crate::lambda::deadline::Deadline;
 
 pub use error::{Cause, Operation, PuzzelError};
@@ -84,6 +85,34 @@ impl Puzzel {
         if let Ok(url) = self.hosts.identity.join(&[], &[]) {
             self.http.connect_ahead(url).await;
         }
+    }
+
+    /// Whether both services answer, whatever it is, for the action `check`. Only a login can tell
+    /// whether the customer and the provider are right.
+    pub async fn check(&self, deadline: Deadline) -> Check {
+        for (name, host) in [
+            ("identity", &self.hosts.identity),
+            ("chat", &self.hosts.chat),
+        ] {
+            let Ok(url) = host.join(&[], &[]) else {
+                return Check::failed("puzzel", format!("the URL of its {name} service is wrong"));
+            };
+            let request = self.http.request(Method::GET, url);
+            let answer = self
+                .http
+                .send(request, deadline.at_most(CALL_LIMIT), MAX_ANSWER_BYTES);
+            match answer.await {
+                // Whatever it is, a server answered.
+                Ok(_) | Err(TransportError::BodyTooLarge | TransportError::Interrupted) => {}
+                Err(error) => {
+                    return Check::failed(
+                        "puzzel",
+                        format!("its {name} service does not answer: {error}"),
+                    );
+                }
+            }
+        }
+        Check::passed("puzzel", "both services answer")
     }
 
     /// Exchanges a token of the customer's identity provider for an identity, which can only be

@@ -1,4 +1,4 @@
-//! The functions' connections: TLS, opened during init, by a proxy if there is one.
+//! The functions' connections: TLS, opened during init, through a proxy if there is one.
 
 #![allow(
     clippy::unwrap_used,
@@ -187,9 +187,9 @@ async fn a_certificate_that_the_roots_do_not_sign_is_refused() {
 }
 
 #[tokio::test]
-async fn aws_is_reached_by_the_proxy_of_the_environment() {
+async fn aws_is_reached_through_the_proxy_of_the_environment() {
     let mut cloud = Cloud::start("proxy").await;
-    // Our AWS takes a proxy's requests as it takes its own, and this host does not exist.
+    // Our AWS accepts the requests of a proxy like its own, and this host does not exist.
     for (name, value) in [
         ("AWS_ENDPOINT_URL", "http://aws.invalid".to_owned()),
         ("HTTP_PROXY", cloud.aws.url()),

@@ -14,7 +14,7 @@ fn folder() -> Option<PathBuf> {
     node::install(target, "the browser side is not tested")
 }
 
-/// Runs a program to its end, and shows all that it wrote if it fails.
+/// Runs a program to its end, and shows its output if it fails.
 fn passes(command: &mut Command) {
     let output = command.output().unwrap();
     let written = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
@@ -51,7 +51,7 @@ fn the_module_passes_its_own_tests() {
     passes(&mut node_test(&folder, &files));
 }
 
-/// One test, because both install the package into the same project.
+/// A single test, because both parts install the package into the same project.
 #[test]
 fn the_package_works_in_a_vite_project_and_in_a_browser() {
     let Some(folder) = folder() else { return };
@@ -67,7 +67,7 @@ fn the_package_has_the_version_of_the_workspace() {
     assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
 }
 
-/// The first browser that is here; Debian's is `chromium`.
+/// The first installed browser; Debian's is `chromium`.
 fn browser() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let path = std::env::var_os("PATH")?;
@@ -104,7 +104,7 @@ fn the_snippets_for_apps_compile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_tells_its_stories_in_a_browser() {
+async fn the_page_plays_its_stories_in_a_browser() {
     let Some(folder) = folder() else { return };
     let Some(browser) = browser() else { return };
     let stack = Stack::start(Options::default()).await.unwrap();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cli::Target;
 
-/// Why there is no answer.
+/// The reason why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum InvokeError {
     /// The function refused the request, and says why.
@@ -15,7 +15,7 @@ pub enum InvokeError {
     Refused {
         /// The type of the refusal.
         kind: String,
-        /// What is wrong with the request.
+        /// The fault of the request.
         message: String,
     },
     /// The function is not deployed.
@@ -31,17 +31,17 @@ pub enum InvokeError {
         "no local stack is running: start it with `cargo local`, or give its address as --local=URL"
     )]
     NotRunning,
-    /// The function could not be reached, or did not answer.
+    /// The function could not be reached, or did not respond.
     #[error("{function} could not be invoked: {why}")]
     Unreachable {
         /// The function.
         function: &'static str,
-        /// What happened.
+        /// The cause.
         why: String,
     },
 }
 
-/// The functions, wherever they are.
+/// The functions, in AWS or in the local stack.
 pub enum Functions {
     Aws(aws::Aws),
     Local(local::Local),
@@ -56,7 +56,7 @@ impl Functions {
         }
     }
 
-    /// Whether a function is there.
+    /// Whether a function is deployed.
     pub fn has(&self, function: &str) -> bool {
         match self {
             Self::Aws(aws) => aws.has(function),
@@ -64,7 +64,7 @@ impl Functions {
         }
     }
 
-    /// Invokes a function, once, and waits for its answer.
+    /// Invokes a function, once, and waits for its response.
     pub async fn invoke(
         &self,
         function: &'static str,

@@ -8,20 +8,20 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
-/// Look at chat-identity, clear what needs a person, and answer data subjects
+/// Inspect chat-identity, clear the conflicts that need a person, and serve data subjects
 #[derive(Parser)]
 #[command(name = "operate", max_term_width = 100)]
 pub struct Arguments {
     #[command(flatten)]
     pub target: Target,
-    /// Print the answer as JSON, for programs
+    /// Print the response as JSON, for programs
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// Where the functions are.
+/// The location of the functions.
 #[derive(Args)]
 pub struct Target {
     /// The stack's name
@@ -39,7 +39,7 @@ pub struct Target {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Say whether each function could do its work now, and what is wrong if not
+    /// Check whether each function could do its work now, and what is wrong if not
     Check,
     /// Count the conflicts by state and reason
     Count,
@@ -47,23 +47,23 @@ pub enum Command {
     List(List),
     /// Show everything about the conflicts of a person
     Show(Show),
-    /// Clear one changed external_id, as you know that it changed
+    /// Clear the conflict of one external_id of which you know that it changed
     Resolve(Resolve),
-    /// Let a conflict go on, exactly as it was shown
+    /// Let the work on a conflict continue, exactly as it was shown
     Approve(Approve),
-    /// Look again at a conflict, or at all in a state, with what REMEDY allows
+    /// Work again on a conflict, or on all in a state, within what REMEDY allows
     Recheck(Recheck),
     /// End a conflict without doing anything
     Close(Close),
-    /// Take a release back
+    /// Undo a release
     Undo(Undo),
     /// Work on everything that is due now, as the schedule does
     Drain,
-    /// Hand over a migration: a CSV file with the old and the new external_id on each line
+    /// Import a migration: a CSV file with the old and the new external_id on each line
     Import(Import),
-    /// Say how far a migration has come
+    /// Show the progress of a migration
     Progress(Progress),
-    /// Say what is stored of a person, and delete it if asked to
+    /// Show the data stored about a person, and delete it on request
     Erase(Erase),
 }
 
@@ -75,7 +75,7 @@ pub struct List {
     /// Only those with this reason
     #[arg(long)]
     pub reason: Option<String>,
-    /// The most conflicts to list
+    /// Maximum conflicts to list
     #[arg(long, default_value_t = 50)]
     pub limit: usize,
     /// List all of them
@@ -103,7 +103,7 @@ pub struct Resolve {
     /// release-email, merge or delete; the mildest that resolves if not given
     #[arg(long)]
     pub remedy: Option<String>,
-    /// Only say what would be done
+    /// Only show what would be done
     #[arg(long)]
     pub dry_run: bool,
     /// Your name, for the record
@@ -133,7 +133,7 @@ pub struct Recheck {
     /// All in this state
     #[arg(long)]
     pub state: Option<String>,
-    /// Of those, the ones with this reason
+    /// Only those with this reason
     #[arg(long, requires = "state")]
     pub reason: Option<String>,
 }
@@ -144,7 +144,7 @@ pub struct Close {
     pub conflict: String,
     /// Its version, as listed
     pub version: u64,
-    /// Why nothing is to be done
+    /// The reason why nothing is to be done
     #[arg(long)]
     pub note: String,
     /// Your name, for the record
@@ -176,7 +176,7 @@ pub struct Import {
     /// Nothing is worked on before this: a time such as 2026-12-01T22:00:00Z, or seconds since 1970
     #[arg(long, value_name = "TIME")]
     pub not_before: Option<String>,
-    /// Where lines that were refused are written; FILE.refused.csv if not given
+    /// The file for refused lines; FILE.refused.csv if not given
     #[arg(long, value_name = "FILE")]
     pub refused: Option<PathBuf>,
 }
@@ -188,7 +188,7 @@ pub struct Progress {
     /// Only pairs in this state
     #[arg(long)]
     pub state: Option<String>,
-    /// Look again every few seconds until nothing is left to be worked on
+    /// Check every few seconds until no more work is pending
     #[arg(long, conflicts_with = "state")]
     pub watch: bool,
     /// Write the pairs that are not resolved into a CSV file, with their reasons

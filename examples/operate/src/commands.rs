@@ -1,4 +1,4 @@
-//! One function for each command: from its flags to events, and from the answers to what is shown.
+//! One function for each command: from its flags to events, and from the responses to the output.
 
 mod check;
 mod conflicts;
@@ -24,11 +24,11 @@ const CLEANUP: &str = "clean-conflicts";
 pub enum Outcome {
     /// It was done, or there was nothing to do.
     Fine,
-    /// It was done, and something is left for a person.
+    /// It was done, and something needs a person.
     NotFine,
 }
 
-/// Why a command was not done.
+/// The reason why a command was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The function did not do it.
@@ -39,10 +39,10 @@ pub enum CommandError {
     File {
         /// The file.
         file: PathBuf,
-        /// What happened.
+        /// The cause.
         error: io::Error,
     },
-    /// A flag holds something that it may not hold.
+    /// A flag has a value that is not allowed.
     #[error("{0}")]
     Flag(String),
     /// Another run did not end in time.
@@ -73,19 +73,19 @@ pub async fn run(arguments: Arguments) -> Result<Outcome, CommandError> {
     }
 }
 
-/// The functions, and how answers are shown.
+/// The functions, and the way responses are shown.
 pub struct Session {
     functions: Functions,
     json: bool,
 }
 
 impl Session {
-    /// Asks the cleanup.
+    /// Invokes the cleanup.
     async fn clean(&self, event: &Value) -> Result<Value, InvokeError> {
         self.functions.invoke(CLEANUP, event).await
     }
 
-    /// Shows an answer: as JSON if that is asked for, else by `shown`.
+    /// Shows a response: as JSON if requested, else with `shown`.
     fn show(&self, answer: &Value, shown: impl FnOnce(&Value)) {
         if self.json {
             output::json(answer);
@@ -95,7 +95,7 @@ impl Session {
     }
 }
 
-/// The items of an answer's list.
+/// The items of a list in a response.
 fn items<'a>(answer: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     answer
         .get(name)
@@ -104,7 +104,7 @@ fn items<'a>(answer: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
         .flatten()
 }
 
-/// A number of an answer, 0 if it has none.
+/// A number in a response; 0 if it is missing.
 fn number(answer: &Value, name: &str) -> u64 {
     answer.get(name).and_then(Value::as_u64).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! `operate`: chat-identity from an operator's command line.
 //!
-//! It invokes the functions with the events of docs/cleanup.md, and shows the answers as tables, or
-//! with `--json` as they came.
+//! It invokes the functions with the events of docs/cleanup.md, and shows the responses as tables,
+//! or unchanged with `--json`.
 
 mod backend;
 mod cli;

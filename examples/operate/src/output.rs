@@ -1,4 +1,4 @@
-//! Answers for people: tables that fit the terminal, and times that can be read.
+//! Readable output: tables that fit the terminal, and formatted times.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The width of a table that goes into a file or a pipe.
+/// The width of a table in a file or a pipe.
 const WIDTH_OF_A_PIPE: u16 = 200;
 
 /// A table with these columns, as wide as the terminal.
@@ -24,17 +24,17 @@ pub fn table<const N: usize>(columns: [&str; N]) -> Table {
     table
 }
 
-/// Prints a line. A reader that is gone, such as `head`, is no fault.
+/// Prints a line. A closed pipe, as from `head`, is not an error.
 pub fn line(text: impl std::fmt::Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// Prints an answer as JSON.
+/// Prints a response as JSON.
 pub fn json(answer: &Value) {
     line(format_args!("{answer:#}"));
 }
 
-/// A field of an answer, as people read it: `-` for nothing, and times as times.
+/// A field of a response in readable form: `-` for nothing, and times as times.
 pub fn field(answer: &Value, name: &str) -> String {
     let value = answer.get(name).unwrap_or(&Value::Null);
     let is_time = name.ends_with("At") || name == "time" || name == "notBefore";
@@ -44,7 +44,7 @@ pub fn field(answer: &Value, name: &str) -> String {
     }
 }
 
-/// A value, as people read it.
+/// A value in readable form.
 pub fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),

@@ -5,10 +5,10 @@ use std::io::Read;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-/// The most characters of an external id before, and now.
+/// Maximum characters of the previous and of the current external id.
 const LONGEST: [usize; 2] = [1024, 255];
 
-/// Names of columns that a first line may have.
+/// Column names that may appear in the first line.
 const HEADERS: [&str; 14] = [
     "previous",
     "current",
@@ -26,7 +26,7 @@ const HEADERS: [&str; 14] = [
     "new_external_id",
 ];
 
-/// A pair, and the line that it stands on.
+/// A pair, and the number of its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
     pub line: u64,
@@ -34,7 +34,7 @@ pub struct Pair {
     pub current: String,
 }
 
-/// A line that is not a pair, and why.
+/// A line that is not a pair, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     pub line: u64,
@@ -42,7 +42,7 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// Reads pairs. A first line that names columns is skipped; a pair that comes twice is read once.
+/// Reads pairs. A first line with column names is skipped, and a repeated pair is read once.
 pub fn read(file: impl Read) -> Result<(Vec<Pair>, Vec<Refused>), csv::Error> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -116,7 +116,7 @@ fn pair(record: &StringRecord, line: u64) -> Result<Pair, &'static str> {
     })
 }
 
-/// Excel begins a file in UTF-8 with a byte order mark.
+/// Removes the byte order mark with which Excel begins a file in UTF-8.
 fn without_mark(field: &str) -> &str {
     field.trim_start_matches('\u{feff}')
 }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_line_of_ids_is_no_header() {
+    fn a_first_line_of_ids_is_not_a_header() {
         assert_eq!(ids("user-1,user-2\n").len(), 1);
     }
 

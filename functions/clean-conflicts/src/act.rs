@@ -1,4 +1,5 @@
-//! Changes something: archives, makes the survivor of a merge, sends a remedy, writes back.
+//! Everything that changes something: archives users, creates the survivor of a merge, sends
+//! remedies, and restores fields.
 
 mod archiving;
 mod send;

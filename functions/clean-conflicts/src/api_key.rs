@@ -23,8 +23,8 @@ impl Secret for ApiKeySecret {
     }
 }
 
-/// Credentials that come from the cached secret, and are read afresh where the API refused them:
-/// once in a run, however many calls were under way.
+/// Credentials from the cached secret. If the API refuses them, the secret is read again, once in a
+/// run, however many calls were in progress.
 pub fn credentials(secret: &Arc<CachedSecret<ApiKeySecret>>) -> Credentials {
     let secret = Arc::clone(secret);
     let read_afresh = Arc::new(AtomicBool::new(false));
@@ -36,7 +36,7 @@ pub fn credentials(secret: &Arc<CachedSecret<ApiKeySecret>>) -> Credentials {
             let is_refused = refused.is_some_and(|refused| refused.is(&held.value.0));
             if is_refused && !read_afresh.load(Ordering::Relaxed) {
                 let fresh = secret.get_again(&held, deadline).await;
-                // Only now: who comes before waits for the same reading.
+                // Set this only now: earlier callers wait for the same read.
                 read_afresh.store(true, Ordering::Relaxed);
                 held = fresh.map_err(unavailable)?;
             }

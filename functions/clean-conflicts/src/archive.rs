@@ -1,8 +1,8 @@
 //! The archive: everything that a remedy may take away is written to S3 before the remedy is sent.
 //!
-//! JSON Lines, one object a page, each line as the API gave it; and last the manifest, with the
-//! number of lines and the SHA-256 sum of each object. No object is ever overwritten. Media are
-//! archived as the URLs that the messages hold.
+//! It contains JSON Lines, one object for each page, with each line as the API returned it; and
+//! finally the manifest, with the line count and the SHA-256 of each object. No object is ever
+//! overwritten. Media are archived as the URLs in the messages.
 
 mod copy;
 mod store;
@@ -12,7 +12,7 @@ use serde_json::Value;
 pub use copy::{Copy, CopyError, Tools};
 pub use store::{Archive, ArchiveError, Manifest};
 
-/// The user that the archive with this manifest holds.
+/// The user in the archive with this manifest.
 pub async fn archived_user(archive: &Archive, manifest: &str) -> Result<Value, ArchiveError> {
     use ArchiveError::Malformed;
 

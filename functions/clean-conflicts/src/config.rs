@@ -13,17 +13,17 @@ use crate::evidence::MergeCall;
 
 /// The configuration of `clean-conflicts`.
 pub struct Config {
-    /// The table, and whose conflicts are in it.
+    /// The table, and the app and brand of its conflicts.
     pub conflicts: ConflictsConfig,
-    /// Where the Sunshine Conversations API is.
+    /// The base URL of the Sunshine Conversations API.
     pub base_url: UpstreamUrl,
     /// The app.
     pub app_id: AppId,
-    /// The brand, if users are kept apart by brand.
+    /// The brand, if users are separated by brand.
     pub brand_id: Option<BrandId>,
     /// Name or ARN of the secret with the API key.
     pub api_key_secret_id: String,
-    /// How long the secret is fresh.
+    /// The time for which the cached secret is fresh.
     pub secret_ttl: Duration,
     /// The strongest remedy that is allowed.
     pub allowed: Remedy,
@@ -31,13 +31,13 @@ pub struct Config {
     pub release_after: Duration,
     /// The call that merges two users.
     pub merge_call: MergeCall,
-    /// Whether a change of an external id that an event states is lineage.
+    /// Whether events about changed external ids count as lineage.
     pub trusts_events: bool,
     /// The bucket of the archive, which is required from `release-email` on.
     pub archive_bucket: Option<String>,
-    /// The number of requests a second that one run may send.
+    /// Maximum requests per second of one run.
     pub requests_per_second: NonZeroU32,
-    /// The number of remedies that one run may take.
+    /// Maximum remedies of one run.
     pub max_actions: u32,
 }
 

@@ -1,10 +1,10 @@
-//! The context of a run: the clients, what is allowed, and how much time and how many actions are
-//! left. Everything in it belongs to this run alone.
+//! The context of a run: the clients, the policy, and the remaining time and actions. Everything in
+//! it belongs to this run alone.
 
 use std::cell::Cell;
 use std::time::Duration;
 
-use shared::conflicts::{Scope, Table};
+use shared::conflicts::{Conflict, Reason, Remedy, Scope, State, Table};
 use shared::lambda::deadline::Deadline;
 use shared::sunshine::{Error, Halt, SunshineClient};
 use tokio::sync::Mutex;
@@ -19,15 +19,15 @@ use crate::stop::StopReason;
 pub struct Deadlines {
     /// After this no work on a conflict begins.
     pub begin: Deadline,
-    /// Calls must be answered by this, so that their result can be recorded.
+    /// Calls must end by this, so that their results can be recorded.
     pub calls: Deadline,
-    /// The run must be over by this: what is left is for the response.
+    /// The run must end by this; the rest of the time is for the response.
     pub answer: Deadline,
     /// The end of the invocation and of all its leases, in milliseconds since 1970.
     pub end: u64,
 }
 
-/// What a run works with.
+/// The context of a run.
 pub struct Context<'a> {
     /// The API, with the run's pacer and breaker.
     pub sunshine: SunshineClient,
@@ -37,20 +37,38 @@ pub struct Context<'a> {
     pub scope: &'a Scope,
     /// The archive, if one is configured.
     pub archive: Option<&'a Archive>,
-    /// What is allowed.
+    /// The policy.
     pub policy: Policy,
     /// The times.
     pub deadlines: Deadlines,
-    /// The number of remedies that may still be taken.
+    /// The number of remedies that may still be applied.
     pub actions: Actions,
-    /// Whether a merge of this run is not confirmed yet. Held while one is under way, because one
-    /// merge is confirmed before the next one begins.
+    /// Whether a merge of this run is unconfirmed. It is locked during a merge, because one merge
+    /// is confirmed before the next one begins.
     pub merging: Mutex<bool>,
+    /// The id of the invocation, for the log.
+    pub request_id: &'a str,
     /// Why the run stopped, if it did.
     pub stopped: Cell<Option<StopReason>>,
 }
 
 impl Context<'_> {
+    /// Writes the line of a change of a conflict's state.
+    pub fn log_change(&self, before: Option<State>, conflict: &Conflict) {
+        if before == Some(conflict.state()) {
+            return;
+        }
+        tracing::info!(
+            conflictId = %conflict.id(),
+            requestId = self.request_id,
+            state = conflict.state().as_str(),
+            reason = conflict.reason().map(Reason::as_str),
+            remedy = conflict.remedy().map(Remedy::as_str),
+            by = conflict.by(),
+            "a conflict changed its state"
+        );
+    }
+
     /// Whether no more work may begin.
     pub fn must_stop(&self) -> bool {
         if self.deadlines.begin.remaining() == Duration::ZERO {
@@ -59,7 +77,7 @@ impl Context<'_> {
         self.stop_reason().is_some()
     }
 
-    /// Why the run stops, if it does.
+    /// The reason why the run must stop, if it must.
     pub fn stop_reason(&self) -> Option<StopReason> {
         if let Some(halt) = self.sunshine.breaker().stopped() {
             self.stop(halt.into());
@@ -74,7 +92,7 @@ impl Context<'_> {
         }
     }
 
-    /// Takes one of the remedies that the run may take, and stops the run if none is left.
+    /// Reserves one of the run's remedies, and stops the run if none is left.
     pub fn take_action(&self) -> Option<Action<'_>> {
         let action = self.actions.take();
         if action.is_none() {
@@ -83,21 +101,21 @@ impl Context<'_> {
         action
     }
 
-    /// Finds out what an interruption is about, with another call if need be. Answers
-    /// [`Interrupted::Retry`] or [`Interrupted::Forbidden`] if it is about this conflict alone; the
-    /// run stops otherwise.
+    /// Finds the cause of an interruption, if necessary with another call. Returns
+    /// [`Interrupted::Retry`] or [`Interrupted::Forbidden`] if it is about this conflict alone;
+    /// otherwise the run stops.
     pub async fn diagnose(&self, interrupted: Interrupted) -> Interrupted {
         let diagnosed = match interrupted {
-            Interrupted::CallFailed | Interrupted::Forbidden | Interrupted::Retry
-                if self.deadlines.calls.remaining() == Duration::ZERO =>
-            {
+            Interrupted::RunOver(reason) => Interrupted::RunOver(reason),
+            // Whatever failed last had no time left.
+            _ if self.deadlines.calls.remaining() == Duration::ZERO => {
                 Interrupted::RunOver(StopReason::OutOfTime)
             }
             Interrupted::CallFailed => self.probe(Interrupted::Retry).await,
             Interrupted::Forbidden => self.probe(Interrupted::Forbidden).await,
             other => other,
         };
-        // The breaker may have halted the run by the very call that failed.
+        // The call that failed may itself have made the breaker halt the run.
         let diagnosed = match (diagnosed, self.stopped_by_breaker()) {
             (Interrupted::Retry, Some(reason)) => Interrupted::RunOver(reason),
             (diagnosed, _) => diagnosed,
@@ -112,7 +130,7 @@ impl Context<'_> {
         self.sunshine.breaker().stopped().map(StopReason::from)
     }
 
-    /// One harmless call: if it succeeds, the fault is the conflict's.
+    /// Makes a harmless call: if it succeeds, the fault is specific to the conflict.
     async fn probe(&self, if_answered: Interrupted) -> Interrupted {
         match self.sunshine.probe(self.deadlines.calls).await {
             Ok(()) => if_answered,
@@ -130,11 +148,11 @@ impl Context<'_> {
     }
 }
 
-/// The number of remedies that may still be taken.
+/// The number of remedies that may still be applied.
 pub struct Actions(Cell<u32>);
 
 impl Actions {
-    /// So many.
+    /// This many.
     pub fn new(left: u32) -> Self {
         Self(Cell::new(left))
     }
@@ -146,11 +164,11 @@ impl Actions {
     }
 }
 
-/// Leave to take one remedy. Unless it is spent, it is given back when it is dropped.
+/// A reservation for one remedy. Unless it is spent, dropping it returns it.
 pub struct Action<'a>(Option<&'a Actions>);
 
 impl Action<'_> {
-    /// The remedy was taken.
+    /// Marks the remedy as applied.
     pub fn spend(mut self) {
         self.0 = None;
     }

@@ -1,234 +1,385 @@
-//! The events that the function takes.
+//! The events that the function accepts.
 
-use std::fmt::Display;
-
+use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use shared::conflicts::{ConflictId, Remedy, State};
+use shared::conflicts::{ConflictId, Reason, Remedy, State};
 use shared::identity::external_id::ExternalId;
+use shared::lambda::invoke::{self, OperatorError};
 use shared::sunshine::LookupExternalId;
 
-use crate::error::OperatorError;
-
-/// The events that are taken, for an operator who sent another one.
-const TAKES: &str = r#"this function takes {"action":"drain"} or a "Scheduled Event" of EventBridge; {"action":"resolve","previousExternalId":"…","currentExternalId":"…","remedy":"release-email|merge|delete","dryRun":false} (remedy and dryRun are optional); {"action":"list","state":"needs_review","limit":50} (both optional; a limit up to 100); {"action":"approve","conflictId":"…","version":7,"remedy":"release-email|merge|delete"}"#;
+/// The actions, for an operator who asked for another one.
+const ACTIONS: &str =
+    "drain, resolve, approve, list, count, show, recheck, close, undo, import, progress or check";
+/// The most pairs of one import.
+pub const MAX_PAIRS: usize = 1000;
+/// The most conflicts of one list.
+const MAX_LISTED: usize = 100;
+/// The most characters of a name, a note or a batch.
+const MAX_TEXT: usize = 200;
 
 /// An event.
-#[derive(Deserialize)]
-#[serde(
-    tag = "action",
-    rename_all = "snake_case",
-    rename_all_fields = "camelCase",
-    deny_unknown_fields
-)]
 pub enum Event {
     /// Work on everything that is due. The schedule sends it.
-    Drain {},
+    Drain,
     /// The manual procedure in one command. Its operator is the lineage.
     Resolve(Resolve),
-    /// Show conflicts.
-    List(List),
     /// Let a conflict go on, exactly as it was shown.
     Approve(Approve),
+    /// List conflicts.
+    List(List),
+    /// Count conflicts.
+    Count,
+    /// Show everything about some conflicts.
+    Show(Show),
+    /// Look again, with what is allowed now.
+    Recheck(Recheck),
+    /// End a conflict without doing anything.
+    Close(Close),
+    /// Take a release back.
+    Undo(Undo),
+    /// Take a migration.
+    Import(Import),
+    /// Say how far a migration has come.
+    Progress(Progress),
+    /// Say whether the function could do its work now.
+    Check,
 }
 
-/// A user's external id was changed: clear what holds the old one's email.
+/// A user's external id was changed: clear the holder of the old id's email.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resolve {
     /// The external id before, up to 1,024 characters.
-    #[serde(deserialize_with = "previous_external_id")]
+    #[serde(deserialize_with = "parsed")]
     pub previous_external_id: LookupExternalId,
     /// The external id now.
-    #[serde(deserialize_with = "current_external_id")]
+    #[serde(deserialize_with = "parsed")]
     pub current_external_id: ExternalId,
     /// The remedy to take; the mildest that resolves if none is named.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "named")]
     pub remedy: Option<Remedy>,
-    /// Only say what would be done.
+    /// Only show what would be done.
     #[serde(default)]
     pub dry_run: bool,
+    /// Who asks.
+    #[serde(default, deserialize_with = "some_text")]
+    pub by: Option<String>,
 }
 
-/// Which conflicts to show.
+/// The conflict whose work may continue.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approve {
+    /// Its id.
+    pub conflict_id: ConflictId,
+    /// The version that was shown.
+    pub version: u64,
+    /// The remedy to take.
+    #[serde(deserialize_with = "remedy")]
+    pub remedy: Remedy,
+    /// Who asks.
+    #[serde(deserialize_with = "text")]
+    pub by: String,
+}
+
+/// Which conflicts to list.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct List {
     /// In which state.
     #[serde(default = "needs_review")]
     pub state: State,
+    /// With which reason.
+    #[serde(default)]
+    pub reason: Option<Reason>,
     /// How many.
-    #[serde(default = "fifty")]
-    pub limit: i32,
+    #[serde(default = "fifty", deserialize_with = "limit")]
+    pub limit: usize,
+    /// Where the list goes on.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
-/// Which conflict may go on.
+/// Which conflicts to show.
+pub enum Show {
+    /// This one.
+    Conflict(ConflictId),
+    /// The one over this email.
+    Email(String),
+    /// Those that this external id claims, or whose holder has it.
+    ExternalId(String),
+}
+
+/// Which conflicts to look at again.
+pub enum Recheck {
+    /// This one.
+    Conflict(ConflictId),
+    /// Those in a state, with this reason if there is one.
+    State(State, Option<Reason>),
+}
+
+/// Which conflict ends.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Approve {
+pub struct Close {
     /// Its id.
-    #[serde(deserialize_with = "conflict_id")]
     pub conflict_id: ConflictId,
     /// The version that was shown.
     pub version: u64,
-    /// The remedy to take.
-    pub remedy: Remedy,
+    /// Why nothing is to be done.
+    #[serde(deserialize_with = "text")]
+    pub note: String,
+    /// Who asks.
+    #[serde(deserialize_with = "text")]
+    pub by: String,
+}
+
+/// Which release is taken back.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Undo {
+    /// Its id.
+    pub conflict_id: ConflictId,
+    /// The version that was shown.
+    pub version: u64,
+    /// Who asks.
+    #[serde(deserialize_with = "text")]
+    pub by: String,
+}
+
+/// A part of a migration.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Import {
+    /// The migration's name.
+    #[serde(deserialize_with = "text")]
+    pub batch: String,
+    /// From when on its pairs are worked off, in seconds since 1970.
+    #[serde(default)]
+    pub not_before: u64,
+    /// The external ids before and now.
+    #[serde(deserialize_with = "pairs")]
+    pub pairs: Vec<(String, String)>,
+    /// Who asks.
+    #[serde(deserialize_with = "text")]
+    pub by: String,
+}
+
+/// Which migration to tell of.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Progress {
+    /// Its name.
+    #[serde(deserialize_with = "text")]
+    pub batch: String,
+    /// Only pairs in this state.
+    #[serde(default)]
+    pub state: Option<State>,
+    /// Where the list of pairs goes on.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+impl TryFrom<Value> for Event {
+    type Error = OperatorError;
+
+    fn try_from(mut event: Value) -> Result<Self, OperatorError> {
+        if event.get("detail-type").and_then(Value::as_str) == Some("Scheduled Event") {
+            return Ok(Self::Drain);
+        }
+        let action = invoke::action(&mut event, ACTIONS)?;
+        Ok(match action.as_str() {
+            "drain" => nothing(event).map(|()| Self::Drain)?,
+            "resolve" => Self::Resolve(resolve(event)?),
+            "approve" => Self::Approve(invoke::fields(event)?),
+            "list" => Self::List(invoke::fields(event)?),
+            "count" => nothing(event).map(|()| Self::Count)?,
+            "show" => Self::Show(show(event)?),
+            "recheck" => Self::Recheck(recheck(event)?),
+            "close" => Self::Close(invoke::fields(event)?),
+            "undo" => Self::Undo(invoke::fields(event)?),
+            "import" => Self::Import(import(event)?),
+            "progress" => Self::Progress(invoke::fields(event)?),
+            "check" => nothing(event).map(|()| Self::Check)?,
+            _ => return Err(OperatorError::invalid("action", ACTIONS)),
+        })
+    }
+}
+
+fn nothing(event: Value) -> Result<(), OperatorError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    invoke::fields(event).map(|Nothing {}| ())
+}
+
+fn resolve(event: Value) -> Result<Resolve, OperatorError> {
+    let resolve: Resolve = invoke::fields(event)?;
+    if resolve.previous_external_id.as_str() == resolve.current_external_id.as_str() {
+        return Err(OperatorError::invalid(
+            "currentExternalId",
+            "another one than previousExternalId",
+        ));
+    }
+    if resolve.by.is_none() && !resolve.dry_run {
+        return Err(OperatorError::invalid("by", "the name of whoever asks"));
+    }
+    Ok(resolve)
+}
+
+fn show(event: Value) -> Result<Show, OperatorError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Fields {
+        conflict_id: Option<ConflictId>,
+        #[serde(default, deserialize_with = "some_id")]
+        email: Option<String>,
+        #[serde(default, deserialize_with = "some_id")]
+        external_id: Option<String>,
+    }
+    let fields: Fields = invoke::fields(event)?;
+    match (fields.conflict_id, fields.email, fields.external_id) {
+        (Some(id), None, None) => Ok(Show::Conflict(id)),
+        (None, Some(email), None) => Ok(Show::Email(email)),
+        (None, None, Some(id)) => Ok(Show::ExternalId(id)),
+        _ => Err(OperatorError::invalid(
+            "conflictId, email or externalId",
+            "there, and only one of them",
+        )),
+    }
+}
+
+fn recheck(event: Value) -> Result<Recheck, OperatorError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Fields {
+        conflict_id: Option<ConflictId>,
+        state: Option<State>,
+        reason: Option<Reason>,
+    }
+    let fields: Fields = invoke::fields(event)?;
+    match (fields.conflict_id, fields.state, fields.reason) {
+        (Some(id), None, None) => Ok(Recheck::Conflict(id)),
+        (None, Some(state), reason) => Ok(Recheck::State(state, reason)),
+        _ => Err(OperatorError::invalid(
+            "conflictId or state",
+            "there, and not both; a reason goes with a state",
+        )),
+    }
+}
+
+fn import(event: Value) -> Result<Import, OperatorError> {
+    let import: Import = invoke::fields(event)?;
+    let mut current_of = std::collections::HashMap::new();
+    for (number, (previous, current)) in import.pairs.iter().enumerate() {
+        let invalid =
+            |reason: &str| OperatorError::InvalidRequest(format!("pairs[{number}]{reason}"));
+        if LookupExternalId::try_from(previous.clone()).is_err() {
+            return Err(invalid(
+                "[0] must be an external id: 1 to 1024 characters, no control characters, not . or ..",
+            ));
+        }
+        if ExternalId::try_from(current.clone()).is_err() {
+            return Err(invalid(
+                "[1] must be an external id: 1 to 255 characters, no control characters, not . or ..",
+            ));
+        }
+        if previous == current {
+            return Err(invalid(" must be two different external ids"));
+        }
+        let earlier = current_of.insert(previous, current);
+        if earlier.is_some_and(|earlier| earlier != current) {
+            return Err(invalid(
+                "[0] must have one current external id, and an earlier pair has another one",
+            ));
+        }
+    }
+    Ok(import)
 }
 
 fn needs_review() -> State {
     State::NeedsReview
 }
 
-fn fifty() -> i32 {
+fn fifty() -> usize {
     50
 }
 
-fn previous_external_id<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<LookupExternalId, D::Error> {
-    parsed("previousExternalId", deserializer)
-}
-
-fn current_external_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ExternalId, D::Error> {
-    parsed("currentExternalId", deserializer)
-}
-
-fn conflict_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ConflictId, D::Error> {
-    parsed("conflictId", deserializer)
-}
-
-/// A text of a form of its own. The error names the field.
-fn parsed<'de, D, T>(field: &str, deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: TryFrom<String, Error: Display>,
-{
-    let text = String::deserialize(deserializer)?;
-    T::try_from(text).map_err(|error| serde::de::Error::custom(format!("{field}: {error}")))
-}
-
-impl TryFrom<Value> for Event {
-    type Error = OperatorError;
-
-    fn try_from(event: Value) -> Result<Self, OperatorError> {
-        if event.get("detail-type").and_then(Value::as_str) == Some("Scheduled Event") {
-            return Ok(Self::Drain {});
-        }
-        let event: Self =
-            serde_json::from_value(event).map_err(|error| invalid(&error.to_string()))?;
-        let names_plan = || invalid("remedy: must be release-email, merge or delete");
-        match &event {
-            Self::Resolve(resolve) if resolve.remedy == Some(Remedy::Plan) => Err(names_plan()),
-            Self::Approve(approve) if approve.remedy == Remedy::Plan => Err(names_plan()),
-            Self::Resolve(resolve)
-                if resolve.previous_external_id.as_str()
-                    == resolve.current_external_id.as_str() =>
-            {
-                Err(invalid(
-                    "currentExternalId: must be another one than previousExternalId",
-                ))
-            }
-            Self::List(list) if !(1..=100).contains(&list.limit) => Err(invalid(&format!(
-                "limit: must be 1 to 100, got {}",
-                list.limit
-            ))),
-            _ => Ok(event),
-        }
+fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let limit = usize::deserialize(deserializer)?;
+    if (1..=MAX_LISTED).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(D::Error::custom(format!(
+            "must be 1 to {MAX_LISTED}, got {limit}"
+        )))
     }
 }
 
-fn invalid(reason: &str) -> OperatorError {
-    OperatorError::InvalidRequest(format!("{reason}; {TAKES}"))
+/// A remedy that does something.
+fn remedy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Remedy, D::Error> {
+    match Remedy::deserialize(deserializer)? {
+        Remedy::Plan => Err(D::Error::custom("must be release-email, merge or delete")),
+        remedy => Ok(remedy),
+    }
+}
+
+fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Remedy>, D::Error> {
+    match Option::<Remedy>::deserialize(deserializer)? {
+        Some(Remedy::Plan) => Err(D::Error::custom("must be release-email, merge or delete")),
+        remedy => Ok(remedy),
+    }
+}
+
+/// A text of a form of its own.
+fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<String, Error: std::fmt::Display>,
+{
+    T::try_from(String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// A short text that a person wrote.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?.trim().to_owned();
+    let is_sound =
+        (1..=MAX_TEXT).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if is_sound {
+        Ok(text)
+    } else {
+        Err(D::Error::custom(format!(
+            "must be 1 to {MAX_TEXT} characters, none of them a control character"
+        )))
+    }
+}
+
+fn some_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    text(deserializer).map(Some)
+}
+
+fn some_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let id = String::deserialize(deserializer)?;
+    if id.trim().is_empty() || id.chars().any(char::is_control) {
+        return Err(D::Error::custom(
+            "must not be empty, and have no control characters",
+        ));
+    }
+    Ok(Some(id))
+}
+
+fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
+    let pairs = Vec::<(String, String)>::deserialize(deserializer)?;
+    if (1..=MAX_PAIRS).contains(&pairs.len()) {
+        Ok(pairs)
+    } else {
+        let count = pairs.len();
+        Err(D::Error::custom(format!(
+            "must be 1 to {MAX_PAIRS} pairs, got {count}"
+        )))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn documented_events_are_taken() {
-        for event in [
-            json!({"action": "drain"}),
-            json!({"version": "0", "detail-type": "Scheduled Event", "detail": {}}),
-            json!({"action": "resolve", "previousExternalId": "1234", "currentExternalId": "123456"}),
-            json!({"action": "resolve", "previousExternalId": "a".repeat(1024), "currentExternalId": "b", "remedy": "delete", "dryRun": true}),
-            json!({"action": "list"}),
-            json!({"action": "list", "state": "not_a_conflict", "limit": 100}),
-            json!({"action": "approve", "conflictId": "0123456789abcdef0123456789abcdef", "version": 7, "remedy": "delete"}),
-        ] {
-            assert!(Event::try_from(event.clone()).is_ok(), "{event}");
-        }
-    }
-
-    #[test]
-    fn any_other_event_is_an_error_that_lists_those_that_are_taken() {
-        for event in [
-            json!(null),
-            json!([]),
-            json!({}),
-            json!({"action": "delete"}),
-            json!({"action": "drain", "remedy": "delete"}),
-            json!({"action": "resolve", "previousExternalId": "1234"}),
-            json!({"action": "resolve", "previousExternalId": "1234", "currentExternalId": "1234"}),
-            json!({"action": "resolve", "previousExternalId": "..", "currentExternalId": "1"}),
-            json!({"action": "resolve", "previousExternalId": "a".repeat(1025), "currentExternalId": "1"}),
-            json!({"action": "resolve", "previousExternalId": "1", "currentExternalId": "2", "remedy": "plan"}),
-            json!({"action": "resolve", "previousExternalId": "1", "currentExternalId": "2", "force": true}),
-            json!({"action": "list", "limit": 0}),
-            json!({"action": "list", "limit": 101}),
-            json!({"action": "list", "state": "gone"}),
-            json!({"action": "approve", "conflictId": "../..", "version": 7, "remedy": "delete"}),
-            json!({"action": "approve", "conflictId": "0123456789abcdef0123456789abcdef", "remedy": "delete"}),
-        ] {
-            let error = Event::try_from(event.clone()).err();
-            assert!(
-                error.is_some_and(|error| error.to_string().contains("\"drain\"")),
-                "{event}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_error_names_the_field_and_what_it_may_hold() {
-        let resolve = |field: &str, value: Value| {
-            let mut event = json!({
-                "action": "resolve", "previousExternalId": "1", "currentExternalId": "2",
-            });
-            event[field] = value;
-            event
-        };
-        for (event, words) in [
-            (
-                json!({"action": "list", "limit": 1000}),
-                "limit: must be 1 to 100, got 1000",
-            ),
-            (
-                json!({"action": "list", "state": "nonsense"}),
-                "unknown variant `nonsense`",
-            ),
-            (
-                resolve("previousExternalId", json!("..")),
-                "previousExternalId: ",
-            ),
-            (
-                resolve("currentExternalId", json!("")),
-                "currentExternalId: ",
-            ),
-            (
-                resolve("currentExternalId", json!("1")),
-                "currentExternalId: ",
-            ),
-            (resolve("remedy", json!("plan")), "remedy: "),
-            (resolve("force", json!(true)), "unknown field `force`"),
-            (
-                json!({"action": "approve", "conflictId": "x", "version": 1, "remedy": "merge"}),
-                "conflictId: a conflict id has 32 hex digits",
-            ),
-        ] {
-            let error = Event::try_from(event.clone()).err().unwrap();
-            assert!(matches!(error, OperatorError::InvalidRequest(_)), "{event}");
-            assert!(error.to_string().contains(words), "{event}: {error}");
-        }
-    }
-}
+mod tests;

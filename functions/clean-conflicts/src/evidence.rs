@@ -1,4 +1,4 @@
-//! The evidence, and what the configuration and the operator allow: all that a decision is made of.
+//! The inputs of a decision: the evidence, and the policy from the configuration and the operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -12,17 +12,17 @@ use shared::conflicts::{Conflict, Lineage, Proof, Remedy, Sent, Target, Told, we
 use shared::lambda::clock::parse_millis;
 use shared::sunshine::{BrandId, User};
 
-/// For so long after a release what it took beside the email is written back.
+/// The time after a release in which the fields that it cleared by side effect are restored.
 const RESTORED_WITHIN: Duration = Duration::from_hours(24);
 
 /// The call that merges two users.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MergeCall {
-    /// `POST /v2/…/users/{zendeskId}/sync`: makes the user what Support says it is.
+    /// `POST /v2/…/users/{zendeskId}/sync`: makes the user match Support's user.
     #[default]
     Sync,
-    /// `POST /v1.1/…/appusers/merge`: names both users, and touches no third one.
+    /// `POST /v1.1/…/appusers/merge`: names both users, and affects no third one.
     AppusersMerge,
 }
 
@@ -34,20 +34,20 @@ impl FromStr for MergeCall {
     }
 }
 
-/// What may be done.
+/// The policy: the allowed actions.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// The strongest remedy that is allowed.
     pub allowed: Remedy,
     /// The remedy that an operator named.
     pub named: Option<Remedy>,
-    /// The brand, if users are kept apart by brand.
+    /// The brand, if users are separated by brand.
     pub brand: Option<BrandId>,
     /// The wait between the first report and a release without lineage.
     pub release_after: Duration,
     /// The call that merges.
     pub merge_call: MergeCall,
-    /// Whether a change of an external id that an event states is lineage.
+    /// Whether events about changed external ids count as lineage.
     pub trusts_events: bool,
 }
 
@@ -88,16 +88,16 @@ impl LastSeen {
     }
 }
 
-/// All that was read about a conflict.
+/// Everything that was read about a conflict.
 #[derive(Default)]
 pub struct Facts {
     /// The users that are found by the email in dispute; or the one user that the conflict is over.
     pub holders: Vec<User>,
-    /// What events state of the holder's external id and each claimant's.
+    /// The lineage from events between the holder's external id and each claimant's.
     pub told: BTreeMap<String, Told>,
     /// The trusted lineage between claimants that events state.
     pub changes: Vec<Lineage>,
-    /// The user that is found under each claimant's external id.
+    /// The user found under each claimant's external id.
     pub own: BTreeMap<String, User>,
     /// The holder's last sign of life.
     pub last_seen: LastSeen,
@@ -110,13 +110,13 @@ pub struct Facts {
     pub target: Option<User>,
     /// The user that the caller had before a merge, as it is now.
     pub own_before: Option<User>,
-    /// That user as its archives hold it, the newest first. Read while a part of it may have to be
-    /// written back.
+    /// The versions of that user in its archives, the newest first. They are read while fields may
+    /// still have to be restored.
     pub archived: Vec<Value>,
 }
 
 impl Facts {
-    /// The one user that holds the email. None if there are several.
+    /// The only user that holds the email; `None` if there are several.
     pub fn holder(&self) -> Option<&User> {
         match self.holders.as_slice() {
             [user] => Some(user),
@@ -136,7 +136,7 @@ impl Facts {
         conflict.people(&self.changes, now)
     }
 
-    /// Those of them whose claim is more than an event without lineage.
+    /// The people whose claim is more than an event without lineage.
     pub fn callers<'a>(
         &'a self,
         conflict: &'a Conflict,
@@ -163,21 +163,21 @@ impl Facts {
         weigh(&target(user, external_id), caller, &lineages, now)
     }
 
-    /// When the wait before a release without lineage is over.
+    /// The end of the wait before a release without lineage.
     pub fn waits_until(conflict: &Conflict, policy: &Policy) -> u64 {
         let wait = u64::try_from(policy.release_after.as_millis()).unwrap_or(u64::MAX);
         first_report(conflict).saturating_add(wait)
     }
 }
 
-/// Whether a part of what a release took may still be written back: once, and within a day. Later a
-/// person may have erased it.
+/// Whether fields that a release cleared may still be restored: once, and within a day. Later, a
+/// person may have erased them.
 pub fn is_restorable(sent: &Sent, now: u64) -> bool {
     let since = Duration::from_millis(now.saturating_sub(sent.at));
     sent.remedy == Remedy::ReleaseEmail && !sent.restored && since < RESTORED_WITHIN
 }
 
-/// When the conflict was first reported; when it opened, if it never was.
+/// The time of the first report, or of the opening if it was never reported.
 pub fn first_report(conflict: &Conflict) -> u64 {
     conflict.first_report().unwrap_or(conflict.created_at())
 }

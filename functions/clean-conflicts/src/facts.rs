@@ -1,4 +1,4 @@
-//! Reads all that a decision needs, and decides nothing.
+//! Reads everything that a decision needs, and decides nothing.
 
 use serde_json::Value;
 use shared::conflicts::{Conflict, Proof, Remedy, Sent, Told};
@@ -9,8 +9,8 @@ use crate::context::Context;
 use crate::evidence::{Facts, LastSeen, is_restorable};
 use crate::interrupted::Interrupted;
 
-/// With more claimants than this the lineage between them is not read: whatever it says, so many
-/// are not one person.
+/// With more claimants than this, the lineage between them is not read: this many are not one
+/// person in any case.
 const MAX_COMPARED: usize = 4;
 
 /// Reads the facts about a conflict as they are now.
@@ -30,7 +30,7 @@ pub async fn read(ctx: &Context<'_>, conflict: &Conflict, now: u64) -> Result<Fa
     Ok(facts)
 }
 
-/// The users that hold the email; or the user that the conflict is over, if it still exists.
+/// The users that hold the email; or the user of the conflict, if it still exists.
 async fn holders(ctx: &Context<'_>, conflict: &Conflict) -> Result<Vec<User>, Interrupted> {
     if let Some(email) = conflict.email() {
         let listed = ctx.sunshine.list_users_by_email(email, ctx.deadlines.calls);
@@ -85,17 +85,11 @@ async fn read_evidence(
         .collect();
     let names_release = ctx.policy.named == Some(Remedy::ReleaseEmail);
     if callers.len() != 1 && !names_release {
-        // A dispute, or nobody's claim.
+        // A dispute, or no claim.
         return Ok(());
     }
     read_own(ctx, &callers, facts).await?;
-    if let Some(id) = &user.zendesk_id {
-        let support_user = ctx.table.support_user(id.as_str()).await?;
-        if let Some(support_user) = support_user {
-            facts.is_settling = support_user.is_settling(now);
-            facts.support_external_id = support_user.external_id().map(ToOwned::to_owned);
-        }
-    }
+    read_support(ctx, user, facts, now).await?;
     let is_proven = callers.iter().any(|caller| {
         let proof = facts.proof(conflict, &ctx.policy, caller, now);
         matches!(proof, Proof::Given | Proof::Contradicted)
@@ -107,8 +101,30 @@ async fn read_evidence(
     Ok(())
 }
 
-/// The user under each caller's external id; or, since the path takes user ids too, the user with
-/// this id.
+/// Reads the state of the Support users behind the holder and the callers, from events.
+async fn read_support(
+    ctx: &Context<'_>,
+    holder: &User,
+    facts: &mut Facts,
+    now: u64,
+) -> Result<(), Interrupted> {
+    let own = facts.own.values().filter_map(|own| own.zendesk_id.clone());
+    let mut linked: Vec<_> = own.collect();
+    linked.extend(holder.zendesk_id.clone());
+    for id in linked {
+        let Some(support_user) = ctx.table.support_user(id.as_str()).await? else {
+            continue;
+        };
+        facts.is_settling |= support_user.is_settling(now);
+        if holder.zendesk_id.as_ref() == Some(&id) {
+            facts.support_external_id = support_user.external_id().map(ToOwned::to_owned);
+        }
+    }
+    Ok(())
+}
+
+/// The user under each caller's external id. The path also accepts user ids, so it may be the user
+/// with that id.
 async fn read_own(
     ctx: &Context<'_>,
     callers: &[String],
@@ -128,7 +144,7 @@ async fn read_own(
     Ok(())
 }
 
-/// The last sign of life of all the user's clients.
+/// The last sign of life on any of the user's clients.
 async fn last_seen(ctx: &Context<'_>, id: &UserId) -> Result<LastSeen, Interrupted> {
     let (mut seen, mut after) = (LastSeen::Never, None);
     loop {
@@ -146,7 +162,7 @@ async fn last_seen(ctx: &Context<'_>, id: &UserId) -> Result<LastSeen, Interrupt
     }
 }
 
-/// What a remedy that may have been sent has done.
+/// Reads the effect of a remedy that may have been sent.
 async fn read_effect(
     ctx: &Context<'_>,
     conflict: &Conflict,
@@ -184,7 +200,7 @@ async fn read_effect(
     Ok(())
 }
 
-/// The user as its archives hold it, the newest first.
+/// The versions of the user in its archives, the newest first.
 async fn archived(ctx: &Context<'_>, sent: &Sent) -> Result<Vec<Value>, Interrupted> {
     let mut archived = Vec::new();
     let Some(archive) = ctx.archive else {
@@ -196,8 +212,8 @@ async fn archived(ctx: &Context<'_>, sent: &Sent) -> Result<Vec<Value>, Interrup
     Ok(archived)
 }
 
-/// The user with this id. A user that was merged away is not found, or the one that it was merged
-/// into comes back.
+/// The user with this id. If it was merged into another user, the lookup finds nothing, or returns
+/// that other user.
 async fn user(ctx: &Context<'_>, id: &UserId) -> Result<Option<User>, Interrupted> {
     match ctx.sunshine.user(id, ctx.deadlines.calls).await {
         Err(Error::InvalidAnswer { .. }) => Ok(None),
@@ -205,7 +221,7 @@ async fn user(ctx: &Context<'_>, id: &UserId) -> Result<Option<User>, Interrupte
     }
 }
 
-/// A 404 is an answer.
+/// Turns a 404 into `None`.
 fn if_found(read: Result<User, Error>) -> Result<Option<User>, Interrupted> {
     match read {
         Ok(user) => Ok(Some(user)),

@@ -6,26 +6,27 @@ use shared::sunshine::Error;
 use crate::archive::{ArchiveError, CopyError};
 use crate::stop::StopReason;
 
-/// Why the work on a conflict was broken off. No changing call was executed after the last one that
-/// the record tells of.
+/// The reason why the work on a conflict was interrupted. No changing call was executed after the
+/// last one in the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Interrupted {
-    /// It is tried again later, and this was an attempt.
+    /// It will be tried again later, and this counts as an attempt.
     #[error("it will be tried again")]
     Retry,
-    /// Sunshine did not answer as it should. Another call tells whether that is about this conflict.
+    /// A call to Sunshine failed. Another call shows whether that is about this conflict.
     #[error("a call failed")]
     CallFailed,
-    /// Sunshine forbade a call. Another call tells whether that is about this conflict.
+    /// Sunshine forbade a call. Another call shows whether that is about this conflict.
     #[error("a call was forbidden")]
     Forbidden,
-    /// What the work needs is not there, so the run is over, and this was no attempt.
+    /// A service that the work needs is unavailable, so the run is over. This does not count as an
+    /// attempt.
     #[error("not available: {0}")]
     Unavailable(StopReason),
-    /// The run is over, or has no turn for this conflict. It is left as it was.
+    /// The run is over, or has no action left for this conflict, which stays unchanged.
     #[error("the run has no time or action left for it")]
     Left,
-    /// The run is over. The conflict is left as it was.
+    /// The run is over. The conflict stays unchanged.
     #[error("the run is over: {0}")]
     RunOver(StopReason),
 }
@@ -35,7 +36,7 @@ impl From<Error> for Interrupted {
         match error {
             Error::Key(_) => Self::Unavailable(StopReason::KeysUnavailable),
             Error::OutOfTime(_) => Self::RunOver(StopReason::OutOfTime),
-            // Sunshine asks for more patience than this run has, for whichever conflict.
+            // Sunshine asks for a longer wait than this run has, for any conflict.
             Error::RateLimited { .. } => Self::RunOver(StopReason::RateLimited),
             Error::Unauthorized => Self::RunOver(StopReason::Unauthorized),
             Error::Stopped(halt) => Self::RunOver(halt.into()),

@@ -1,9 +1,9 @@
-//! Clears the 409s: reads the evidence, decides, and takes the mildest remedy that resolves, never
-//! without an archive of what it takes away.
+//! Clears the 409s: reads the evidence, decides, and applies the mildest remedy that resolves,
+//! never without an archive of the data that it removes.
 //!
-//! - `run` holds the run lease and chooses the conflicts: a drain, or what an operator asks for.
-//! - `process` works on one conflict: attempts, and what becomes of its record. Its docs say what
-//!   happens if the process is killed at any point.
+//! - `run` holds the run lease and chooses the conflicts: for a drain, or for an operator.
+//! - `process` works on one conflict: its attempts, and its record. Its docs describe what happens
+//!   if the process is killed at any point.
 //! - `facts` reads everything that a decision needs, and decides nothing.
 //! - `decide` holds the rules. It is pure: no I/O, no clock. To change a rule, begin there.
 //! - `act` archives, sends and restores.
@@ -14,13 +14,14 @@
 mod act;
 mod api_key;
 mod archive;
+mod checking;
 mod config;
 mod context;
 mod decide;
-mod error;
 mod event;
 mod evidence;
 mod facts;
+mod gauges;
 mod interrupted;
 mod plan;
 mod process;
@@ -36,10 +37,11 @@ use lambda_runtime::Error;
 use serde_json::Value;
 use shared::aws::sdk::SdkConfig;
 use shared::aws::secrets::{self, CachedSecret};
-use shared::conflicts::{Remedy, Table};
+use shared::conflicts::{Remedy, Table, TableError};
 use shared::http::client::HttpClient;
 use shared::lambda::clock::now_millis;
 use shared::lambda::deadline::Deadline;
+use shared::lambda::invoke::OperatorError;
 use shared::sunshine::{Account, Options, SunshineClient};
 use tokio::sync::Mutex;
 use tokio::time::timeout_at;
@@ -49,17 +51,17 @@ use archive::Archive;
 use context::{Actions, Context, Deadlines};
 use event::Event;
 use evidence::Policy;
+use gauges::Gauges;
 use run::Run;
 use stop::StopReason;
 
 pub use config::Config;
-pub use error::OperatorError;
 pub use report::Report;
 
-/// The part of an invocation's time that is kept back to record the results of the last calls.
+/// Time reserved at the end of an invocation for recording the results of the last calls.
 const RECORDING_MARGIN: Duration = Duration::from_secs(2);
-/// The part of an invocation's time that is kept back to answer that a list cannot be read.
-const LIST_MARGIN: Duration = Duration::from_millis(250);
+/// The part of an invocation's time that is kept back to answer that it was too short.
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 /// With less time than this left no work begins.
 const SHORTEST_WORK: Duration = Duration::from_secs(10);
 
@@ -70,6 +72,7 @@ pub struct CleanConflicts {
     table: Table,
     archive: Option<Archive>,
     api_key: Arc<CachedSecret<ApiKeySecret>>,
+    gauges: Gauges,
 }
 
 impl CleanConflicts {
@@ -89,62 +92,126 @@ impl CleanConflicts {
                 .clone()
                 .map(|bucket| Archive::connect(sdk, bucket)),
             api_key: Arc::new(api_key),
+            gauges: Gauges::default(),
             config,
         })
     }
 
-    /// Carries an event out. `deadline` is the invocation's, in milliseconds since 1970.
+    /// Handles an event. `deadline` is the invocation's, in milliseconds since 1970.
     ///
     /// # Errors
     /// If the event is not recognised, the operator's request is not allowed or out of date, or the
     /// table cannot be read.
-    pub async fn handle(&self, event: Value, deadline: u64) -> Result<Report, OperatorError> {
+    pub async fn handle(
+        &self,
+        event: Value,
+        request_id: &str,
+        deadline: u64,
+    ) -> Result<Value, OperatorError> {
         let ends_at = deadline.max(now_millis());
         match Event::try_from(event)? {
-            Event::List(list) => {
-                let deadline = Deadline::of_invocation(ends_at).minus(LIST_MARGIN);
-                let listed = run::list(&self.table, &list);
-                Ok(self.table.by(deadline, listed).await?)
-            }
-            Event::Drain {} => {
-                self.run(ends_at, None, async |run: &Run<'_>| {
-                    let at_once = self.config.requests_per_second.get().clamp(4, 64);
-                    Ok(run.drain(at_once as usize).await?)
-                })
-                .await
+            Event::Drain => {
+                let at_once = self.at_once();
+                let work = async |run: &Run<'_>| run.drain(at_once).await.map_err(table_error);
+                let report = self.run(ends_at, request_id, None, work).await?;
+                self.gauge(ends_at).await;
+                json(&report)
             }
             Event::Resolve(resolve) if resolve.dry_run => {
                 self.allow(resolve.remedy)?;
                 // It writes nothing at all, so it takes no lease either.
-                let run = Run::new(self.context(ends_at, resolve.remedy));
+                let run = Run::new(self.context(ends_at, request_id, resolve.remedy));
                 let deadline = run.ctx.deadlines.answer.instant();
                 match timeout_at(deadline, run.resolve(&resolve)).await {
                     Ok(worked) => worked?,
                     Err(_elapsed) => run.ctx.stop(StopReason::OutOfTime),
                 }
-                Ok(run.finish())
+                json(&run.finish())
             }
             Event::Resolve(resolve) => {
                 self.allow(resolve.remedy)?;
-                self.run(ends_at, resolve.remedy, async |run: &Run<'_>| {
-                    run.resolve(&resolve).await
-                })
-                .await
+                let work = async |run: &Run<'_>| run.resolve(&resolve).await;
+                json(&self.run(ends_at, request_id, resolve.remedy, work).await?)
             }
             Event::Approve(approve) => {
                 self.allow(Some(approve.remedy))?;
-                self.run(ends_at, Some(approve.remedy), async |run: &Run<'_>| {
-                    run.approve(&approve).await
-                })
-                .await
+                let work = async |run: &Run<'_>| run.approve(&approve).await;
+                json(
+                    &self
+                        .run(ends_at, request_id, Some(approve.remedy), work)
+                        .await?,
+                )
+            }
+            Event::Recheck(recheck) => {
+                let at_once = self.at_once();
+                let work = async |run: &Run<'_>| run.recheck(&recheck, at_once).await;
+                json(&self.run(ends_at, request_id, None, work).await?)
+            }
+            Event::Undo(undo) => {
+                self.allow(Some(Remedy::ReleaseEmail))?;
+                let work = async |run: &Run<'_>| run.undo(&undo).await;
+                json(&self.run(ends_at, request_id, None, work).await?)
+            }
+            // The rest sends nothing that changes anything at Zendesk, so it needs no lease.
+            event => {
+                let run = Run::new(self.context(ends_at, request_id, None));
+                let deadline = Deadline::of_invocation(ends_at).less(ANSWER_MARGIN);
+                let work = Box::pin(self.answer(&run, event, deadline));
+                timeout_at(deadline.instant(), work)
+                    .await
+                    .unwrap_or_else(|_elapsed| {
+                        let slow = "the invocation's time was too short for this; ask for less";
+                        Err(OperatorError::Unavailable(slow.to_owned()))
+                    })
             }
         }
     }
 
-    /// A remedy beyond `REMEDY` is refused, never replaced.
+    /// Answers what only looks at the table, or writes there.
+    async fn answer(
+        &self,
+        run: &Run<'_>,
+        event: Event,
+        deadline: Deadline,
+    ) -> Result<Value, OperatorError> {
+        match event {
+            Event::List(list) => json(&run::list(&self.table, &list).await?),
+            Event::Count => run::count(&self.table).await,
+            Event::Show(show) => run.show(&show).await,
+            Event::Import(import) => run::import(run, &import).await,
+            Event::Progress(progress) => run::progress(run, &progress).await,
+            Event::Check => json(&self.check(&run.ctx.sunshine, deadline).await),
+            Event::Close(close) => {
+                run.close(&close).await?;
+                json(&*run.report.borrow())
+            }
+            Event::Drain
+            | Event::Resolve(_)
+            | Event::Approve(_)
+            | Event::Recheck(_)
+            | Event::Undo(_) => Err(OperatorError::Internal("a run was not begun".to_owned())),
+        }
+    }
+
+    fn at_once(&self) -> usize {
+        self.config.requests_per_second.get().clamp(4, 64) as usize
+    }
+
+    /// Writes the gauges in the time that is left.
+    async fn gauge(&self, ends_at: u64) {
+        let deadline = Deadline::of_invocation(ends_at).less(ANSWER_MARGIN);
+        let counted = timeout_at(deadline.instant(), self.gauges.emit(&self.table)).await;
+        if let Ok(Err(error)) = counted {
+            tracing::warn!(%error, "could not count the open conflicts");
+        }
+    }
+
+    /// Refuses a remedy beyond `REMEDY`; it is never replaced.
     fn allow(&self, named: Option<Remedy>) -> Result<(), OperatorError> {
         match named {
-            Some(remedy) if remedy > self.config.allowed => Err(OperatorError::NotAllowed),
+            Some(remedy) if remedy > self.config.allowed => Err(OperatorError::NotAllowed(
+                "this remedy is stronger than REMEDY allows; change REMEDY first".to_owned(),
+            )),
             _ => Ok(()),
         }
     }
@@ -153,21 +220,30 @@ impl CleanConflicts {
     async fn run<W>(
         &self,
         ends_at: u64,
+        request_id: &str,
         named: Option<Remedy>,
         work: W,
     ) -> Result<Report, OperatorError>
     where
         W: AsyncFnOnce(&Run<'_>) -> Result<(), OperatorError>,
     {
-        let run = Run::new(self.context(ends_at, named));
+        let run = Run::new(self.context(ends_at, request_id, named));
         // Work still in flight at the deadline is abandoned as if we had crashed; its leases expire
         // with the invocation and the next run resumes it.
         let deadline = run.ctx.deadlines.answer.instant();
+        let stopped = |reason| {
+            let report = Report::stopped(reason);
+            report.emit_stop(request_id);
+            Ok(report)
+        };
         let lease = match timeout_at(deadline, self.table.take_run_lease(ends_at)).await {
             Ok(Ok(Some(lease))) => lease,
-            Ok(Ok(None)) => return Ok(Report::stopped(StopReason::AnotherRun)),
-            Ok(Err(error)) => return Err(error.into()),
-            Err(_elapsed) => return Ok(Report::stopped(StopReason::OutOfTime)),
+            Ok(Ok(None)) => {
+                tracing::info!(requestId = request_id, "a run met another one");
+                return stopped(StopReason::AnotherRun);
+            }
+            Ok(Err(error)) => return Err(table_error(error)),
+            Err(_elapsed) => return stopped(StopReason::OutOfTime),
         };
         match timeout_at(deadline, work(&run)).await {
             Ok(worked) => {
@@ -180,11 +256,16 @@ impl CleanConflicts {
             Err(_elapsed) => run.ctx.stop(StopReason::OutOfTime),
         }
         let report = run.finish();
-        report.emit();
+        report.emit(request_id);
         Ok(report)
     }
 
-    fn context(&self, ends_at: u64, named: Option<Remedy>) -> Context<'_> {
+    fn context<'a>(
+        &'a self,
+        ends_at: u64,
+        request_id: &'a str,
+        named: Option<Remedy>,
+    ) -> Context<'a> {
         let end = Deadline::of_invocation(ends_at);
         let whole = end.remaining();
         let recording = RECORDING_MARGIN.min(whole / 10);
@@ -221,7 +302,21 @@ impl CleanConflicts {
             },
             actions: Actions::new(config.max_actions),
             merging: Mutex::new(false),
+            request_id,
             stopped: Cell::new(None),
         }
     }
+}
+
+/// An error of the table, for the operator.
+fn table_error(error: TableError) -> OperatorError {
+    match error {
+        TableError::Changed => OperatorError::Changed(error.to_string()),
+        error => OperatorError::Unavailable(error.to_string()),
+    }
+}
+
+fn json(answer: &impl serde::Serialize) -> Result<Value, OperatorError> {
+    serde_json::to_value(answer)
+        .map_err(|_| OperatorError::Internal("the answer could not be written".to_owned()))
 }

@@ -1,7 +1,9 @@
 //! The Lambda function `clean-conflicts`.
 
 use clean_conflicts::{CleanConflicts, Config};
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use shared::lambda::http::catch_panic;
+use shared::lambda::invoke::OperatorError;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -10,11 +12,18 @@ async fn main() -> Result<(), Error> {
     let sdk = shared::aws::sdk::load().await?;
     let function = &CleanConflicts::start(config, &sdk).await?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
-        let work = Box::pin(function.handle(event.payload, event.context.deadline));
-        let report = shared::lambda::http::catch_panic(work).await;
-        report
-            .unwrap_or_else(|panicked| Err(panicked.into()))
-            .map_err(Diagnostic::from)
+        let (payload, context) = event.into_parts();
+        let work = function.handle(payload, &context.request_id, context.deadline);
+        let answer = catch_panic(Box::pin(work)).await;
+        let answer =
+            answer.unwrap_or_else(|panicked| Err(OperatorError::Internal(panicked.to_string())));
+        answer.inspect_err(|error| {
+            tracing::warn!(
+                requestId = context.request_id,
+                error = error.kind(),
+                "refused"
+            );
+        })
     }))
     .await
 }

@@ -1,9 +1,9 @@
-//! A plan: the one change that a decision asks for.
+//! A plan: the change that a decision asks for.
 
 use shared::conflicts::{Reason, Remedy};
 use shared::sunshine::{UserId, ZendeskId};
 
-/// One changing call, and the user that it is for. Has no printing `Debug`.
+/// One changing call, and the user that it is for. Its `Debug` prints nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The user that the remedy is for.
@@ -12,20 +12,20 @@ pub struct Plan {
     pub call: Call,
     /// The user that the caller has now.
     pub own_user_id: Option<UserId>,
-    /// Why it is this remedy, and not a merge.
+    /// The reason for this remedy instead of a merge.
     pub instead_because: Option<Reason>,
 }
 
-/// A changing call. Each goes to an id of the user that was just read.
+/// A changing call. Each uses an id of the user that was just read.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Call {
-    /// Take the user's personal information, its email included.
+    /// Remove the user's personal information, its email included.
     Release,
-    /// Make the user what Support's user is.
+    /// Make the user match Support's user.
     Sync(ZendeskId),
     /// Merge the user into the one that has the caller's external id.
     Merge {
-        /// The caller's user; none if it must be made first.
+        /// The caller's user; `None` if it must be created first.
         survivor: Option<UserId>,
         /// The caller's external id.
         external_id: String,
@@ -35,7 +35,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// The remedy that the call is.
+    /// The remedy of the call.
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Release => Remedy::ReleaseEmail,

@@ -1,15 +1,16 @@
-//! The work on one conflict: takes its record, attempts it, and writes down where it got to.
+//! The work on one conflict: takes its record, attempts it, and records the progress.
 //!
 //! If the process is killed
 //! - before the record is taken, nothing has happened;
 //! - after that and before a remedy is recorded as sent, nothing was changed, the lease ends with
-//!   the invocation, and the next run begins again (an archive that was begun stays as it is);
-//! - after a remedy is recorded, the next run looks at its effect, whether it was sent or not;
-//! - after the effect was seen, the next run sees it again.
+//!   the invocation, and the next run starts again (an archive that was begun stays unchanged);
+//! - after a remedy is recorded, the next run checks its effect, whether it was sent or not;
+//! - after the effect was observed, the next run observes it again.
 
 mod attempt;
+mod progress;
 
-use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, Remedy, State, TableError};
+use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, State, TableError};
 use shared::lambda::clock::now_millis;
 
 use crate::context::{Action, Context};
@@ -17,18 +18,10 @@ use crate::decide::Outcome;
 use crate::interrupted::Interrupted;
 use crate::stop::StopReason;
 
-/// Where an attempt got to.
-enum Progress {
-    /// The conflict ends, or is planned.
-    Done(Outcome),
-    /// A call was sent, and its effect is not seen yet.
-    Waiting,
-    /// The remedy is not taken before this time.
-    Postponed(Remedy, u64),
-}
+use progress::Progress;
 
-/// Works on a conflict, and answers its record as it is then; `None` if another writer has it.
-/// `action` is the leave to take a remedy, if it was taken for this conflict already.
+/// Works on a conflict, and returns its new record; `None` if another writer has it. `action` is
+/// the reservation of a remedy, if there already is one for this conflict.
 pub async fn process(
     ctx: &Context<'_>,
     mut conflict: Conflict,
@@ -66,15 +59,17 @@ pub async fn process(
             Reason::OtherUserChanged
         )))
     ) {
-        // A merge did something else than it should, so no other one may follow.
+        // A merge had an unexpected effect, so no other merge may follow.
         ctx.stop(StopReason::UpstreamError);
     }
     settle(&mut conflict, &before, &attempted, now_millis());
+    conflict.note_error(attempted.as_ref().err().map(ToString::to_string));
     save(ctx, &mut conflict, &before).await?;
+    ctx.log_change(Some(before.state()), &conflict);
     Ok(Some(conflict))
 }
 
-/// Writes down in the record where the attempt got to.
+/// Writes the progress of the attempt into the record.
 fn settle(
     conflict: &mut Conflict,
     before: &Conflict,
@@ -99,8 +94,8 @@ fn settle(
     }
 }
 
-/// Writes the record. A report that came meanwhile is taken in: if another person claims the email
-/// now, and nothing was sent, the decision was made without that.
+/// Writes the record. Adds a report that came in the meantime: if another person now claims the
+/// email, and nothing was sent, the decision is outdated.
 async fn save(
     ctx: &Context<'_>,
     conflict: &mut Conflict,

@@ -6,7 +6,7 @@ use shared::lambda::metrics::{self, Metric};
 
 use crate::stop::StopReason;
 
-/// How many conflicts a report lists.
+/// Maximum conflicts in a report.
 const MAX_LISTED: usize = 100;
 
 /// The report of a run.
@@ -17,11 +17,11 @@ pub struct Report {
     pub examined: u32,
     /// Of these: the email is free, or the caller's.
     pub resolved: u32,
-    /// The remedy is known, and not allowed or asked for yet.
+    /// The remedy is known, but not allowed or requested yet.
     pub planned: u32,
     /// There was nothing to resolve.
     pub not_a_conflict: u32,
-    /// A person must look.
+    /// A person must review it.
     pub needs_review: u32,
     /// Left for a later run.
     pub deferred: u32,
@@ -29,7 +29,7 @@ pub struct Report {
     pub failed: u32,
     /// Requests to Sunshine Conversations.
     pub requests: u64,
-    /// Why the run ended before everything that was due was done.
+    /// The reason why the run ended before all due work was done.
     pub stopped_because: Option<StopReason>,
     /// The conflicts, up to 100.
     pub conflicts: Vec<Listed>,
@@ -69,7 +69,7 @@ impl From<&Conflict> for Listed {
 }
 
 impl Listed {
-    /// A conflict with what it takes to approve it.
+    /// A conflict with the details that are needed to approve it.
     pub fn to_operator(conflict: &Conflict) -> Self {
         Self {
             details: Some(Details {
@@ -91,32 +91,53 @@ impl Report {
         }
     }
 
-    /// Counts a request for which there is no conflict at all.
+    /// Counts a request without any conflict.
     pub fn add_no_conflict(&mut self) {
         self.examined += 1;
         self.not_a_conflict += 1;
     }
 
-    /// Writes the metrics of the run.
-    pub fn emit(&self) {
-        let requests = u32::try_from(self.requests).unwrap_or(u32::MAX);
-        let stopped_because = serde_json::json!(self.stopped_because);
-        metrics::emit(
-            &[
-                Metric::count("Examined", self.examined),
-                Metric::count("Resolved", self.resolved),
-                Metric::count("Planned", self.planned),
-                Metric::count("NotAConflict", self.not_a_conflict),
-                Metric::count("NeedsReview", self.needs_review),
-                Metric::count("Deferred", self.deferred),
-                Metric::count("Failed", self.failed),
-                Metric::count("Requests", requests),
-            ],
-            &[("stoppedBecause", stopped_because)],
-        );
+    /// Counts a change that was done before, and lists its conflict as it is.
+    pub fn add_done(&mut self, conflict: &Conflict) {
+        self.add_no_conflict();
+        self.list(conflict);
     }
 
-    /// Counts a conflict by the state that it was left in, and lists it.
+    /// Counts an import pair that contradicts an earlier one.
+    pub fn add_contradicted(&mut self) {
+        self.examined += 1;
+        self.needs_review += 1;
+    }
+
+    /// Writes the metrics of the run.
+    pub fn emit(&self, request_id: &str) {
+        let requests = u32::try_from(self.requests).unwrap_or(u32::MAX);
+        let mut measured = vec![
+            Metric::count("Examined", self.examined),
+            Metric::count("Resolved", self.resolved),
+            Metric::count("Planned", self.planned),
+            Metric::count("NotAConflict", self.not_a_conflict),
+            Metric::count("NeedsReview", self.needs_review),
+            Metric::count("Deferred", self.deferred),
+            Metric::count("Failed", self.failed),
+            Metric::count("Requests", requests),
+        ];
+        measured.extend(self.stopped_because.map(stopped));
+        let fields = [
+            ("requestId", request_id.into()),
+            ("stoppedBecause", serde_json::json!(self.stopped_because)),
+        ];
+        metrics::emit(&measured, &fields);
+    }
+
+    /// Writes the metrics of a run that stopped before it began: it examined nothing, and says so
+    /// by not counting.
+    pub fn emit_stop(&self, request_id: &str) {
+        let measured: Vec<_> = self.stopped_because.map(stopped).into_iter().collect();
+        metrics::emit(&measured, &[("requestId", request_id.into())]);
+    }
+
+    /// Counts a conflict by its new state, and lists it.
     pub fn add(&mut self, conflict: &Conflict) {
         self.examined += 1;
         let count = match conflict.state() {
@@ -128,8 +149,17 @@ impl Report {
             State::Pending | State::InProgress | State::Confirming => &mut self.deferred,
         };
         *count += 1;
+        self.list(conflict);
+    }
+
+    fn list(&mut self, conflict: &Conflict) {
         if self.conflicts.len() < MAX_LISTED {
             self.conflicts.push(conflict.into());
         }
     }
+}
+
+/// That a run stopped, counted by its reason too.
+fn stopped(reason: StopReason) -> Metric {
+    Metric::once("Stopped").by("reason", reason.into())
 }

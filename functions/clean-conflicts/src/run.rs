@@ -1,8 +1,9 @@
 //! A run: it holds the run lease, works on conflicts, and reports.
 
 mod drain;
-mod list;
+mod moves;
 mod operator;
+mod views;
 
 use std::cell::RefCell;
 
@@ -12,11 +13,11 @@ use crate::context::{Action, Context};
 use crate::process::process;
 use crate::report::Report;
 
-pub use list::list;
+pub use views::{count, import, list, progress};
 
 /// A run, and its report so far.
 pub struct Run<'a> {
-    /// What it works with.
+    /// The context.
     pub ctx: Context<'a>,
     /// The report so far.
     pub report: RefCell<Report>,
@@ -31,10 +32,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Works on one conflict, and reports where it got to.
+    /// Works on one conflict, and reports its progress.
     async fn work_on(&self, conflict: Conflict, action: Option<Action<'_>>) {
         if self.ctx.must_stop() {
-            // It was fetched and not begun, so it is left as it is.
+            // It was fetched and not begun, so it stays unchanged.
             self.report.borrow_mut().deferred += 1;
             return;
         }

@@ -1,35 +1,37 @@
-//! The reasons why a run stops before everything that is due was done.
+//! The reasons why a run stops before all due work is done.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use shared::sunshine::Halt;
+use strum::IntoStaticStr;
 
 /// Why a run stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum StopReason {
     /// Another run holds the lease.
     AnotherRun,
     /// Too little time is left to begin anything.
     OutOfTime,
-    /// The run took as many remedies as it may.
+    /// The run applied its maximum of remedies.
     MaxActions,
-    /// The API key was refused, also after it was read again.
+    /// The API key was refused, even after it was read again.
     Unauthorized,
     /// The API key does not allow what every run needs.
     Forbidden,
     /// More than 20 % of the last 20 calls failed.
     TooManyFailures,
-    /// Sunshine asks to wait for longer than the run may.
+    /// Sunshine asks for a longer wait than the run has.
     RateLimited,
     /// The API key cannot be read.
     KeysUnavailable,
     /// The archive cannot be written or read.
     ArchiveUnavailable,
-    /// Sunshine does not answer.
+    /// Sunshine does not respond.
     SunshineUnavailable,
-    /// Sunshine answered or did something else than it should.
+    /// Sunshine's response or behaviour was unexpected.
     UpstreamError,
 }
 

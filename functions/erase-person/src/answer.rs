@@ -1,4 +1,4 @@
-//! The answer: what is stored of a person, what was erased, and what remains.
+//! The response: the stored data of a person, the erased data, and the remaining data.
 
 use std::time::Duration;
 
@@ -10,25 +10,26 @@ use crate::archive::Copy;
 use crate::person::{Item, Person, Verdict};
 use crate::table;
 
-/// Lambda's answers end at 6 MB. Above this the archived users are left out, and the keys stay.
+/// Lambda's responses are limited to 6 MB. Above this size the archived users are omitted, and the
+/// keys stay.
 const LARGEST_ANSWER: usize = 5 << 20;
-/// How long point-in-time recovery goes back.
+/// The range of point-in-time recovery.
 const RECOVERABLE_FOR: Duration = Duration::from_hours(35 * 24);
 
-/// What was erased.
+/// The counts of the erased data.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Erased {
-    /// Items of the table that are gone.
+    /// Deleted items of the table.
     pub items: usize,
-    /// Items of others that the person was taken out of.
+    /// Items of other people from which the person was removed.
     pub edited: usize,
-    /// Versions of objects that are gone.
+    /// Deleted versions of objects.
     pub versions: usize,
 }
 
 impl Erased {
-    /// Counts what came of an item.
+    /// Counts the result for an item.
     pub fn count(&mut self, erased: table::Erased) {
         match erased {
             table::Erased::Deleted => self.items += 1,
@@ -38,16 +39,16 @@ impl Erased {
     }
 }
 
-/// The answer.
+/// The response.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
     dry_run: bool,
-    /// The items of the table, as they are stored, and what an erasure does with each.
+    /// The items of the table, as stored, and what an erasure does with each.
     table: Vec<Found>,
     /// The copies in the archive.
     archive: Vec<Copy>,
-    /// Whether the archived users were left out, because the answer would be too long.
+    /// Whether the archived users were omitted because the response would be too long.
     truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     erased: Option<Erased>,
@@ -62,7 +63,7 @@ struct Found {
 }
 
 impl Answer {
-    /// The answer on what was found, and on what was erased, if that was asked for.
+    /// The response with the data found and, if an erasure was requested, the data erased.
     pub fn new(
         person: &Person,
         items: Vec<Item>,
@@ -99,7 +100,7 @@ impl Answer {
     }
 }
 
-/// What no function can reach.
+/// The data that no function can reach.
 fn remains(is_erased: bool) -> Vec<Value> {
     let now = Duration::from_millis(shared::lambda::clock::now_millis());
     let until = (now + RECOVERABLE_FOR).as_secs();

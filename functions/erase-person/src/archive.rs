@@ -1,8 +1,8 @@
 //! The archive: every version of every object about a person.
 //!
-//! A folder `conflicts/{conflict}/{attempt}/` is a copy of one user. Whose it is stands in its
-//! first page, `user-00000.jsonl`, so each folder's is read: the record that led to a copy may be
-//! gone long before the copy is.
+//! A folder `conflicts/{conflict}/{attempt}/` is a copy of one user. Its first page,
+//! `user-00000.jsonl`, says whose it is. So the first page of each folder is read: the record that
+//! led to a copy may be gone long before the copy is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -12,15 +12,16 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
+use shared::aws::sdk::SdkConfig;
 use shared::lambda::invoke::OperatorError;
 
 use crate::person::Person;
 
 /// The folder of all copies.
 const FOLDER: &str = "conflicts/";
-/// Requests to S3 at the same time.
+/// Maximum simultaneous requests to S3.
 const AT_ONCE: usize = 16;
-/// A user's own page is a few kilobytes; more than this is not read.
+/// Maximum bytes read of a page. A user's page has a few kilobytes.
 const LARGEST_PAGE: u64 = 16 << 20;
 
 /// The archive's bucket.
@@ -46,22 +47,21 @@ pub struct Version {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Copy {
-    /// Where they are.
+    /// The folder that contains them.
     pub folder: String,
-    /// The user, as the API gave it.
+    /// The user, as the API returned it.
     pub users: Vec<Value>,
     /// Every version of every object.
     pub objects: Vec<Version>,
 }
 
 impl Archive {
-    /// The bucket, reached by the SDK's standard variables.
-    pub async fn connect(bucket: String) -> Self {
-        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-        // At another endpoint than AWS's own a bucket is no host name.
+    /// The bucket.
+    pub fn connect(sdk: &SdkConfig, bucket: String) -> Self {
+        // At another endpoint than AWS's own a bucket is not a host name.
         let by_path =
-            config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-        let config = aws_sdk_s3::config::Builder::from(&config)
+            sdk.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let config = aws_sdk_s3::config::Builder::from(sdk)
             .force_path_style(by_path)
             .build();
         Self {
@@ -156,7 +156,7 @@ impl Archive {
             }
             if key.is_none() {
                 return Err(OperatorError::Unavailable(
-                    "the archive's list has no end".to_owned(),
+                    "the list of the archive does not end".to_owned(),
                 ));
             }
         }
@@ -173,7 +173,7 @@ impl Archive {
             .send();
         let object = match Box::pin(get).await {
             Ok(object) => object,
-            // Erased meanwhile, by another request or by its age.
+            // It was deleted in the meantime, by another request or because of its age.
             Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => {
                 return Ok(Vec::new());
             }
@@ -186,7 +186,7 @@ impl Archive {
         let mut text = Vec::new();
         if is_compressed(version) {
             let mut plain = flate2::read::MultiGzDecoder::new(body.as_ref()).take(LARGEST_PAGE);
-            // What cannot be unpacked is no page of a user.
+            // Data that cannot be unpacked is not a page of a user.
             let _ = plain.read_to_end(&mut text);
         } else {
             text.extend_from_slice(&body);
@@ -229,7 +229,7 @@ fn is_compressed(version: &Version) -> bool {
     version.key.rsplit('.').next() == Some("gz")
 }
 
-/// The SDK's own words may quote the request, so only the code is kept.
+/// Keeps only the code of the error, because the SDK's message may quote the request.
 fn unavailable(error: &impl ProvideErrorMetadata) -> OperatorError {
     let why = error.code().unwrap_or("no response");
     OperatorError::Unavailable(format!("the archive is not available ({why})"))

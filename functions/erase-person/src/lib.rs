@@ -1,5 +1,5 @@
-//! Answers a data subject: tells what the table and the archive hold of a person, and deletes it
-//! if that is asked for. No other function may delete.
+//! Serves data subjects: shows the data that the table and the archive have of a person, and
+//! deletes it on request. No other function may delete.
 
 mod answer;
 mod archive;
@@ -10,6 +10,7 @@ mod table;
 
 use lambda_runtime::LambdaEvent;
 use serde_json::Value;
+use shared::aws::sdk::SdkConfig;
 use shared::conflicts::Scope;
 use shared::lambda::check::{self, Check, Checks};
 use shared::lambda::invoke::OperatorError;
@@ -31,19 +32,19 @@ pub struct ErasePerson {
 
 impl ErasePerson {
     /// Gets the clients ready.
-    pub async fn start(config: Config) -> Self {
+    pub fn start(config: Config, sdk: &SdkConfig) -> Self {
         Self {
             scope: config.conflicts.scope,
-            table: Table::connect(config.conflicts.table).await,
-            archive: Archive::connect(config.archive_bucket).await,
+            table: Table::connect(sdk, config.conflicts.table),
+            archive: Archive::connect(sdk, config.archive_bucket),
         }
     }
 
-    /// One invocation, from event to answer.
+    /// One invocation, from event to response.
     ///
     /// # Errors
-    /// If the event is not one that the function takes, or AWS fails. What was erased until then
-    /// stays erased, and the same request goes on.
+    /// If the event is not one of the function's events, or AWS fails. The data erased until then
+    /// stays erased, and the same request continues the work.
     pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Value, OperatorError> {
         let request_id = event.context.request_id;
         let answer = async {
@@ -62,7 +63,7 @@ impl ErasePerson {
 
     async fn handle(&self, request: Request, request_id: &str) -> Result<Answer, OperatorError> {
         let person = Person::new(request.subject, &self.scope);
-        // The archive first: it is found by what it holds, and never by a record.
+        // The archive first: it is found by its content, and never by a record.
         let copies = self.archive.copies_of(&person).await?;
         let mut erased = Erased::default();
         if request.erased_by.is_some() {
@@ -98,7 +99,7 @@ impl ErasePerson {
         ))
     }
 
-    /// Looks at the table and the archive.
+    /// Checks the table and the archive.
     async fn check(&self) -> Checks {
         let table = match self.table.page(None).await {
             Ok(_) => Check::passed("table", "a page was read"),
@@ -108,12 +109,13 @@ impl ErasePerson {
             Ok(_) => Check::passed("archive", "its versions were listed"),
             Err(error) => Check::failed("archive", error.to_string()),
         };
-        let configuration = Check::passed(check::CONFIGURATION, "every variable holds what it may");
-        [configuration, table, archive].into_iter().collect()
+        [Check::configuration(), table, archive]
+            .into_iter()
+            .collect()
     }
 }
 
 fn json(answer: &impl serde::Serialize) -> Result<Value, OperatorError> {
     serde_json::to_value(answer)
-        .map_err(|_| OperatorError::Internal("the answer could not be written".to_owned()))
+        .map_err(|_| OperatorError::Internal("the response could not be written".to_owned()))
 }

@@ -1,8 +1,8 @@
-//! What an item of the table holds of a person.
+//! Finds the data of a person in an item of the table.
 //!
-//! Items are looked at as DynamoDB stores them, not as records: an item of an earlier version, or
-//! one that no code can read any more, is personal data all the same. External ids are short and
-//! may equal anything (`0`, `pending`), so only the fields that hold one are compared.
+//! Items are searched as DynamoDB stores them, and not as records: an item of an earlier version,
+//! or one that no code can read any more, is still personal data. External ids are short and may
+//! equal anything (`0`, `pending`), so only the fields that contain one are compared.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use crate::request::Subject;
 pub type Item = HashMap<String, AttributeValue>;
 
 /// The fields that hold an external id or an email.
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "claimants",
     "current",
     "currentExternalId",
@@ -26,31 +26,32 @@ const FIELDS: [&str; 10] = [
     "holderExternalId",
     "previous",
     "previousExternalId",
+    "sentToExternalId",
     "subject",
     "value",
 ];
 
-/// What is to become of an item.
+/// The verdict on an item.
 #[derive(Debug, PartialEq)]
 pub enum Verdict {
-    /// It holds nothing of the person.
+    /// It contains no data of the person.
     Keep,
     /// It is about the person.
     Delete,
-    /// It is somebody else's: the same item without the person.
+    /// It belongs to someone else: the same item without the person.
     Edit(Item),
 }
 
-/// The person that was asked for.
+/// The person of the request.
 pub struct Person {
     subject: Subject,
     /// The id of the conflict over the person's email.
     conflict: Option<ConflictId>,
-    /// The partition of what is kept under a hash of the external id.
+    /// The partition of the items under a hash of the external id.
     partition: Option<String>,
 }
 
-/// What is left of a value.
+/// The rest of a value.
 enum Left {
     Same,
     Changed(AttributeValue),
@@ -77,7 +78,7 @@ impl Person {
         Some(format!("conflicts/{id}/"))
     }
 
-    /// What is to become of an item.
+    /// The verdict on an item.
     pub fn verdict(&self, item: &Item) -> Verdict {
         if self.is_its_key(item) {
             return Verdict::Delete;
@@ -109,7 +110,7 @@ impl Person {
         }
     }
 
-    /// Whether a page of an archive, as the API gave it, is of this person: the user, by its
+    /// Whether a page of an archive, as the API returned it, belongs to this person: by its
     /// external id, or by an email among its identities or in its profile.
     pub fn is_user(&self, user: &Value) -> bool {
         match &self.subject {
@@ -166,7 +167,7 @@ impl Person {
                 let mut is_changed = false;
                 let mut rest = HashMap::new();
                 for (name, value) in fields {
-                    // A map of claimants may have their external ids as names.
+                    // The names in a map of claimants may be external ids.
                     if is_named && self.is(name) {
                         is_changed = true;
                         continue;
@@ -188,7 +189,7 @@ impl Person {
     }
 }
 
-/// What is left of a list, and whether that is less than it was.
+/// The rest of a list, and whether it is shorter than before.
 fn rest<'a>(
     items: impl Iterator<Item = (&'a AttributeValue, Left)>,
 ) -> (Vec<AttributeValue>, bool) {
@@ -224,10 +225,10 @@ fn is_empty(value: &AttributeValue) -> bool {
     }
 }
 
-/// Whether an item is of no use, and its email of nobody else, once this field is empty: a
-/// conflict without a claimant, or what was said of an external id without anything said.
+/// Whether an item must go once this field is empty, because it is useless and its email is no one
+/// else's: a conflict without a claimant, or statements about an external id without any statement.
 fn is_reason_to_keep(item: &Item, field: &str) -> bool {
-    text(item.get("sk")) != Some("conflict") || field == "claimants"
+    text(item.get("sk")) != Some("conflict") || matches!(field, "claimants" | "claims")
 }
 
 fn text(value: Option<&AttributeValue>) -> Option<&str> {

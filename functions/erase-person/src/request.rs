@@ -9,17 +9,17 @@ use shared::sunshine::LookupExternalId;
 /// The person that a request is about.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// Everything that holds this email.
+    /// Everything with this email.
     Email(EmailKey),
-    /// Everything that holds this external id.
+    /// Everything with this external id.
     ExternalId(String),
 }
 
 /// A request.
 pub struct Request {
-    /// Whom it is about.
+    /// The person.
     pub subject: Subject,
-    /// Who asks for the erasure; `None` for a dry run, which changes nothing.
+    /// The person who requests the erasure; `None` for a dry run, which changes nothing.
     pub erased_by: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl TryFrom<Value> for Request {
             _ => {
                 return Err(OperatorError::invalid(
                     "email or externalId",
-                    "there, and not both",
+                    "present, and not both",
                 ));
             }
         };
@@ -65,7 +65,12 @@ impl TryFrom<Value> for Request {
         let erased_by = match by.filter(|by| !by.is_empty()) {
             _ if fields.dry_run => None,
             Some(by) => Some(by),
-            None => return Err(OperatorError::invalid("by", "the name of whoever erases")),
+            None => {
+                return Err(OperatorError::invalid(
+                    "by",
+                    "the name of the person who erases",
+                ));
+            }
         };
         Ok(Self { subject, erased_by })
     }
@@ -92,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_erased_unless_it_is_asked_for_by_name() {
+    fn nothing_is_erased_without_the_name_of_who_asks() {
         for (event, erased_by) in [
             (json!({"email": "anna@example.com"}), None),
             (json!({"externalId": "1", "by": "ada"}), None),

@@ -1,13 +1,14 @@
-//! The table, item by item: read as a whole, and the only place where anything is deleted from it.
+//! The table, item by item: it is read as a whole, and this is the only code that deletes from it.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::AttributeValue;
+use shared::aws::sdk::SdkConfig;
 use shared::lambda::invoke::OperatorError;
 
 use crate::person::{Item, Person, Verdict};
 
-/// How often an item that others keep changing is looked at again.
+/// Maximum attempts on an item that others keep changing.
 const TRIES: usize = 10;
 
 /// The table.
@@ -16,28 +17,27 @@ pub struct Table {
     name: String,
 }
 
-/// What came of an item.
+/// The result for an item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Erased {
     /// It is gone.
     Deleted,
     /// It stays, without the person.
     Edited,
-    /// Nothing of the person was left in it.
+    /// It contained no data of the person any more.
     Nothing,
 }
 
 impl Table {
-    /// The table `name`, reached by the SDK's standard variables.
-    pub async fn connect(name: String) -> Self {
-        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    /// The table `name`.
+    pub fn connect(sdk: &SdkConfig, name: String) -> Self {
         Self {
-            client: Client::new(&config),
+            client: Client::new(sdk),
             name,
         }
     }
 
-    /// A page of all items, and where the next one begins.
+    /// A page of all items, and the position of the next page.
     pub async fn page(
         &self,
         start: Option<Item>,
@@ -54,7 +54,7 @@ impl Table {
         Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
     }
 
-    /// Takes the person out of an item. One that was changed since it was read is read again.
+    /// Removes the person from an item. An item that was changed since it was read is read again.
     pub async fn erase(&self, person: &Person, item: Item) -> Result<Erased, OperatorError> {
         let mut item = item;
         for _ in 0..TRIES {
@@ -136,7 +136,7 @@ impl Table {
     }
 }
 
-/// The condition that an item was not written since it was read: each write leaves a mark.
+/// The condition that an item was not written since it was read; each write leaves a mark.
 fn unchanged(item: &Item) -> (&'static str, Option<Item>) {
     match item.get("writeId") {
         Some(mark) => (
@@ -163,7 +163,7 @@ fn code<E: ProvideErrorMetadata>(error: &E) -> Option<&str> {
     error.code()
 }
 
-/// The SDK's own words may quote an item, so only the code is kept.
+/// Keeps only the code of the error, because the SDK's message may quote an item.
 fn unavailable(error: &impl ProvideErrorMetadata) -> OperatorError {
     let why = error.code().unwrap_or("no response");
     OperatorError::Unavailable(format!("the table is not available ({why})"))

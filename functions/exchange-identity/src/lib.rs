@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use shared::http::client::TransportError;
 use shared::identity::caller::{Caller, Callers};
+use shared::lambda::check::{Check, Checks};
+use shared::lambda::deadline::Deadline;
 use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
@@ -57,6 +59,14 @@ impl ExchangeIdentity {
         };
         tokio::join!(function.callers.warm_up(), function.puzzel.warm_up());
         Ok(function)
+    }
+
+    /// Whether an identity could be exchanged now.
+    pub async fn check(&self, deadline: Deadline) -> Checks {
+        let (puzzel, issuer) =
+            tokio::join!(self.puzzel.check(deadline), self.callers.check(deadline));
+        let checks = [Check::configuration(), puzzel].into_iter();
+        checks.chain(issuer).collect()
     }
 
     /// Handles a request to one of the three routes.

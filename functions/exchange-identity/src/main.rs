@@ -8,5 +8,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = shared::lambda::config::start(Config::from_variables)?;
     let base_path = config.base_path.clone();
     let function = ExchangeIdentity::start(config).await?;
-    shared::lambda::http::run(&base_path, async |request| function.handle(request).await).await
+    shared::lambda::http::run(
+        &base_path,
+        async |deadline| function.check(deadline).await,
+        async |request| function.handle(request).await,
+    )
+    .await
 }

@@ -15,7 +15,9 @@ use serde_json::json;
 use shared::aws::sdk::SdkConfig;
 use shared::aws::secrets::{self, CachedSecret};
 use shared::conflicts::{Change, Event, Recorded, Scope, Table};
+use shared::lambda::check::{Check, Checks};
 use shared::lambda::clock::now_millis;
+use shared::lambda::deadline::Deadline;
 use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
@@ -54,6 +56,14 @@ impl ReceiveWebhook {
             scope: config.conflicts.scope,
             table,
         }
+    }
+
+    /// Whether an event could be recorded now.
+    pub async fn check(&self, deadline: Deadline) -> Checks {
+        let (secret, table) = tokio::join!(self.verifier.check(deadline), self.table.check_write());
+        [Check::configuration(), secret, table]
+            .into_iter()
+            .collect()
     }
 
     /// Responds with `{}` once the event is recorded, or with 503 and `Retry-After` if it cannot be

@@ -10,8 +10,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let sdk = shared::aws::sdk::load().await?;
     let function = ReceiveWebhook::start(config, &sdk).await;
     // Boxed, because the SDK's futures are large.
-    Box::pin(shared::lambda::http::run(&base_path, async |request| {
-        function.handle(request).await
-    }))
+    Box::pin(shared::lambda::http::run(
+        &base_path,
+        async |deadline| function.check(deadline).await,
+        async |request| function.handle(request).await,
+    ))
     .await
 }

@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 use shared::aws::secrets::{CachedSecret, SecretError};
+use shared::lambda::check::Check;
 use shared::lambda::deadline::Deadline;
 
 use crate::signature::{SignatureError, SigningSecrets, Timestamp};
@@ -28,6 +29,17 @@ impl Verifier {
     pub async fn start(secrets: CachedSecret<SigningSecrets>) -> Self {
         secrets.warm_up().await;
         Self(secrets)
+    }
+
+    /// Whether the secrets can be read, for the action `check`.
+    pub async fn check(&self, deadline: Deadline) -> Check {
+        let look = |_: &_| {
+            Ok(
+                "it has the right form; Zendesk's next event shows whether it is its own"
+                    .to_owned(),
+            )
+        };
+        self.0.check("webhook_secret", deadline, look).await
     }
 
     /// Checks that `headers` sign `body` (`now` is in milliseconds since 1970). A request that can

@@ -11,7 +11,9 @@ use shared::conflicts::{
     Claim, ClaimSource, ConflictId, Lineage, Report, Scope, Source, State, Table,
 };
 use shared::identity::caller::{Caller, Callers};
+use shared::lambda::check::{Check, Checks};
 use shared::lambda::clock::now_millis;
+use shared::lambda::deadline::Deadline;
 use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
@@ -50,6 +52,13 @@ impl ReportConflict {
         };
         tokio::join!(function.callers.warm_up(), function.table.warm_up());
         function
+    }
+
+    /// Whether a report could be recorded now.
+    pub async fn check(&self, deadline: Deadline) -> Checks {
+        let table = self.table.check_write().await;
+        let checks = [Check::configuration(), table].into_iter();
+        checks.chain(self.callers.check(deadline).await).collect()
     }
 
     /// Responds with `{"conflictId","state"}`: the same conflict each time it is reported.

@@ -1,5 +1,6 @@
 //! `POST /zendesk/token`: the messaging JWT for the logged-in user, and for no one else.
 
+mod check;
 mod claims;
 mod config;
 mod keys;

@@ -9,5 +9,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let base_path = config.base_path.clone();
     let sdk = shared::aws::sdk::load().await?;
     let function = SignToken::start(config, shared::aws::secrets::client(&sdk)).await;
-    shared::lambda::http::run(&base_path, async |request| function.handle(request).await).await
+    shared::lambda::http::run(
+        &base_path,
+        async |deadline| function.check(deadline).await,
+        async |request| function.handle(request).await,
+    )
+    .await
 }

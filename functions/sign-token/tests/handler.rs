@@ -29,7 +29,7 @@ fn claims(answer: &Response) -> Map<String, Value> {
 }
 
 #[tokio::test]
-async fn the_response_describes_the_token() {
+async fn the_response_says_what_the_token_holds() {
     let it = Fixture::warm().await;
     let anna = json!({"sub": 7, "email": "anna@example.com", "email_verified": true});
     for (body, included) in [
@@ -47,7 +47,13 @@ async fn the_response_describes_the_token() {
         assert_eq!(body["externalId"], "7");
         assert_eq!(body["expiresAt"], claims["exp"]);
         assert_eq!(body["emailIncluded"], included);
-        assert_eq!(body.len(), 4);
+        let because = if included {
+            Value::Null
+        } else {
+            json!("not_requested")
+        };
+        assert_eq!(body["emailOmittedBecause"], because);
+        assert_eq!(body.len(), 5);
         let ttl = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
         assert_eq!(ttl, 900);
     }
@@ -187,7 +193,8 @@ fn no_body_path_query_or_header_changes_the_user_of_a_token() {
             event["rawQueryString"] = json!(format!("external_id=victim&scope=app&{query}"));
             event["queryStringParameters"] = json!({"external_id": "victim", "scope": query});
             event["pathParameters"] = json!({"external_id": "victim", "scope": path});
-            event["headers"] = json!({"external_id": "victim", "x-scope": header, "sub": header});
+            event["headers"] = json!({"content-type": "application/json", "external_id": "victim",
+                "x-scope": header, "sub": header});
             match runtime.block_on(it.handle(&event)) {
                 Ok(answer) => {
                     let claims = claims(&answer);

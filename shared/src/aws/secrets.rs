@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::aws::cache::{Cache, FetchError, Held, Policy};
 use crate::aws::sdk::{self, Failure, SdkConfig};
+use crate::lambda::check::Check;
 use crate::lambda::config::{ConfigError, Variables};
 use crate::lambda::deadline::Deadline;
 use crate::lambda::metrics::{self, Metric};
@@ -168,6 +169,46 @@ impl<T: Secret> CachedSecret<T> {
             .await
     }
 
+    /// Looks at the secret as Secrets Manager has it now, whatever is cached. `look` sees a secret
+    /// of the right form, and says what is wrong with it, or what else there is to know.
+    pub async fn check(
+        &self,
+        name: &'static str,
+        deadline: Deadline,
+        look: impl FnOnce(&Map<String, Value>) -> Result<String, String>,
+    ) -> Check {
+        let request = self.client.get_secret_value().secret_id(&self.id).send();
+        let read = tokio::time::timeout(deadline.at_most(FETCH_LIMIT).remaining(), request).await;
+        let secret = match read {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                let why = sdk::failure(&error).why;
+                return Check::failed(
+                    name,
+                    format!(
+                        "Secrets Manager does not give the secret ({why}): compare its ARN, its policy and its KMS key with the stack's"
+                    ),
+                );
+            }
+            Err(_elapsed) => return Check::failed(name, "Secrets Manager did not answer in time"),
+        };
+        let text = secret.secret_string();
+        if let Err(shape) = parse::<T>(text) {
+            return Check::failed(name, shape.to_string());
+        }
+        let object = text.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+        let object = object.unwrap_or_default();
+        if let Some(field) = field_with_white_space(&Value::Object(object.clone()), "") {
+            let detail =
+                format!("{field} has white space around it: put the secret in again without");
+            return Check::failed(name, detail);
+        }
+        match look(&object) {
+            Ok(detail) => Check::passed(name, detail),
+            Err(detail) => Check::failed(name, detail),
+        }
+    }
+
     async fn fetch(&self, deadline: Deadline) -> Result<T, FetchError<SecretError>> {
         let request = self.client.get_secret_value().secret_id(&self.id).send();
         let fetched =
@@ -194,6 +235,33 @@ fn fetch_error(failure: Failure) -> FetchError<SecretError> {
         FetchError::Refused(SecretError::Refused(failure.why))
     } else {
         FetchError::Unavailable(SecretError::Unavailable(failure.why))
+    }
+}
+
+/// The first field, or name of a field, that begins or ends with white space.
+fn field_with_white_space(value: &Value, path: &str) -> Option<String> {
+    let inner = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
+    match value {
+        Value::String(text) => has_white_space_around(text).then(|| path.to_owned()),
+        Value::Array(items) => items
+            .iter()
+            .find_map(|item| field_with_white_space(item, path)),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+            if has_white_space_around(name) {
+                return Some(format!(
+                    "a name in {}",
+                    if path.is_empty() { "the secret" } else { path }
+                ));
+            }
+            field_with_white_space(value, &inner(name))
+        }),
+        _ => None,
     }
 }
 

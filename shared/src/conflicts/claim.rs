@@ -1,16 +1,16 @@
-//! Claims: who says that an email is theirs, on which grounds, and when.
+//! Claims: the external ids that claim an email, with the grounds and the time of each claim.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A claim that is older is no ground to act: the person has gone, or has no conflict any more.
+/// An older claim is not a reason to act: the person has gone, or no longer has a conflict.
 const FRESH_FOR: Duration = Duration::from_hours(30 * 24);
-/// A report that comes again is recorded at most this often, so that a page that reports at each
-/// login does not write each time.
+/// Minimum interval between records of the same report, so that a page that reports at each login
+/// does not write each time.
 const REFRESHED_EVERY: Duration = Duration::from_hours(24);
-/// Maximum claimants of one email. Two are too many already, so more need not be told apart.
+/// Maximum claimants of one email. Two are already too many, so more need not be distinguished.
 const MAX_CLAIMANTS: usize = 20;
 
 /// The grounds of a claim.
@@ -25,8 +25,8 @@ pub enum ClaimSource {
     Operator,
 }
 
-/// An external id that is said to have the email. Times are in milliseconds since 1970. Has no
-/// printing `Debug`.
+/// An external id that claims the email. Times are in milliseconds since 1970. Its `Debug` prints
+/// nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
@@ -34,9 +34,9 @@ pub struct Claim {
     pub external_id: String,
     /// The grounds.
     pub source: ClaimSource,
-    /// When it was first made in this episode of the conflict.
+    /// The time at which it was first made in this episode of the conflict.
     pub first_at: u64,
-    /// When it was last made.
+    /// The time at which it was last made.
     pub last_at: u64,
 }
 
@@ -56,7 +56,7 @@ impl Claim {
         Duration::from_millis(now.saturating_sub(self.last_at)) < FRESH_FOR
     }
 
-    /// Takes in the same claim, made again at `time`.
+    /// Records that the same claim was made again at `time`.
     fn renew(&mut self, time: u64, episode: u64) {
         if self.source == ClaimSource::Report {
             let since = Duration::from_millis(time.saturating_sub(self.last_at));
@@ -70,14 +70,15 @@ impl Claim {
     }
 }
 
-/// The claims to one email: at most one for each external id and source. Has no printing `Debug`.
+/// The claims to one email: at most one for each external id and source. Its `Debug` prints nothing.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Claims(Vec<Claim>);
 
 impl Claims {
-    /// Adds a claim, or renews it. `episode` is when the conflict opened: a report from before that
-    /// was about an earlier conflict. Answers false if there is no room for another claimant.
+    /// Adds a claim, or renews it. `episode` is the time at which the conflict opened: an earlier
+    /// report was about an earlier conflict. Returns false if there is no room for another
+    /// claimant.
     pub(super) fn add(&mut self, claim: &Claim, episode: u64) -> bool {
         let is_same = |known: &&mut Claim| {
             known.external_id == claim.external_id && known.source == claim.source
@@ -94,8 +95,8 @@ impl Claims {
         has_room
     }
 
-    /// Puts `to` in the place of `from` in what events claim. A person's own report stays: no event
-    /// takes it away.
+    /// Replaces `from` by `to` in the claims of events. A person's own report stays: no event
+    /// removes it.
     pub(super) fn rename_in_events(&mut self, from: &str, to: &str) {
         let is_renamed =
             |it: &Claim| it.source == ClaimSource::Event && it.external_id == from && from != to;
@@ -124,7 +125,7 @@ impl Claims {
         self.0.iter().map(|it| it.external_id.as_str()).collect()
     }
 
-    /// Whether a login with a verified email made one of them.
+    /// Whether one of them comes from a login with a verified email.
     pub fn are_reported(&self) -> bool {
         self.0.iter().any(|it| it.source == ClaimSource::Report)
     }
@@ -138,7 +139,7 @@ impl Claims {
             .min()
     }
 
-    /// When a claim was last made.
+    /// The time at which a claim was last made.
     pub fn last_at(&self) -> Option<u64> {
         self.0.iter().map(|it| it.last_at).max()
     }
@@ -186,7 +187,7 @@ mod tests {
         assert_eq!(times(&claims, "a"), [(NOW, NOW)]);
         assert!(claims.add(&report("a", NOW + DAY), NOW));
         assert_eq!(times(&claims, "a"), [(NOW, NOW + DAY)]);
-        // A late delivery turns no clock back.
+        // A late delivery does not turn the clock back.
         assert!(claims.add(&report("a", NOW - DAY), NOW));
         assert_eq!(times(&claims, "a"), [(NOW, NOW + DAY)]);
     }
@@ -235,7 +236,7 @@ mod tests {
             assert!(claims.add(&report(&number.to_string(), NOW), 0));
         }
         assert!(!claims.add(&report("20", NOW), 0));
-        // Another ground of the same external id is no other claimant.
+        // The same external id with other grounds is the same claimant.
         assert!(claims.add(&event("7", NOW), 0));
         assert_eq!(claims.external_ids().len(), 20);
         assert_eq!(claims.of("7").count(), 2);

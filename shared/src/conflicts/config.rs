@@ -1,10 +1,10 @@
-//! What every function that works on conflicts is told by its environment.
+//! The configuration of every function that works on conflicts, read from its environment.
 
 use super::id::Scope;
 use crate::lambda::config::{ConfigError, Variables};
 use crate::sunshine::{AppId, BrandId};
 
-/// The table, and whose conflicts are in it.
+/// The table, and the app and brand of its conflicts.
 pub struct ConflictsConfig {
     /// The name of the DynamoDB table.
     pub table: String,

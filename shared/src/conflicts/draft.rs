@@ -1,8 +1,8 @@
-//! Several items, read and written as one.
+//! Reads and writes several items as one.
 //!
-//! A plan is a pure function of the items that it reads. It runs first as if no item existed, and
-//! again with what turned out to be there, until nothing that it read is a guess: an item that it
-//! only reads is read, and one that it writes carries the condition that it has not changed. So an
+//! A plan is a pure function of the items that it reads. It first runs as if no item existed, and
+//! then again with the items that exist, until it depends on no guess: an item that it only reads
+//! is fetched, and an item that it writes carries the condition that it has not changed. So an
 //! event about an unknown user costs one request to DynamoDB, and no half of it is ever visible.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,13 +22,13 @@ use super::table::{Item, Table, TableError, string, unavailable, write_id};
 
 /// Partition and sort key.
 pub(super) type Key = (String, &'static str);
-/// What is known to be under keys.
+/// The items known so far, by key.
 type Known = BTreeMap<Key, Option<Item>>;
 
-/// The longest wait before a transaction that met another one is sent again.
+/// The longest wait before a transaction that conflicted with another is sent again.
 const CONFLICT_WAIT: Duration = Duration::from_millis(50);
 
-/// One run of a plan: what it reads and what it wants to write.
+/// One run of a plan: the items that it reads and those that it writes.
 pub(super) struct Draft<'a> {
     known: &'a Known,
     read: BTreeSet<Key>,
@@ -65,7 +65,7 @@ impl Draft<'_> {
 }
 
 impl Table {
-    /// Carries a plan out, and answers what it came to. All of its writes are done, or none.
+    /// Carries a plan out, and returns its result. All of its writes are done, or none.
     pub(super) async fn transact<T>(
         &self,
         plan: impl Fn(&mut Draft<'_>) -> Result<T, TableError>,
@@ -103,8 +103,8 @@ impl Table {
         Ok(try_join_all(read).await?.into_iter().collect())
     }
 
-    /// Writes all items, each on the condition that what is known of it is still so. A repeated
-    /// request has the same token, so a lost response does not make the transaction run twice.
+    /// Writes all items, each on the condition that it is still as known. A repeated request has
+    /// the same token, so a lost response does not make the transaction run twice.
     async fn write_all(
         &self,
         items: &BTreeMap<Key, Item>,
@@ -127,7 +127,7 @@ impl Table {
                 None | Some("None") => {}
                 Some("ConditionalCheckFailed") => match &reason.item {
                     Some(item) => _ = found.insert(key.clone(), Some(item.clone())),
-                    // It has expired meanwhile, or the response leaves it out.
+                    // It has expired in the meantime, or the response omits it.
                     None => unseen.push(key.clone()),
                 },
                 Some("TransactionConflict") => {
@@ -150,7 +150,7 @@ impl Table {
             .set_item(Some(item.clone()))
             .item("writeId", write_id())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        // Not every item has a version, and every write has an id of its own.
+        // Not every item has a version, but every write has its own id.
         let token = known.and_then(|known| {
             let field = ["version", "writeId"].into_iter();
             let mut tokens = field.filter_map(|field| Some((field, known.get(field)?.clone())));
@@ -169,7 +169,7 @@ impl Table {
     }
 }
 
-/// The items whose conditions did not hold, as they are.
+/// The items whose conditions failed, as they are now.
 enum Refusals {
     None,
     Found(Known),

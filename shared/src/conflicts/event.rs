@@ -1,4 +1,4 @@
-//! Events of Zendesk, and how they are recorded: each in one transaction, once.
+//! Events of Zendesk, and how they are recorded: each once, in one transaction.
 //!
 //! | item | `pk` | `sk` |
 //! | --- | --- | --- |
@@ -15,29 +15,30 @@ use super::claim::{Claim, ClaimSource};
 use super::draft::{Draft, Key};
 use super::history::{self, KEPT_FOR, Told, expiry, partition};
 use super::id::{ConflictId, Scope, hash};
-use super::record::{Conflict, Report};
+use super::record::Conflict;
+use super::record::report::Report;
 use super::support_user;
 use super::table::{Table, TableError, conflict_item, conflict_key};
 use crate::identity::email::EmailKey;
 use crate::identity::external_id::ExternalId;
 use crate::lambda::clock::now_millis;
 
-/// How long the id of an event is remembered.
+/// The time for which the id of an event is remembered.
 const SEEN_FOR: Duration = Duration::from_hours(24);
 
-/// A signed event of Zendesk. Has no printing `Debug`.
+/// A signed event of Zendesk. Its `Debug` prints nothing.
 pub struct Event {
-    /// Its own id, which is signed, unlike the one in the headers.
+    /// Its id, which is signed, unlike the one in the headers.
     pub id: String,
-    /// When it happened, in milliseconds since 1970.
+    /// The time at which it happened, in milliseconds since 1970.
     pub time: u64,
     /// The id of the Support user that it is about.
     pub zendesk_id: Option<String>,
-    /// What happened.
+    /// The change that it reports.
     pub change: Change,
 }
 
-/// What happened, as far as it matters here.
+/// The change that an event reports, as far as it matters here.
 pub enum Change {
     /// An end user's external id was changed.
     ExternalId {
@@ -60,18 +61,18 @@ pub enum Change {
         /// The Zendesk id of the other user.
         with: String,
     },
-    /// Something after which the user's external id is not known any more.
+    /// A change after which the user's external id is unknown.
     Unknown,
-    /// Nothing that matters here.
+    /// A change that does not matter here.
     Other,
 }
 
-/// What recording an event came to.
+/// The result of recording an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is recorded now.
+    /// It is newly recorded.
     New,
-    /// It was recorded before.
+    /// It was already recorded.
     Replayed,
     /// There was nothing to record.
     Ignored,
@@ -80,7 +81,7 @@ pub enum Recorded {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Email {
-    /// The id of the conflict over the email, in place of the email.
+    /// The id of the conflict over the email, instead of the email.
     conflict_id: ConflictId,
     time: u64,
     expires_at: u64,
@@ -94,7 +95,8 @@ struct Seen {
 }
 
 impl Table {
-    /// Records an event: all that it states, and that it was recorded, or nothing at all.
+    /// Records an event: everything that it states, and the fact that it was recorded, or nothing
+    /// at all.
     pub async fn record_event(&self, scope: &Scope, event: &Event) -> Result<Recorded, TableError> {
         let now = now_millis();
         self.transact(|draft| record(draft, scope, event, now))
@@ -165,9 +167,9 @@ fn record(
     Ok(Recorded::New)
 }
 
-/// Asks for a check of `email`, which at `time` was that of the user whose external id was
-/// `external_id` then. There is no check if a later event states another email of that user: this
-/// one may be another person's by now.
+/// Asks for a check of `email`, which at `time` belonged to the user with the external id
+/// `external_id`. No check is requested if a later event states another email of that user: this
+/// email may belong to another person by now.
 ///
 /// The claimant is the id's current successor; earlier ids of the same Support user are folded into
 /// it instead of counting as a second claimant.
@@ -207,8 +209,8 @@ fn request_check(
     Ok(())
 }
 
-/// Notes that at `time` the email of `external_id` was the one of the conflict `email`, unless a
-/// later event states one. Answers false if that is another one.
+/// Records that at `time` the email of `external_id` was the one of the conflict `email`, unless a
+/// later event states one. Returns false if that is another email.
 fn note_email(
     draft: &mut Draft<'_>,
     scope: &Scope,

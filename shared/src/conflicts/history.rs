@@ -1,8 +1,8 @@
-//! The changes of external ids that events state: which id became which.
+//! The changes of external ids, from events: which id became which.
 //!
-//! The changes from and to an external id are one item, `external-id#` and a hash of the id, `sk`
-//! `changes`. They are a set in the order of their signed times, so neither the order nor the
-//! number of deliveries matters.
+//! The changes from and to an external id are one item: `pk` is `external-id#` and a hash of the
+//! id, `sk` is `changes`. They are a set in the order of their signed times, so neither the order
+//! nor the number of deliveries matters.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use super::lineage::{Lineage, Source};
 use super::table::{Table, TableError};
 use crate::identity::external_id::ExternalId;
 
-/// How long a change is kept: as long as it can count.
+/// The time for which a change is kept: as long as it can count.
 pub(super) const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
-/// How many changes of one external id are kept. More than two prove nothing already.
+/// Maximum changes of one external id. More than two already prove nothing.
 const MAX_CHANGES: usize = 50;
-/// How many changes are followed.
+/// Maximum changes that are followed in a chain.
 const MAX_HOPS: usize = 10;
 
 /// An external id became another. `previous` is empty if the user had none before.
@@ -39,20 +39,20 @@ struct History {
     expires_at: u64,
 }
 
-/// What the changes say of two external ids.
+/// The result of following the changes between two external ids.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Told {
     /// The one became the other.
     Became(Lineage),
     /// Nothing.
     Nothing,
-    /// Something else: the one became another or was given to another user again, the other is no
-    /// longer current, or a circle.
+    /// A contradiction: the first id became another one or was assigned to a user again, the second
+    /// id is no longer current, or the changes form a circle.
     Otherwise,
 }
 
 impl Table {
-    /// What the changes say of `previous` and `current`, whatever lies between.
+    /// Follows the changes from `previous` to `current`, through any ids in between.
     pub async fn told_of(
         &self,
         scope: &Scope,
@@ -91,7 +91,7 @@ pub(super) fn record_change(
     Ok(())
 }
 
-/// What the changes say of `previous` and `current`, whatever lies between.
+/// Follows the changes from `previous` to `current`, through any ids in between.
 pub(super) fn told_of(
     draft: &mut Draft<'_>,
     scope: &Scope,
@@ -104,7 +104,7 @@ pub(super) fn told_of(
     } else {
         Told::Nothing
     };
-    // Backwards from the current id, because its user is the one who asks.
+    // Go backwards from the current id, because its user is the one who asks.
     let of_current = history(draft, scope, current)?;
     let mut arrival = arrival_of(&of_current.changes, current);
     for _ in 0..MAX_HOPS {
@@ -117,7 +117,7 @@ pub(super) fn told_of(
                     previous,
                     current,
                     Source::Webhook,
-                    // A user who signed up with the previous id after this is another person.
+                    // A user who signed up with the previous id after this time is another person.
                     change.time,
                 ))
             } else {
@@ -162,15 +162,15 @@ impl History {
         self.version += 1;
         self.expires_at = self.expires_at.max(expiry(now.max(change.time), KEPT_FOR));
         self.changes.push(change);
-        // An id that came and went in the same moment came first.
+        // An id that was assigned and left in the same moment was assigned first.
         self.changes
             .sort_by_key(|it| (it.time, it.previous == id.as_str()));
         let surplus = self.changes.len().saturating_sub(MAX_CHANGES);
         self.changes.drain(..surplus);
     }
 
-    /// Whether the external id's only other change is the one by which it came to be. If it was
-    /// left twice, or given to another user again, its holders could not be told apart.
+    /// Whether the external id's only other change is the one that assigned it. If it was left
+    /// twice, or assigned to another user again, its holders could not be distinguished.
     fn is_only_left_by(&self, change: &IdChange) -> bool {
         match self.changes.as_slice() {
             [left] => left == change,
@@ -194,7 +194,7 @@ fn arrival_of(changes: &[IdChange], id: &str) -> Option<IdChange> {
     (last.current == id && was_free).then(|| last.clone())
 }
 
-/// The partition of everything that is kept of an external id.
+/// The partition of everything that is stored about an external id.
 pub fn partition(scope: &Scope, external_id: &str) -> String {
     format!(
         "external-id#{}",
@@ -202,7 +202,7 @@ pub fn partition(scope: &Scope, external_id: &str) -> String {
     )
 }
 
-/// When an item that is kept so long after `time` expires, in seconds since 1970.
+/// The expiry of an item that is kept for `kept_for` after `time`, in seconds since 1970.
 pub(super) fn expiry(time: u64, kept_for: Duration) -> u64 {
     Duration::from_millis(time)
         .saturating_add(kept_for)

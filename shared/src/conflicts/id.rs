@@ -1,4 +1,4 @@
-//! Ids made of what must not be seen in a key.
+//! Ids made from data that must not appear in a key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::email::EmailKey;
 
-/// Changes when what is hashed changes.
+/// The version of the hashed format.
 const FORMAT_VERSION: &str = "1";
 
-/// The app, and the brand where users are kept apart by brand.
+/// The app, and the brand if users are separated by brand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// The Sunshine app.
@@ -28,7 +28,7 @@ impl Scope {
 
     /// The id of the conflict over a user that has no email.
     pub fn conflict_over_user(&self, user_id: &str) -> ConflictId {
-        // A colon before the first @ is in no email that a login is refused for.
+        // No email for which a login can be refused has a colon before its first @.
         self.hash(&format!("user:{user_id}"))
     }
 
@@ -50,7 +50,7 @@ pub(super) fn hash(parts: &[&str]) -> ConflictId {
 #[serde(try_from = "String")]
 pub struct ConflictId(String);
 
-/// A string that is no conflict id.
+/// A string that is not a conflict id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a conflict id has 32 hex digits")]
 pub struct InvalidConflictId;

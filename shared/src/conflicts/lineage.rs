@@ -1,7 +1,7 @@
 //! Lineage: proof that one external id became another.
 //!
 //! A recycled email (a new person got an old address) looks exactly like a changed external id.
-//! Only lineage tells them apart, so nothing that touches a history goes without.
+//! Only lineage distinguishes them, so nothing that affects a history happens without it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A lineage counts for so long after it was first stated, and after it became true.
+/// The time for which a lineage counts, after it was first stated.
 const VALID_FOR: Duration = Duration::from_hours(90 * 24);
-/// A statement that comes again is recorded at most this often.
+/// Minimum interval between records of the same statement.
 const RENEWED_EVERY: Duration = Duration::from_hours(24);
 
 /// The source of a lineage.
@@ -30,15 +30,15 @@ pub enum Source {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         changed_at: Option<u64>,
     },
-    /// An operator, who speaks of one user.
+    /// An operator, whose statement is about one user.
     Operator {
         /// The user's id.
         user_id: String,
     },
 }
 
-/// The external id `previous` became `current`. Times are in milliseconds since 1970. Has no
-/// printing `Debug`.
+/// The external id `previous` became `current`. Times are in milliseconds since 1970. Its `Debug`
+/// prints nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lineage {
@@ -48,9 +48,9 @@ pub struct Lineage {
     pub current: String,
     /// The source.
     pub source: Source,
-    /// When it was first stated.
+    /// The time at which it was first stated.
     pub time: u64,
-    /// When it was last stated again.
+    /// The time at which it was last repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stated_again_at: Option<u64>,
 }
@@ -61,7 +61,7 @@ pub struct Target<'a> {
     pub id: &'a str,
     /// The external id it has now.
     pub external_id: &'a str,
-    /// When it signed up, in milliseconds since 1970, if that is known.
+    /// The time of its sign-up, in milliseconds since 1970, if known.
     pub signed_up_at: Option<u64>,
 }
 
@@ -70,10 +70,11 @@ pub struct Target<'a> {
 pub enum Proof {
     /// Nothing proves the change.
     Missing,
-    /// Something else is stated too, so a person must find out.
+    /// Another statement contradicts it, so a person must find out.
     Contradicted,
     /// The change is proven once the target has shown no sign of life for a while. A claim without
-    /// a time looks the same if the external id was given to a new person, but that one is alive.
+    /// a time looks the same if the external id was assigned to a new person, but that person is
+    /// active.
     OnceQuiet,
     /// The change is proven.
     Given,
@@ -91,7 +92,7 @@ pub fn weigh(target: &Target<'_>, caller: &str, lineages: &[&Lineage], now: u64)
     }
     let mut strongest = Proof::Missing;
     for proof in lineages.iter().filter(|it| it.proves(target, caller, now)) {
-        // The external id was given to a user again, so its holder may be another person.
+        // The external id was assigned to a user again, so its holder may be another person.
         let was_reassigned = lineages
             .iter()
             .any(|it| it.current == target.external_id && it.true_since() >= proof.true_since());
@@ -107,9 +108,8 @@ pub fn weigh(target: &Target<'_>, caller: &str, lineages: &[&Lineage], now: u64)
     strongest
 }
 
-/// The external ids out of `ids` that are left if those that became another one of them are
-/// counted as that one. The latest statement comes first, so of a way there and back the way back
-/// counts.
+/// The external ids that remain of `ids` if each one that became another of them counts as that
+/// one. The latest statement comes first, so if an id changed there and back, the way back counts.
 pub fn successors<'a>(
     ids: &BTreeSet<&'a str>,
     lineages: &[&Lineage],
@@ -124,7 +124,7 @@ pub fn successors<'a>(
         while let Some(next) = became.get(current) {
             current = *next;
         }
-        // A statement that would close a circle is an earlier one of a way there and back.
+        // A statement that would close a circle is the earlier half of a way there and back.
         if current != previous && !became.contains_key(previous) {
             became.insert(previous, current);
         }
@@ -157,12 +157,12 @@ impl Lineage {
         }
     }
 
-    /// When it was last stated.
+    /// The time at which it was last stated.
     fn last_stated_at(&self) -> u64 {
         self.stated_again_at.unwrap_or(self.time)
     }
 
-    /// When it became true, as far as is known.
+    /// The time at which it became true, as far as we know.
     fn true_since(&self) -> u64 {
         match self.source {
             Source::Claim {
@@ -174,17 +174,17 @@ impl Lineage {
         }
     }
 
-    /// Whether it is neither too old nor of the future.
+    /// Whether it is neither too old nor in the future. The time of the statement counts: a person
+    /// may come back long after the change.
     fn is_current(&self, now: u64) -> bool {
-        let is_current =
-            |time: u64| time <= now && Duration::from_millis(now.saturating_sub(time)) < VALID_FOR;
-        is_current(self.time) && is_current(self.true_since())
+        let age = Duration::from_millis(now.saturating_sub(self.time));
+        self.time <= now && self.true_since() <= now && age < VALID_FOR
     }
 
     /// Whether this proves that `target`'s external id became `caller`'s, if nothing contradicts.
     ///
-    /// An external id may be given to a new person. So the target must have signed up before the
-    /// change: its new holder did not.
+    /// An external id may be assigned to a new person. So the target must have signed up before the
+    /// change; the new holder did not.
     fn proves(&self, target: &Target<'_>, caller: &str, now: u64) -> bool {
         let was_there = match &self.source {
             Source::Operator { user_id } => user_id == target.id,
@@ -200,7 +200,7 @@ impl Lineage {
             && was_there
     }
 
-    /// Whether `other` states the same, whenever it does.
+    /// Whether `other` states the same, at any time.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let is_same_source = match (&self.source, &other.source) {
             (Source::Webhook, Source::Webhook) | (Source::Claim { .. }, Source::Claim { .. }) => {
@@ -212,14 +212,14 @@ impl Lineage {
         self.previous == other.previous && self.current == other.current && is_same_source
     }
 
-    /// Takes in that the same is stated again. `is_latest` is whether nothing else was stated of
+    /// Records that the same was stated again. `is_latest` says that nothing else was stated about
     /// the two external ids since.
     pub(super) fn state_again(&mut self, again: &Self, is_latest: bool) {
         let since = Duration::from_millis(again.time.saturating_sub(self.last_stated_at()));
         if since >= RENEWED_EVERY || (!is_latest && again.time > self.last_stated_at()) {
             self.stated_again_at = Some(again.time);
         }
-        // The identity provider may come to know the time; the earliest one is the safest.
+        // The identity provider may learn the time later; the earliest time is the safest.
         if let (Source::Claim { changed_at: known }, Source::Claim { changed_at: new }) =
             (&mut self.source, &again.source)
         {
@@ -230,15 +230,15 @@ impl Lineage {
         }
     }
 
-    /// Whether `other` was stated after this, and speaks of one of its external ids.
+    /// Whether `other` was stated after this, and is about one of its external ids.
     pub(super) fn is_followed_by(&self, other: &Self) -> bool {
         let ids = [&self.previous, &self.current];
         (ids.contains(&&other.previous) || ids.contains(&&other.current))
             && other.last_stated_at() > self.last_stated_at()
     }
 
-    /// Whether an operator stated this of another user than `target`: a command that is given twice
-    /// must not reach the new holder of an external id, whatever that one's sign-up time says.
+    /// Whether an operator stated this about another user than `target`: a repeated command must
+    /// not reach the new holder of an external id, whatever the sign-up time of that user.
     pub fn is_of_another(&self, target: &Target<'_>) -> bool {
         match &self.source {
             Source::Operator { user_id } => user_id != target.id,
@@ -247,7 +247,7 @@ impl Lineage {
     }
 }
 
-/// The latest that a time may mean: some are written in whole seconds.
+/// The latest moment that a time may mean: some times are written in whole seconds.
 fn latest(time: u64) -> u64 {
     if time.is_multiple_of(1000) {
         time + 999

@@ -18,12 +18,12 @@
 //! record never goes back to `pending` and never ends as `not_a_conflict`; the next worker looks at
 //! the effect.
 
-mod report;
+pub(super) mod report;
 mod sent;
 mod stored;
 #[cfg(test)]
 mod tests;
-mod transitions;
+pub(super) mod transitions;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,17 +32,16 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::{ClaimSource, Claims};
 use super::id::ConflictId;
+use super::import::PairRef;
 use super::lineage::{Lineage, successors};
 use super::state::{Reason, Remedy, State};
 
-pub use report::Report;
 pub use sent::Sent;
-pub use transitions::MAX_ATTEMPTS;
 
-/// A record is kept for so long after the conflict ended or was last claimed.
+/// The time for which a record is kept after the conflict ended or was last claimed.
 const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
 
-/// The record of a conflict. Times are in milliseconds since 1970. Has no printing `Debug`.
+/// The record of a conflict. Times are in milliseconds since 1970. Its `Debug` prints nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "stored::StoredConflict", try_from = "stored::StoredConflict")]
 pub struct Conflict {
@@ -65,6 +64,10 @@ pub struct Conflict {
     archive_progress: Option<String>,
     approved_user_id: Option<String>,
     ended_at: Option<u64>,
+    by: Option<String>,
+    note: Option<String>,
+    last_error: Option<String>,
+    pair: Option<PairRef>,
 }
 
 impl Conflict {
@@ -88,7 +91,7 @@ impl Conflict {
         self.reason
     }
 
-    /// The email as it is compared; none if the conflict is over a user without one.
+    /// The email as it is compared; `None` if the conflict is over a user without one.
     pub fn email(&self) -> Option<&str> {
         self.email.as_deref()
     }
@@ -108,17 +111,18 @@ impl Conflict {
         self.attempts
     }
 
-    /// When this episode of the conflict opened.
+    /// The time at which this episode of the conflict opened.
     pub fn created_at(&self) -> u64 {
         self.created_at
     }
 
-    /// When the record was last written.
+    /// The time of the last write.
     pub fn updated_at(&self) -> u64 {
         self.updated_at
     }
 
-    /// When the record is to be worked on next. It is in the index `due` if this is set.
+    /// The time at which the record is to be worked on next. It is in the index `due` if this is
+    /// set.
     pub fn due_at(&self) -> Option<u64> {
         self.due_at
     }
@@ -143,17 +147,37 @@ impl Conflict {
         self.sent.as_ref()
     }
 
-    /// How far an archive has come for which one run was too short.
+    /// The progress of an archive for which one run was too short.
     pub fn archive_progress(&self) -> Option<&str> {
         self.archive_progress.as_deref()
     }
 
-    /// The user that an operator approved a remedy for, and no other.
+    /// The only user for which an operator approved a remedy.
     pub fn approved_user_id(&self) -> Option<&str> {
         self.approved_user_id.as_deref()
     }
 
-    /// When the conflict ended.
+    /// The operator who last moved the conflict.
+    pub fn by(&self) -> Option<&str> {
+        self.by.as_deref()
+    }
+
+    /// The note with which an operator closed the conflict.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Why the last attempt did not get to an end.
+    pub fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
+    }
+
+    /// The import pair that asked for the conflict last. It follows the conflict's state.
+    pub(super) fn pair(&self) -> Option<&PairRef> {
+        self.pair.as_ref()
+    }
+
+    /// The time at which the conflict ended.
     pub fn ended_at(&self) -> Option<u64> {
         self.ended_at
     }
@@ -163,8 +187,8 @@ impl Conflict {
         self.state.is_end()
     }
 
-    /// Whether a person waits for this: somebody reported it, or a remedy was sent. Such records
-    /// are worked on before those that only events and imports ask for.
+    /// Whether a person waits for this: someone reported it, or a remedy was sent. Such records are
+    /// worked on before those that only events and imports ask for.
     pub fn is_urgent(&self) -> bool {
         self.sent.is_some() || self.claims.are_reported()
     }
@@ -174,15 +198,15 @@ impl Conflict {
         self.claims.first_report(self.created_at)
     }
 
-    /// The claimants, each person once: an external id that became another one is counted as that
-    /// one. `events` is the trusted lineage between them that events state.
+    /// The claimants, each person once: an external id that became another one counts as that one.
+    /// `events` is the trusted lineage between them from events.
     pub fn people(&self, events: &[Lineage], now: u64) -> BTreeSet<&str> {
         let lineages: Vec<_> = self.lineages.iter().chain(events).collect();
         successors(&self.claims.external_ids(), &lineages, now)
     }
 
-    /// The people of whom a login or an operator says that the email is theirs, and those of whom
-    /// only events say so but `is_proven`: that the holder's external id became theirs.
+    /// The people who claim the email by a login or an operator, and those who claim it only by
+    /// events but whose lineage `is_proven`: the holder's external id became theirs.
     pub fn callers<'a>(
         &'a self,
         people: &BTreeSet<&'a str>,
@@ -195,7 +219,7 @@ impl Conflict {
         people.iter().copied().filter(is_caller).collect()
     }
 
-    /// When DynamoDB may remove the record, in seconds since 1970.
+    /// The time after which DynamoDB may remove the record, in seconds since 1970.
     pub fn expires_at(&self) -> u64 {
         let last = [Some(self.created_at), self.ended_at, self.claims.last_at()];
         let last = last.into_iter().flatten().max().unwrap_or_default();
@@ -204,7 +228,7 @@ impl Conflict {
             .as_secs()
     }
 
-    /// Counts a write, which is done at `now`. Answers the version that it must find.
+    /// Counts a write, which is done at `now`. Returns the version that the write must find.
     pub(super) fn count_write(&mut self, now: u64) -> u64 {
         let read_at = self.version;
         self.version += 1;
@@ -212,7 +236,7 @@ impl Conflict {
         read_at
     }
 
-    /// Takes a count back whose write did not succeed.
+    /// Reverts the count of a write that did not succeed.
     pub(super) fn uncount_write(&mut self, read_at: u64) {
         self.version = read_at;
     }

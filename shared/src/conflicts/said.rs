@@ -1,48 +1,86 @@
-//! Statements of operators: an external id became another.
+//! Statements of operators that an external id became another.
 //!
-//! They are in the conflict's record too, but that one is found by an email. The new holder of a
+//! They are in the conflict's record too, but that record is found by an email. The new holder of a
 //! reassigned external id has a different email, and a repeated `resolve` must not hit that person.
-//! So they are kept by external id as well: `pk` `external-id#` and a hash of it, `sk` `said`.
+//! So they are also stored by external id: `pk` is `external-id#` and a hash of it, `sk` is `said`.
 
 use serde::{Deserialize, Serialize};
 
 use super::draft::{Draft, Key};
 use super::history::{KEPT_FOR, expiry, partition};
-use super::id::Scope;
+use super::id::{ConflictId, Scope};
 use super::lineage::Lineage;
 use super::table::{Table, TableError};
 
 /// Maximum statements per external id. The oldest are kept; later ones only repeat them.
 const MAX_KEPT: usize = 50;
 
+/// The statements about an external id. Has no printing `Debug`.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Said {
+pub struct Said {
     version: u64,
-    lineages: Vec<Lineage>,
+    /// The statements.
+    pub lineages: Vec<Lineage>,
+    #[serde(default)]
+    conflicts: Vec<Opened>,
     expires_at: u64,
+}
+
+/// The conflict that was opened for a statement.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Opened {
+    current: String,
+    conflict_id: ConflictId,
+}
+
+impl Said {
+    /// The conflict that was opened last for the statement that it became `current`.
+    pub fn conflict_of(&self, current: &str) -> Option<&ConflictId> {
+        let opened = self.conflicts.iter().find(|it| it.current == current)?;
+        Some(&opened.conflict_id)
+    }
 }
 
 impl Table {
     /// What operators stated that `previous` became.
-    pub async fn said_of(&self, scope: &Scope, previous: &str) -> Result<Vec<Lineage>, TableError> {
-        self.transact(|draft| Ok(said(draft, &key(scope, previous))?.lineages))
+    pub async fn said_of(&self, scope: &Scope, previous: &str) -> Result<Said, TableError> {
+        self.transact(|draft| said(draft, &key(scope, previous)))
             .await
     }
 
-    /// Records what an operator states, unless it is known already.
-    pub async fn record_said(&self, scope: &Scope, lineage: &Lineage) -> Result<(), TableError> {
+    /// Records what an operator states, and the conflict that is opened for it, unless both are
+    /// known already.
+    pub async fn record_said(
+        &self,
+        scope: &Scope,
+        lineage: &Lineage,
+        conflict_id: &ConflictId,
+    ) -> Result<(), TableError> {
         let key = key(scope, &lineage.previous);
         self.transact(|draft| {
             let mut said = said(draft, &key)?;
             let mut known = said.lineages.iter();
             let is_known = known.any(|known| known.says_the_same(lineage));
-            if !is_known && said.lineages.len() < MAX_KEPT {
-                said.version += 1;
-                said.expires_at = said.expires_at.max(expiry(lineage.time, KEPT_FOR));
-                said.lineages.push(lineage.clone());
-                draft.put(key.clone(), &said)?;
+            let is_opened = said.conflict_of(&lineage.current) == Some(conflict_id);
+            let has_room = said.lineages.len() < MAX_KEPT;
+            if (is_known || !has_room) && is_opened {
+                return Ok(());
             }
+            said.version += 1;
+            said.expires_at = said.expires_at.max(expiry(lineage.time, KEPT_FOR));
+            if !is_known && has_room {
+                said.lineages.push(lineage.clone());
+            }
+            said.conflicts.retain(|it| it.current != lineage.current);
+            if said.conflicts.len() < MAX_KEPT {
+                said.conflicts.push(Opened {
+                    current: lineage.current.clone(),
+                    conflict_id: conflict_id.clone(),
+                });
+            }
+            draft.put(key.clone(), &said)?;
             Ok(())
         })
         .await

@@ -5,20 +5,24 @@ use std::str::FromStr;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// The state of a conflict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// It waits for a worker.
     Pending,
     /// A worker has it until its lease ends. Nothing has been sent.
     InProgress,
-    /// A changing call may have been sent; its effect is checked.
+    /// A changing call may have been sent; its effect is being checked.
     Confirming,
     /// The email is free, or the caller's.
     Resolved,
-    /// The remedy is known, and `REMEDY` does not allow it, or nobody has reported the conflict.
+    /// The remedy is known, but `REMEDY` does not allow it, or no one has reported the conflict.
     Planned,
     /// There was nothing to resolve.
     NotAConflict,
@@ -29,12 +33,15 @@ pub enum State {
 }
 
 /// The remedies, mildest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Remedy {
     /// Read and decide; write nothing outside.
     Plan,
-    /// Take the email (and the person's other information) off the user that holds it.
+    /// Remove the email (and the person's other information) from the user that holds it.
     ReleaseEmail,
     /// Make that user's history the caller's.
     Merge,
@@ -43,8 +50,11 @@ pub enum Remedy {
 }
 
 /// The reason why a person must look, or why nothing more was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[expect(
     missing_docs,
     reason = "docs/cleanup.md explains each to the person who must act"
@@ -79,12 +89,43 @@ pub enum Reason {
 }
 
 impl State {
-    /// Whether nothing more is done until a person moves the conflict or it is reported again.
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::InProgress,
+        Self::Confirming,
+        Self::Resolved,
+        Self::Planned,
+        Self::NotAConflict,
+        Self::NeedsReview,
+        Self::Failed,
+    ];
+
+    /// The state as it is written.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether nothing more happens until a person moves the conflict or it is reported again.
     pub fn is_end(self) -> bool {
         match self {
             Self::Pending | Self::InProgress | Self::Confirming | Self::Planned => false,
             Self::Resolved | Self::NotAConflict | Self::NeedsReview | Self::Failed => true,
         }
+    }
+}
+
+impl Reason {
+    /// The reason as it is written.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl Remedy {
+    /// The remedy as it is written.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -1,7 +1,7 @@
-//! What events state of a Zendesk Support user: its external id, and its merges.
+//! The state of a Zendesk Support user, from events: its external id, and its merges.
 //!
 //! A merge by `sync` writes Support's external id into the messaging user, whatever it is, so a
-//! drain needs to know it. `pk` `zendesk-id#` and a hash of the id, `sk` `user`.
+//! drain needs to know it. `pk` is `zendesk-id#` and a hash of the id, `sk` is `user`.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use super::history::{KEPT_FOR, expiry};
 use super::id::hash;
 use super::table::{Table, TableError};
 
-/// How long after a merge neither user is touched: Support's merge is not atomic, and for some
-/// seconds the survivor lacks the other user's emails.
+/// The time after a merge in which neither user is changed: Support's merge is not atomic, and for
+/// some seconds the survivor lacks the other user's emails.
 const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 
-/// What events state of a Support user. Times are in milliseconds since 1970. Has no printing
-/// `Debug`.
+/// The state of a Support user, from events. Times are in milliseconds since 1970. Its `Debug`
+/// prints nothing.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SupportUser {
@@ -31,12 +31,12 @@ pub struct SupportUser {
 }
 
 impl SupportUser {
-    /// The user's external id now, as far as is known: no later event says otherwise.
+    /// The user's current external id, unless a later event makes it unknown.
     pub fn external_id(&self) -> Option<&str> {
         self.external_id.as_deref()
     }
 
-    /// When the latest event said so, in milliseconds since 1970.
+    /// The time of the latest event about it, in milliseconds since 1970.
     pub fn time(&self) -> u64 {
         self.time
     }
@@ -50,7 +50,7 @@ impl SupportUser {
 }
 
 impl Table {
-    /// What events state of the Support user `zendesk_id`, if anything.
+    /// The state of the Support user `zendesk_id`, if events state any.
     pub async fn support_user(&self, zendesk_id: &str) -> Result<Option<SupportUser>, TableError> {
         self.transact(|draft| draft.get(&key(zendesk_id))).await
     }
@@ -69,8 +69,8 @@ pub(super) fn record_external_id(
     })
 }
 
-/// Records that at `time` it became unknown which external id the Support user has. Writes nothing
-/// about a user of whom nothing is known.
+/// Records that at `time` the external id of the Support user became unknown. Writes nothing about
+/// an unknown user.
 pub(super) fn forget_external_id(
     draft: &mut Draft<'_>,
     zendesk_id: &str,
@@ -83,8 +83,8 @@ pub(super) fn forget_external_id(
     update(draft, zendesk_id, time, now, |user| user.external_id = None)
 }
 
-/// Records that the Support user was in a merge at `time`. Which external id it has after that is
-/// unknown until an event states it: no source says which of the two users is gone.
+/// Records that the Support user was merged at `time`. Its external id is then unknown until an
+/// event states it, because no source says which of the two users is gone.
 pub(super) fn record_merge(
     draft: &mut Draft<'_>,
     zendesk_id: &str,
@@ -101,8 +101,8 @@ pub(super) fn record_merge(
     update(draft, zendesk_id, time, now, |user| user.external_id = None)
 }
 
-/// Changes what is known of a Support user, unless a later event stated it. Of two events of one
-/// moment that differ, neither counts.
+/// Changes the state of a Support user, unless a later event stated it. If two events of the same
+/// moment differ, neither counts.
 fn update(
     draft: &mut Draft<'_>,
     zendesk_id: &str,

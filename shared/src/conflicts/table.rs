@@ -7,8 +7,8 @@
 //! | the statements of events | see `event.rs` | |
 //! | the statements of operators | see `said.rs` | |
 //!
-//! The index `due` (`dueShard`, `dueAt`) holds the records to work on; the index `state`
-//! (`state`, `updatedAt`) is what an operator lists. No key holds an email or an external id.
+//! The index `due` (`dueShard`, `dueAt`) contains the records to work on; the index `state`
+//! (`state`, `updatedAt`) serves an operator's lists. No key contains an email or an external id.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -25,9 +25,11 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 use tokio::time::timeout_at;
 
 use super::id::ConflictId;
+use super::import::Written;
 use super::record::{Conflict, Report};
 use super::state::State;
 use crate::aws::sdk::{SdkConfig, failure, rehearse};
+use crate::lambda::check::Check;
 use crate::lambda::clock::now_millis;
 use crate::lambda::deadline::Deadline;
 use crate::lambda::problem::{Code, Problem};
@@ -40,6 +42,11 @@ pub enum Queue {
     /// Conflicts that only events and imports ask for. They wait for the urgent ones.
     Background,
 }
+
+/// The partitions of the index `due`: the queues of conflicts, and the pairs of imports.
+pub(super) const SHARDS: [&str; 3] = ["0", "1", PAIRS_SHARD];
+/// The queue of import pairs.
+pub(super) const PAIRS_SHARD: &str = "pairs";
 
 impl Queue {
     fn of(conflict: &Conflict) -> Self {
@@ -66,10 +73,10 @@ pub type Position = Item;
 /// An error of the table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
-    /// Another writer changed the record since it was read. Nothing was written.
+    /// Another writer has changed the record since it was read. Nothing was written.
     #[error("the record was changed meanwhile")]
     Changed,
-    /// DynamoDB did not answer, or could not. A write may have been done.
+    /// DynamoDB did not respond, or failed. A write may have been executed.
     #[error("the table is not available ({0})")]
     Unavailable(String),
     /// A record that cannot be read or written.
@@ -94,7 +101,7 @@ pub struct Table {
     pub(super) name: String,
 }
 
-/// The lease of a run: no other run may call Sunshine Conversations meanwhile.
+/// The lease of a run: no other run may call Sunshine Conversations in the meantime.
 pub struct RunLease {
     owner: String,
 }
@@ -127,14 +134,15 @@ impl Table {
         Self { client, name }
     }
 
-    /// Opens the connection, for init: the first request does not wait for it. Nothing is sent.
+    /// Opens the connection during init, so that the first request does not wait for it. Nothing is
+    /// sent.
     pub async fn warm_up(&self) {
         let put = self.client.put_item().table_name(&self.name);
         // Boxed, because the SDK's futures are large.
         rehearse(Box::pin(put.item("pk", string("rehearsal")).send())).await;
     }
 
-    /// `work` on the table, unless the deadline comes first.
+    /// Runs `work` on the table, until the deadline at the latest.
     pub async fn by<T>(
         &self,
         deadline: Deadline,
@@ -142,11 +150,13 @@ impl Table {
     ) -> Result<T, TableError> {
         timeout_at(deadline.instant(), work)
             .await
-            .unwrap_or_else(|_elapsed| Err(TableError::Unavailable("no answer in time".to_owned())))
+            .unwrap_or_else(|_elapsed| {
+                Err(TableError::Unavailable("no response in time".to_owned()))
+            })
     }
 
-    /// Records a report: opens a conflict, or adds to the one that is there. It takes one
-    /// conditional write if there is no record, or nothing new. Answers the record as it is now.
+    /// Records a report: opens a conflict, or adds to the existing one. It takes one conditional
+    /// write if there is no record, or nothing new. Returns the record as it is now.
     pub async fn report(&self, report: &Report) -> Result<Conflict, TableError> {
         let opened = Conflict::open(report);
         loop {
@@ -164,7 +174,7 @@ impl Table {
         }
     }
 
-    /// Writes a new record, unless there is one already. Answers that one.
+    /// Writes a new record, unless there is one already; then returns that one.
     pub async fn open(&self, opened: &Conflict) -> Result<Option<Conflict>, TableError> {
         let put = self
             .put_item(&conflict_item(opened)?, |put| {
@@ -179,10 +189,28 @@ impl Table {
         }
     }
 
-    /// Writes a record over the version it was read at, and counts the version up.
+    /// Writes a record over the version it was read at, and counts the version up. An import pair
+    /// that follows it is written too, unless a worker only takes the record.
     pub async fn write(&self, conflict: &mut Conflict) -> Result<(), TableError> {
         let read_at = conflict.count_write(now_millis());
         let item = conflict_item(conflict)?;
+        if let Some(pair) = conflict
+            .pair()
+            .filter(|_| conflict.state() != State::InProgress)
+        {
+            match self
+                .write_with_pair(conflict, item.clone(), read_at, pair)
+                .await
+            {
+                Ok(Written::Both) => return Ok(()),
+                // It was erased, so there is nothing that would follow.
+                Ok(Written::NoPair) => {}
+                outcome => {
+                    conflict.uncount_write(read_at);
+                    return outcome.and(Err(TableError::Changed));
+                }
+            }
+        }
         let written = self
             .put_item(&item, |put| {
                 put.condition_expression("version = :read_at")
@@ -198,13 +226,57 @@ impl Table {
         Err(outcome)
     }
 
+    /// Writes an item, unless there is one under its key. Answers whether it was written.
+    pub(super) async fn put_new(&self, item: &Item) -> Result<bool, TableError> {
+        let put = self.put_item(item, |put| {
+            put.condition_expression("attribute_not_exists(pk)")
+        });
+        Ok(matches!(put.await?, Put::Written))
+    }
+
+    /// Writes an item over the one under its key. Writes nothing if there is none.
+    pub(super) async fn put_existing(&self, item: &Item) -> Result<(), TableError> {
+        let put = self.put_item(item, |put| put.condition_expression("attribute_exists(pk)"));
+        put.await.map(drop)
+    }
+
+    /// Whether the table takes a write, for the action `check`: one that cannot succeed is refused
+    /// by its condition, after everything else was looked at.
+    pub async fn check_write(&self) -> Check {
+        let item = HashMap::from([
+            ("pk".to_owned(), string("conflict#check")),
+            ("sk".to_owned(), string("check")),
+        ]);
+        let never = "attribute_exists(pk) AND attribute_not_exists(pk)";
+        match self
+            .put_item(&item, |put| put.condition_expression(never))
+            .await
+        {
+            Ok(_) => Check::passed("table", "it takes writes"),
+            Err(error) => Check::failed("table", advice(&error)),
+        }
+    }
+
+    /// Whether the table and both of its indexes can be read, for the action `check`.
+    pub async fn check_read(&self) -> Check {
+        let read = async {
+            self.read_item("run", "lease").await?;
+            self.oldest_due(0).await?;
+            self.in_state(State::Failed, 1, None).await
+        };
+        match read.await {
+            Ok(_) => Check::passed("table", "it and both of its indexes can be read"),
+            Err(error) => Check::failed("table", advice(&error)),
+        }
+    }
+
     /// The record with this id, as it is now.
     pub async fn get(&self, id: &ConflictId) -> Result<Option<Conflict>, TableError> {
         self.read(&conflict_key(id), "conflict").await
     }
 
-    /// Up to `limit` records of a queue that are due at `now`, the longest waiting first, from
-    /// `start` on. The index lags: read a record again before it is worked on.
+    /// Up to `limit` records of a queue that are due at `now`, the longest waiting first, starting
+    /// at `start`. The index lags, so read a record again before you work on it.
     pub async fn due(
         &self,
         queue: Queue,
@@ -228,7 +300,7 @@ impl Table {
         Ok((read_all(answer.items), answer.last_evaluated_key))
     }
 
-    /// Up to `limit` records in `state`, the latest changed first, from `start` on.
+    /// Up to `limit` records in `state`, the most recently changed first, starting at `start`.
     pub async fn in_state(
         &self,
         state: State,
@@ -268,7 +340,7 @@ impl Table {
         Ok(matches!(put, Put::Written).then_some(RunLease { owner }))
     }
 
-    /// Gives the run lease back. One that has passed on to another run stays there.
+    /// Releases the run lease, unless another run has taken it over.
     pub async fn give_back(&self, lease: RunLease) -> Result<(), TableError> {
         self.put_item(&run_item(&lease.owner, 0), |put| {
             put.condition_expression("#owner = :owner")
@@ -279,7 +351,7 @@ impl Table {
         .map(drop)
     }
 
-    /// Reads what is under a key.
+    /// Reads the content under a key.
     pub(super) async fn read<T: DeserializeOwned>(
         &self,
         pk: &str,
@@ -304,8 +376,8 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// One conditional put. The SDK repeats a put whose answer was lost, and the second one then
-    /// finds the first: a mark tells that it was our own.
+    /// One conditional put. The SDK retries a put whose response was lost, and the retry then finds
+    /// the first one: a mark shows that it was our own.
     async fn put_item(
         &self,
         item: &Item,
@@ -359,7 +431,7 @@ fn run_item(owner: &str, until: u64) -> Item {
     ])
 }
 
-/// The records of a page. Malformed ones are skipped, so that the others are worked on.
+/// The records of a page. Malformed ones are skipped rather than failing the page.
 fn read_all(items: Option<Vec<Item>>) -> Vec<Conflict> {
     let read = items.unwrap_or_default().into_iter().map(from_item);
     read.filter_map(|conflict| {
@@ -368,6 +440,13 @@ fn read_all(items: Option<Vec<Item>>) -> Vec<Conflict> {
             .ok()
     })
     .collect()
+}
+
+/// An error of the table, with what to do about it.
+fn advice(error: &TableError) -> String {
+    format!(
+        "{error}: compare CONFLICTS_TABLE with the table's name, and the function's role and the table's KMS key with the template's"
+    )
 }
 
 /// The mark of one write.
@@ -379,7 +458,7 @@ pub(super) fn string(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-fn number(value: u64) -> AttributeValue {
+pub(super) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! Merges as earlier versions recorded them.
+//! Merges that earlier versions recorded.
 
 use serde::Deserialize;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use http::header::RETRY_AFTER;
+use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::redirect;
 use tokio::time::{timeout, timeout_at};
@@ -41,6 +41,8 @@ pub struct Received {
     pub status: StatusCode,
     /// How long to wait, from `Retry-After` (seconds, or the time until an HTTP date).
     pub retry_after: Option<Duration>,
+    /// The server's time, from `Date`.
+    pub date: Option<SystemTime>,
     /// The whole body.
     pub body: Vec<u8>,
 }
@@ -168,6 +170,7 @@ async fn read(
 ) -> Result<Received, TransportError> {
     let status = response.status();
     let retry_after = retry_after(response.headers());
+    let date = date(response.headers());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| within_body(&e))? {
         if body.len() + chunk.len() > body_limit {
@@ -178,6 +181,7 @@ async fn read(
     Ok(Received {
         status,
         retry_after,
+        date,
         body,
     })
 }
@@ -225,6 +229,11 @@ fn within_body(error: &reqwest::Error) -> TransportError {
     } else {
         TransportError::Interrupted
     }
+}
+
+/// The server's clock: RFC 9110, section 6.6.1.
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
 /// RFC 9110, section 10.2.3.

@@ -11,7 +11,9 @@ use super::external_id::ExternalId;
 use crate::id::Flaw;
 use super::oidc::{KeysError, OidcSettings, Verifier, VerifyError};
 use super::token_header::TokenHeader;
+use crate::lambda::check::Check;
 use crate::lambda::config::{ConfigError, Variables};
+use crate::lambda::deadline::Deadline;
 use crate::lambda::http::{EventKind, Request};
 
 /// The user who is logged in.
@@ -112,6 +114,27 @@ impl Callers {
         if let Source::Bearer(verifier) = &self.source {
             verifier.warm_up().await;
         }
+    }
+
+    /// Whether callers can be identified now, for the action `check`. Nothing is to be asked if API
+    /// Gateway verifies the tokens.
+    pub async fn check(&self, deadline: Deadline) -> Option<Check> {
+        let Source::Bearer(verifier) = &self.source else {
+            return None;
+        };
+        let issuers = verifier.check_issuers(deadline).await;
+        let failed: Vec<_> = issuers
+            .iter()
+            .filter_map(|(issuer, keys)| {
+                let error = keys.as_ref().err()?;
+                Some(format!("the keys of {issuer} cannot be had: {error}"))
+            })
+            .collect();
+        Some(if failed.is_empty() {
+            Check::passed("issuer", "the keys of each issuer can be had")
+        } else {
+            Check::failed("issuer", failed.join("; "))
+        })
     }
 
     /// The caller of `request`.

@@ -20,8 +20,8 @@ pub struct Check {
     pub detail: String,
 }
 
-/// The response to a check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The answer to a check.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Checks {
     ok: bool,
     checks: Vec<Check>,
@@ -44,6 +44,11 @@ impl Check {
             ok: Some(false),
             detail: detail.into(),
         }
+    }
+
+    /// The configuration, which is right if the function runs at all.
+    pub fn configuration() -> Self {
+        Self::passed(CONFIGURATION, "every variable holds what it may")
     }
 
     /// A check that could not be made, because the check `other` failed.

@@ -15,9 +15,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::lambda::check::{self, Checks};
 use crate::lambda::deadline::Deadline;
 use crate::lambda::metrics::{self, Metric, Unit};
 use crate::lambda::problem::{Code, Problem};
@@ -30,18 +32,37 @@ pub use response::{EventResponse, Response};
 /// Time reserved at the end of an invocation for sending the response.
 const RESPONSE_MARGIN: Duration = Duration::from_millis(250);
 
-/// Serves the Lambda runtime's events with `handler`, until the environment ends. `base_path` is
-/// removed from each request's path first.
-pub async fn run<H>(base_path: &BasePath, handler: H) -> Result<(), Error>
+/// Serves the Lambda runtime's events until the environment ends: requests with `handler`, and with
+/// `check` the action of that name, which comes by invoke only. `base_path` is taken off each
+/// request's path first.
+pub async fn run<H, C>(base_path: &BasePath, check: C, handler: H) -> Result<(), Error>
 where
     H: AsyncFn(&Request) -> Result<Response, Problem>,
+    C: AsyncFn(Deadline) -> Checks,
 {
-    let handler = &handler;
+    let (handler, check) = (&handler, &check);
     // Boxed, because a handler's future is large.
     Box::pin(lambda_runtime::run(service_fn(
-        async |event: LambdaEvent<Box<RawValue>>| respond(base_path, handler, event).await,
+        async |event: LambdaEvent<Box<RawValue>>| {
+            if check::is_asked(event.payload.get()) {
+                let deadline = Deadline::of_invocation(event.context.deadline);
+                let checks = catch_panic(check(deadline.less(RESPONSE_MARGIN))).await?;
+                return Ok(Reply::Checks(checks));
+            }
+            respond(base_path, handler, event)
+                .await
+                .map(Reply::Response)
+        },
     )))
     .await
+}
+
+/// What an invocation is answered with.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Reply {
+    Response(EventResponse),
+    Checks(Checks),
 }
 
 /// One invocation: from event to response, with its line of metrics. An error if the event is not

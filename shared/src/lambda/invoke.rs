@@ -1,4 +1,4 @@
-//! Requests that come by invoke: an operator's actions, read strictly, and refused with a type.
+//! Requests by direct invoke: an operator's actions, parsed strictly, and refused with a type.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use lambda_runtime::Diagnostic;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Why a request of an operator is refused. The message answers whoever asked, and may quote what
-/// they sent; `Debug` goes to the log, so it prints the type alone.
+/// The reason why an operator's request is refused. The message goes to the operator, and may quote
+/// the request; `Debug` goes to the log, so it prints only the type.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorError {
-    /// The request is not one of those that the function takes.
+    /// The request is not one that the function accepts.
     #[error("{0}")]
     InvalidRequest(String),
     /// The configuration does not allow it.
@@ -19,7 +19,7 @@ pub enum OperatorError {
     /// The record has another version now.
     #[error("{0}")]
     Changed(String),
-    /// A service of AWS did not do what it was asked.
+    /// A call to AWS failed.
     #[error("{0}")]
     Unavailable(String),
     /// The function has a fault.
@@ -28,7 +28,7 @@ pub enum OperatorError {
 }
 
 impl OperatorError {
-    /// The type as the answer carries it (`errorType`).
+    /// The type in the response (`errorType`).
     pub fn kind(&self) -> &'static str {
         match self {
             Self::InvalidRequest(_) => "InvalidRequest",
@@ -39,7 +39,7 @@ impl OperatorError {
         }
     }
 
-    /// `field` may hold `expected`, and something else came.
+    /// `field` must be `expected`, and is something else.
     pub fn invalid(field: impl fmt::Display, expected: impl fmt::Display) -> Self {
         Self::InvalidRequest(format!("{field} must be {expected}"))
     }
@@ -64,14 +64,45 @@ impl From<OperatorError> for Diagnostic {
 pub fn fields<T: DeserializeOwned>(request: Value) -> Result<T, OperatorError> {
     serde_path_to_error::deserialize(request).map_err(|error| {
         let path = error.path().to_string();
-        let reason = error.into_inner();
+        let reason = without_values(&error.into_inner().to_string());
         // serde names a field that is missing or unknown itself.
         OperatorError::InvalidRequest(if path == "." {
-            reason.to_string()
+            reason
         } else {
             format!("{path}: {reason}")
         })
     })
+}
+
+/// serde's reason without what was sent, which may be an email or an external id, and goes into
+/// whatever keeps the answer. The name of an unknown field stays if it can be one.
+fn without_values(reason: &str) -> String {
+    let quoted = |text: &str| text.split('`').nth(1).map(ToOwned::to_owned);
+    let is_name = |name: &String| {
+        name.len() <= 40
+            && name
+                .chars()
+                .all(|it| it.is_ascii_alphanumeric() || it == '_')
+    };
+    let Some((found, expected)) = reason.split_once(", expected") else {
+        return reason.to_owned();
+    };
+    let found = if found.starts_with("unknown field") {
+        match quoted(found).filter(is_name) {
+            Some(name) => format!("unknown field `{name}`"),
+            None => "unknown field".to_owned(),
+        }
+    } else if found.starts_with("unknown variant") {
+        "unknown value".to_owned()
+    } else {
+        found
+            .split(['`', '"'])
+            .next()
+            .unwrap_or_default()
+            .trim_end()
+            .to_owned()
+    };
+    format!("{found}, expected{expected}")
 }
 
 /// Takes the field `action` out of a request. `takes` lists the actions.
@@ -113,11 +144,31 @@ mod tests {
                 "pairs[1]: invalid length",
             ),
             (json!([]), "invalid"),
+            (
+                json!({"limit": 1, "pairs": [], "a@b.c": 1}),
+                "unknown field, expected",
+            ),
         ] {
             let error = fields::<Request>(request).unwrap_err();
             assert_eq!(error.kind(), "InvalidRequest");
             assert!(error.to_string().contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn no_error_repeats_what_was_sent() {
+        for reason in [
+            "invalid type: string \"CANARY, x\", expected u8",
+            "invalid type: string \"CANARY\", expected u8",
+            "invalid value: integer `700007`, expected u8",
+            "unknown variant `CANARY`, expected one of `a`, `b`",
+            "unknown field `CANARY@x`, expected `a`",
+        ] {
+            let shown = without_values(reason);
+            assert!(!shown.contains("CANARY") && !shown.contains("7"), "{shown}");
+            assert!(shown.contains("expected"), "{shown}");
+        }
+        assert_eq!(without_values("missing field `by`"), "missing field `by`");
     }
 
     #[test]

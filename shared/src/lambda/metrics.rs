@@ -71,8 +71,8 @@ impl Metric {
 }
 
 /// Writes a line with `metrics` under the dimensions `stack` and `function`, and with `fields`,
-/// which can be searched. Fields must not contain personal data. Nothing is written if no function
-/// is running.
+/// which can be searched. Fields must not contain personal data. Outside a running function,
+/// nothing is written.
 pub fn emit(metrics: &[Metric], fields: &[(&'static str, Value)]) {
     let Some(function) = telemetry::function() else {
         return;

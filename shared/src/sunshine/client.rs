@@ -1,8 +1,8 @@
 //! The calls of the API, one method each. All of them are sent by one function.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Method;
@@ -83,6 +83,7 @@ pub struct SunshineClient {
     options: Options,
     pacer: Pacer,
     breaker: Arc<Breaker>,
+    clock: Arc<Mutex<Option<Duration>>>,
 }
 
 impl SunshineClient {
@@ -91,6 +92,7 @@ impl SunshineClient {
         Self {
             pacer: Pacer::new(options.requests_per_second),
             breaker: Arc::new(Breaker::new()),
+            clock: Arc::default(),
             http,
             account,
             options,
@@ -105,6 +107,11 @@ impl SunshineClient {
     /// The number of requests that were sent, retries included.
     pub fn requests(&self) -> u64 {
         self.pacer.granted()
+    }
+
+    /// The difference between our clock and Sunshine's at its last answer, if that had a date.
+    pub fn clock_difference(&self) -> Option<Duration> {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All users that have `email` as an identity, as the upstream filters: compare it.

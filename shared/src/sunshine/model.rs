@@ -76,7 +76,7 @@ pub struct Identity {
 pub struct UserClient {
     /// Its id.
     pub id: String,
-    /// When the user last interacted with it, in ISO 8601; empty if it is no text.
+    /// When the user last interacted with it, in ISO 8601; empty if it is not text.
     pub last_seen: Option<String>,
     /// The whole client as it was received.
     pub raw: RawObject,
@@ -112,11 +112,14 @@ pub struct UserPatch {
     pub metadata: Map<String, Value>,
 }
 
-/// The profile fields that may be written. The email is not among them: a released email must not
-/// come back.
+/// The profile fields that may be written. The email is written by an undo only: one that was
+/// released must not come back by itself. It is what agents see, and not an identity.
 #[derive(Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProfilePatch {
+    /// The email.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
     /// The first name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given_name: Option<String>,

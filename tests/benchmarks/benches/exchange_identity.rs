@@ -1,5 +1,5 @@
-//! What `exchange-identity` adds to a call of Puzzel: each exchange is paired with the same call
-//! sent straight to the stand-in on a kept connection, in the same run.
+//! Measures the overhead of `exchange-identity` over a call of Puzzel: each exchange is paired with
+//! the same call sent directly to the stand-in on a kept connection, in the same run.
 //!
 //! `cargo bench --profile host -p benchmarks --bench exchange_identity`, or with a smaller number of
 //! calls after `--`. It takes four minutes after the build.
@@ -18,7 +18,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 #[tokio::main]
 async fn main() {
-    // `cargo test --all-targets` runs it too, and has no binary that is worth measuring.
+    // `cargo test --all-targets` runs it too, but without a binary that is worth measuring.
     if !std::env::args().any(|it| it == "--bench") {
         return;
     }
@@ -61,7 +61,7 @@ async fn main() {
     let url = format!("{idp}/api/authenticate/customer123");
     let body = json!({"codeChallenge": CHALLENGE, "accessToken": token});
 
-    // Both connections are made before anything is counted.
+    // Open both connections before counting.
     straight(&client, &url, &body).await;
     exchange(&function, &event).await;
     let connections = puzzel.traffic().connections();
@@ -72,7 +72,7 @@ async fn main() {
     }
     let more = puzzel.traffic().connections() - connections;
 
-    println!("{count} calls each, Puzzel answers after 20 ms");
+    println!("{count} calls each, Puzzel responds after 20 ms");
     for (percent, at_most) in [(50, 1.0), (99, 3.0)] {
         let [straight, through] =
             [&mut direct, &mut exchanged].map(|times| percentile(times, percent));
@@ -85,7 +85,7 @@ async fn main() {
         );
         assert!(added < at_most);
     }
-    println!("{more} connections were opened meanwhile (none)");
+    println!("{more} connections were opened in the meantime (expected: 0)");
     assert_eq!(more, 0);
 }
 

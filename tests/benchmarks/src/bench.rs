@@ -1,5 +1,5 @@
-//! `cargo bench-functions`: each function's release binary against the least that it could be and
-//! against what people write today, all in one run.
+//! `cargo bench-functions`: compares each function's release binary with the minimum, and with what
+//! people write today, all in one run.
 
 pub mod document;
 pub mod function;

@@ -1,5 +1,5 @@
-//! Load: requests that come when they come, whatever becomes of those before them (an open loop),
-//! and each answer checked. Latency counts from when a request was to be sent, so that a function
+//! Load in an open loop: requests are sent at fixed times, regardless of earlier ones, and each
+//! response is checked. Latency counts from the time at which a request was due, so that a function
 //! that falls behind cannot hide it.
 
 mod environments;
@@ -15,13 +15,13 @@ pub use summary::{Row, Summary};
 
 use local_stack::stack::StackError;
 
-/// An hour's worth of traffic in a minute, at the local stack's one address.
+/// Sends an hour's worth of traffic in a minute to the local stack's address.
 pub async fn local_stack(options: Options) -> Result<Summary, StackError> {
     stack::run(options).await
 }
 
-/// Each HTTP function alone, at higher and higher rates to where it breaks; and then with an
-/// upstream that refuses. The binaries are those of a release, in short debug ones.
+/// Loads each HTTP function alone, at higher and higher rates until it breaks, and then with an
+/// upstream that refuses. Uses release binaries, or debug binaries in a short run.
 pub async fn functions(options: Options) -> std::io::Result<Summary> {
     functions::run(options).await
 }

@@ -1,5 +1,4 @@
-//! The measuring itself: a function under the blocking Runtime API, and what is said of it when
-//! something goes wrong.
+//! The measuring itself: a function under the blocking Runtime API, and the reports of failures.
 
 use benchmarks::bench::function::Function;
 use benchmarks::bench::measure::{Amount, measure};
@@ -21,7 +20,7 @@ fn start(variables: &[(&str, &str)]) -> Result<Function, String> {
 }
 
 #[test]
-fn each_event_is_answered_and_the_times_are_in_order() {
+fn each_event_gets_a_response_and_the_times_are_in_order() {
     let mut function = start(&[]).unwrap();
     for n in 0..20 {
         let event = json!({"n": n, "long": "x".repeat(n * 1000)});
@@ -41,7 +40,7 @@ fn each_event_is_answered_and_the_times_are_in_order() {
 }
 
 #[test]
-fn what_goes_wrong_ends_the_measurement_with_the_functions_own_words() {
+fn a_failure_ends_the_measurement_with_the_functions_message() {
     let mut function = start(&[]).unwrap();
     let failed = function.invoke(r#"{"do":"fail"}"#).unwrap_err();
     assert!(failed.to_string().contains("told to fail"), "{failed}");
@@ -91,7 +90,7 @@ fn a_run_measures_each_function_and_writes_a_row_for_it() {
 }
 
 #[test]
-fn a_function_that_answers_anything_else_is_not_measured() {
+fn a_function_with_a_wrong_response_is_not_measured() {
     let programs = [Measured {
         program: Program::binary("echo", lambda::build("echo")),
         kind: Kind::Sign,

@@ -1,4 +1,4 @@
-//! The load program works, in both its targets. What it measures in a few seconds means nothing.
+//! The load program works with both targets. Its figures of a few seconds mean nothing.
 
 use std::process::Command;
 
@@ -30,6 +30,6 @@ fn the_local_stack_bears_an_hours_traffic_for_seconds() {
 }
 
 #[test]
-fn single_functions_bear_what_a_sweep_begins_with() {
+fn single_functions_bear_the_first_rate_of_a_sweep() {
     load("functions");
 }

@@ -1,10 +1,10 @@
-//! What is in the archive before a remedy, and that nothing is touched without.
+//! The content of the archive before a remedy; without an archive, nothing is touched.
 
 use std::collections::BTreeSet;
 
 use super::*;
 
-/// A stack where everything is allowed, and a user with a client and a conversation.
+/// A stack that allows everything, and a user with a client and a conversation.
 async fn with_history(messages: usize, variables: &[(&str, &str)]) -> (Stack, User, String) {
     let stack = Stack::start(&[&[("REMEDY", "delete")], variables].concat()).await;
     let user = stack.sunshine.add_user(holder());
@@ -17,7 +17,7 @@ fn ids(lines: &[Value]) -> BTreeSet<&str> {
     lines.iter().map(|it| it["id"].as_str().unwrap()).collect()
 }
 
-/// Nothing in the archive was written twice, and no name in it tells whose it is.
+/// Checks that nothing in the archive was written twice, and that no name in it shows whose it is.
 fn assert_written_once(stack: &Stack) {
     let requests = stack.aws.requests();
     let puts = requests
@@ -65,9 +65,9 @@ async fn a_delete_archives_250_messages_that_page_backwards() {
 }
 
 #[tokio::test]
-async fn what_comes_between_archive_and_delete_is_archived_before_it() {
+async fn a_message_between_archive_and_delete_is_archived_before_the_delete() {
     let (stack, user, conversation) = with_history(250, &[]).await;
-    // The evidence is read again when the archive is whole.
+    // The evidence is read again when the archive is complete.
     let hold = stack
         .sunshine
         .traffic()
@@ -97,11 +97,11 @@ async fn what_comes_between_archive_and_delete_is_archived_before_it() {
     assert_written_once(&stack);
 }
 
-/// To read every conversation once more takes time, in which the evidence may change.
+/// Reading every conversation once more takes time, in which the evidence may change.
 #[tokio::test]
-async fn the_evidence_is_read_once_more_after_what_came_late_was_archived() {
+async fn the_evidence_is_read_again_after_late_messages_were_archived() {
     let (stack, user, conversation) = with_history(3, &[]).await;
-    // The first read is for the archive, the second looks for what is new.
+    // The first read is for the archive, the second finds new messages.
     let hold = stack
         .sunshine
         .traffic()
@@ -135,7 +135,7 @@ async fn without_an_archive_nothing_is_touched() {
         }
         stack.assert_untouched();
 
-        // And when it works again, it goes on.
+        // When the archive works again, the work continues.
         stack.aws.set_faults([]);
         let report = stack.resolve(Some("delete")).await;
         assert_eq!(outcome(&report), ("resolved", None), "{report} {fault:?}");
@@ -151,7 +151,7 @@ async fn thirty_thousand_messages_take_several_runs_and_little_memory() {
     let (stack, user, _) = with_history(30_000, &rate).await;
     stack
         .invoke(
-            json!({"action": "resolve", "previousExternalId": "none", "currentExternalId": NEW}),
+            json!({"action": "resolve", "previousExternalId": "none", "currentExternalId": NEW, "by": "ada"}),
         )
         .await;
     let before = stack.clean.peak_memory();
@@ -185,16 +185,16 @@ async fn thirty_thousand_messages_take_several_runs_and_little_memory() {
     let objects = stack.aws.objects(BUCKET).await;
     let pages = objects.iter().filter(|it| it.contains("/messages-"));
     assert!(pages.count() >= 300);
-    // It went on where it was: each page was read once, but for what a run's end cut off, and
-    // the newest, which is read before a delete.
+    // It resumed where it stopped: each page was read once, except for the pages cut off by the end
+    // of a run, and the newest page, which is read again before a delete.
     let reads = stack.sunshine.traffic().matching("GET **/messages").len();
     assert!(reads <= 301 + 2 * runs, "{reads} in {runs} runs");
     assert_written_once(&stack);
 }
 
-/// How far the archive of so many conversations has come does not fit into the record.
+/// The progress of the archive of so many conversations does not fit into the record.
 #[tokio::test]
-async fn an_archive_that_is_too_long_for_the_record_goes_on_where_it_was() {
+async fn an_archive_whose_progress_is_too_long_for_the_record_resumes_where_it_stopped() {
     const CONVERSATIONS: usize = 150;
     let (stack, user, _) = with_history(100, &[]).await;
     for _ in 1..CONVERSATIONS {
@@ -202,7 +202,7 @@ async fn an_archive_that_is_too_long_for_the_record_goes_on_where_it_was() {
     }
     let pages = "GET **/messages";
     let traffic = stack.sunshine.traffic();
-    // Here a run is too short, whatever the machine.
+    // Here a run is too short on any machine.
     let hold = traffic.hold(pages, 120, Point::Arrived);
     let mut runs = 0;
     loop {
@@ -222,8 +222,8 @@ async fn an_archive_that_is_too_long_for_the_record_goes_on_where_it_was() {
     assert_eq!(outcome(&report), ("resolved", None), "{report}");
     let messages = stack.archived_lines("messages").await;
     assert_eq!(ids(&messages).len(), CONVERSATIONS * 100);
-    // Each page was read once for the archive, but for what a run's end cut off, and once before
-    // the delete.
+    // Each page was read once for the archive, except for the pages cut off by the end of a run,
+    // and once before the delete.
     let reads = traffic.matching(pages).len();
     println!("{runs} runs, {reads} pages read");
     assert!(reads <= 2 * CONVERSATIONS + 2 * runs, "{reads}");

@@ -1,4 +1,4 @@
-//! What comes at the same time: one record, one run, one request.
+//! Simultaneous events: one record, one run, one request.
 
 use std::collections::BTreeSet;
 
@@ -101,12 +101,12 @@ async fn the_second_run_answers_at_once_and_the_lease_ends_with_the_deadline() {
     assert!(killed.is_err(), "{killed:?}");
     held.release();
 
-    // The first is dead, and its lease not over.
+    // The first run is dead, and its lease is not over.
     let report = other.invoke(&drain).await.unwrap();
     assert_eq!(report["stoppedBecause"], "another_run", "{report}");
     assert_eq!(stack.the_record()["state"], "in_progress");
     let over = Duration::from_millis(lease(&stack).saturating_sub(now()) + 1);
-    tokio::time::sleep(over).await; // that time itself passes is what is waited for
+    tokio::time::sleep(over).await; // the lease ends with real time
     let report = other.invoke(&drain).await.unwrap();
     assert_eq!(report["planned"], 1, "{report}");
     assert_eq!(lease(&stack), 0);
@@ -119,7 +119,7 @@ async fn without_any_time_left_a_lease_is_over_at_once() {
     stack.report(NEW, EMAIL).await;
     let before = stack.the_record();
     let drain = json!({"action": "drain"});
-    // Too late for Lambda, but not for the function to say so.
+    // It is too late for Lambda, but the function can still say so.
     let report = stack.clean.invoke_late(&drain).await.unwrap();
     assert_eq!(report["stoppedBecause"], "out_of_time", "{report}");
     assert_eq!(stack.the_record(), before);
@@ -129,14 +129,14 @@ async fn without_any_time_left_a_lease_is_over_at_once() {
     assert_eq!(report["planned"], 1, "{report}");
 }
 
-/// Until when the run lease is taken.
+/// The end of the run lease.
 fn lease(stack: &Stack) -> u64 {
     let items = stack.aws.items(TABLE);
     let lease = items.iter().find(|item| item["sk"] == "lease").unwrap();
     lease["leaseUntil"].as_u64().unwrap()
 }
 
-/// Every caller comes with the same email: the identity provider's mapping is wrong.
+/// Every caller has the same email, because the identity provider's mapping is wrong.
 #[tokio::test]
 async fn one_mapping_gone_wrong_is_one_record_for_a_person_and_changes_nothing() {
     for allowed in ["release-email", "delete"] {
@@ -154,7 +154,7 @@ async fn one_mapping_gone_wrong_is_one_record_for_a_person_and_changes_nothing()
     }
 }
 
-/// Two people with one email do not take it off each other in turn.
+/// Two people with one email do not take it from each other in turn.
 #[tokio::test]
 async fn an_email_that_was_released_for_one_caller_is_not_taken_from_it_for_another() {
     let stack = Stack::start(&[("REMEDY", "release-email")]).await;

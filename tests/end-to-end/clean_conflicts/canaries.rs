@@ -1,4 +1,4 @@
-//! Secrets and personal data: found nowhere but in the archive and in the table's records.
+//! Secrets and personal data appear only in the archive and in the records of the table.
 
 use super::*;
 
@@ -42,13 +42,13 @@ fn canary() -> User {
 fn resolving(remedy: &str) -> Value {
     json!({
         "action": "resolve", "previousExternalId": OLD_ID,
-        "currentExternalId": NEW_ID, "remedy": remedy,
+        "currentExternalId": NEW_ID, "remedy": remedy, "by": "ada",
     })
 }
 
-/// Every remedy, every refusal and every failure, as loud as can be.
+/// Every remedy, every refusal and every failure, with the most verbose logs.
 #[tokio::test]
-async fn nothing_personal_and_no_secret_is_seen_again() {
+async fn no_personal_data_and_no_secret_leaks() {
     for format in ["Text", "JSON"] {
         let loudly = [
             ("REMEDY", "delete"),

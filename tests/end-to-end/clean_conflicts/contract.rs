@@ -1,7 +1,7 @@
-//! Every request is valid by the official OpenAPI document of Sunshine Conversations.
+//! Every request is valid according to the official OpenAPI document of Sunshine Conversations.
 //!
-//! `contract.yaml` is its part about the calls that are used. A field or a parameter that it does
-//! not know is an error here, so that a spelling mistake cannot pass.
+//! `contract.yaml` is the part of it about the calls that we use. An unknown field or parameter is
+//! an error here, so that a spelling mistake cannot pass.
 
 use std::sync::LazyLock;
 
@@ -34,8 +34,8 @@ fn as_json_schema(value: &mut Value) {
     }
 }
 
-/// Panics if a request is not one that the document describes. The merge by ids is of v1.1, for
-/// which there is no such document.
+/// Panics if the document does not describe a request. The merge by ids is part of v1.1, for which
+/// there is no such document.
 pub(crate) fn assert_valid(exchange: &Exchange, app_id: &str) {
     if let Err(error) = check(exchange, app_id) {
         panic!("{}: {error}", exchange.line);
@@ -67,7 +67,7 @@ fn check(exchange: &Exchange, app_id: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a path is one of a template's, whose `{…}` stand for one segment each.
+/// Whether a path matches a template, in which `{…}` stands for one segment.
 fn fits(template: &str, path: &str) -> bool {
     let (template, path): (Vec<_>, Vec<_>) =
         (template.split('/').collect(), path.split('/').collect());

@@ -1,9 +1,9 @@
-//! Many users who are in the way of as many others.
+//! A crowd of conflicts, each with its own users.
 
 use crate::fixture::{Identity, Stack, TABLE, User, holder, json};
 
 impl Stack {
-    /// Adds `count` users, and the conflict that each of their emails is in: all like one that
+    /// Adds `count` users and a conflict over the email of each, all modelled on a conflict that
     /// was reported.
     pub(crate) async fn crowd(&self, count: usize) {
         self.report("new", "user@example.com").await;
@@ -25,7 +25,7 @@ impl Stack {
         }
     }
 
-    /// How many of the crowd's conflicts are in this state.
+    /// The number of the crowd's conflicts in this state.
     pub(crate) fn in_state(&self, state: &str) -> usize {
         let records = self.records().into_iter();
         records.filter(|record| record["state"] == state).count()

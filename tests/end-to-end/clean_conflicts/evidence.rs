@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What becomes of the conflict over [`EMAIL`] at these users, where everything is allowed.
+/// The outcome of the conflict over [`EMAIL`] with these users, if everything is allowed.
 async fn drained(users: Vec<User>, variables: &[(&str, &str)]) -> (Stack, Value) {
     let stack = Stack::start(&[&[("REMEDY", "delete")], variables].concat()).await;
     for user in users {
@@ -108,7 +108,7 @@ async fn an_email_of_the_profile_alone() {
     user.identities.clear();
     assert_left_alone(vec![user.clone()], "not_a_conflict", None).await;
 
-    // Also where the upstream's filter should match it.
+    // The same is true if the upstream's filter matches it.
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     let user = stack.sunshine.add_user(user);
     let listed = Fault::answer(200, json!({"users": [user]}).to_string());
@@ -136,13 +136,16 @@ async fn no_external_id() {
 
 #[tokio::test]
 async fn lineage_and_no_zendesk_id() {
-    // One that is no number is none.
+    // An id that is not a number counts as missing.
     for zendesk_id in [None, Some("abc".to_owned()), Some("-1".to_owned())] {
         let user = User {
             zendesk_id,
             ..holder()
         };
-        assert_left_alone(vec![user], "needs_review", Some("no_zendesk_id")).await;
+        let (stack, report) = drained(vec![user], &[]).await;
+        // No merge is possible, so the email is released, and the record says why.
+        assert_eq!(outcome(&report), ("resolved", Some("no_zendesk_id")));
+        assert_eq!(stack.the_record()["remedy"], "release-email");
     }
 }
 
@@ -155,7 +158,7 @@ async fn two_claimants() {
     let report = stack.drain().await;
     assert_eq!(outcome(&report), ("needs_review", Some("several_callers")));
     stack.assert_untouched();
-    // A third one changes nothing, and whom it is about is shown.
+    // A third claimant changes nothing, and the list shows the holder.
     stack.report("8", EMAIL).await;
     assert_eq!(stack.drain().await["examined"], 0);
     assert!(stack.list("needs_review").await[0]["userId"].is_string());

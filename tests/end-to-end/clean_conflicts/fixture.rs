@@ -1,9 +1,10 @@
-//! The two functions and all they need, and what tests ask of them.
+//! The two functions with everything that they need, and helpers for the tests.
 
 use std::collections::BTreeMap;
 pub(crate) use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest::{SHA256, digest};
 pub(crate) use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
 pub(crate) use local_stack::aws::{Aws, Effect, Fault as AwsFault, Service};
 pub(crate) use local_stack::standins::faults::{Fault, Rule};
@@ -23,11 +24,11 @@ pub(crate) const EMAIL: &str = "anna@example.com";
 /// The external id before it was changed, and after.
 pub(crate) const OLD: &str = "1234";
 pub(crate) const NEW: &str = "123456";
-/// The core Zendesk user behind [`OLD`], where there is one.
+/// The core Zendesk user behind [`OLD`], if there is one.
 pub(crate) const ZENDESK_ID: &str = "35436";
 
 pub(crate) const DAY: u64 = 24 * 60 * 60 * 1000;
-/// Long enough for everything but what is meant to run out of time.
+/// Long enough for everything, except for tests that run out of time on purpose.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The two functions, and what is around them.
@@ -39,8 +40,8 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Both functions with these variables. Without any, `clean-conflicts` plans: 500 requests a
-    /// second and an archive are all that it is told beyond what it must be.
+    /// Both functions with these variables. Without any, `clean-conflicts` only plans; apart from
+    /// the required variables, it has just an archive and a rate of 500 requests a second.
     pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
         let aws = Aws::start().await.unwrap();
         aws.create_table(local_stack::stack::conflicts_table(TABLE));
@@ -84,17 +85,20 @@ impl Stack {
 
     /// `report-conflict` with these values of the Lambda authorizer.
     pub(crate) async fn report_as(&self, caller: Value) -> HttpAnswer {
-        let event = HttpEvent::post("/zendesk/conflicts").authorizer(json!({ "lambda": caller }));
+        let event = HttpEvent::post("/zendesk/conflicts")
+            .header("content-type", "application/json")
+            .authorizer(json!({ "lambda": caller }));
         self.report.http(&event).await.unwrap()
     }
 
-    /// Reports that `external_id` with the verified `email` was refused; answers the conflict's id.
+    /// Reports that the login of `external_id` with the verified `email` was refused; returns the
+    /// conflict's id.
     pub(crate) async fn report(&self, external_id: &str, email: &str) -> String {
         let caller = json!({"sub": external_id, "email": email, "email_verified": true});
         reported(&self.report_as(caller).await)
     }
 
-    /// The same, where the identity provider says that the external id was `previous`.
+    /// The same, if the identity provider says that the external id was `previous`.
     pub(crate) async fn report_changed(&self, previous: &str, current: &str) -> String {
         let caller = json!({
             "sub": current, "previous": previous, "email": EMAIL, "email_verified": true,
@@ -102,7 +106,7 @@ impl Stack {
         reported(&self.report_as(caller).await)
     }
 
-    /// What `clean-conflicts` answers.
+    /// The response of `clean-conflicts`.
     pub(crate) async fn invoke(&self, event: Value) -> Value {
         self.invoke_within(event, DEADLINE).await
     }
@@ -117,7 +121,7 @@ impl Stack {
         })
     }
 
-    /// The words with which `clean-conflicts` refuses an event.
+    /// The message with which `clean-conflicts` refuses an event.
     pub(crate) async fn refusal(&self, event: Value) -> String {
         match self.clean.invoke_within(&event, DEADLINE).await {
             Err(LambdaError::Function(error)) => error["errorMessage"].as_str().unwrap().to_owned(),
@@ -164,11 +168,23 @@ impl Stack {
         records[0].clone()
     }
 
-    /// Changes a record behind the function's back, as time would.
+    /// Changes a record behind the function's back, like the passing of time.
     pub(crate) fn edit(&self, id: &str, change: impl FnOnce(&mut Value)) {
         let mut record = self.record(id);
         change(&mut record);
         self.aws.put_item(TABLE, &record);
+    }
+
+    /// Puts into the table that an event stated the external id of a Support user a while ago, as
+    /// `receive-webhook` records it.
+    pub(crate) fn support_user(&self, zendesk_id: &str, external_id: &str) {
+        let key = digest(&SHA256, format!("zendesk-id\0{zendesk_id}").as_bytes());
+        let hex: String = key.as_ref().iter().map(|it| format!("{it:02x}")).collect();
+        let item = json!({
+            "pk": format!("zendesk-id#{}", &hex[..32]), "sk": "user",
+            "externalId": external_id, "time": now() - 60_000, "expiresAt": now() / 1000 + 60,
+        });
+        self.aws.put_item(TABLE, &item);
     }
 
     /// Makes every record that waits for a time due now.
@@ -181,7 +197,7 @@ impl Stack {
         }
     }
 
-    /// Drains until the only record has ended, its waits being over at once.
+    /// Drains until the only record has ended, skipping its waits.
     pub(crate) async fn drain_to_the_end(&self) -> Value {
         for _ in 0..20 {
             self.make_due();
@@ -193,7 +209,7 @@ impl Stack {
         self.the_record()
     }
 
-    /// How many messages all conversations of a user hold.
+    /// The number of messages in all conversations of a user.
     pub(crate) fn messages_of(&self, user_id: &str) -> usize {
         let conversations = self.sunshine.conversations(user_id);
         conversations.iter().map(Conversation::message_count).sum()
@@ -218,20 +234,20 @@ impl Stack {
             .collect()
     }
 
-    /// No request that would change something was sent, and none to where none may go.
+    /// Checks that no request that changes something was sent, and none to a forbidden path.
     pub(crate) fn assert_untouched(&self) {
         assert_eq!(self.changes(), [""; 0]);
         self.assert_on_the_path();
     }
 
-    /// No request went where none may go.
+    /// Checks that no request went to a forbidden path.
     pub(crate) fn assert_on_the_path(&self) {
         assert_eq!(self.sunshine.strays(), [""; 0]);
         assert!(!self.sunshine.app_deleted());
     }
 
-    /// What the manifest under `key` lists, each object checked against what it says of it:
-    /// the lines of every object by its key.
+    /// The lines of each object in the manifest under `key`, by the object's key. Each object is
+    /// checked against the manifest.
     pub(crate) async fn archived(&self, key: &str) -> BTreeMap<String, Vec<Value>> {
         let manifest = self.aws.object(BUCKET, key).await.unwrap();
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
@@ -263,7 +279,7 @@ impl Stack {
 }
 
 impl Drop for Stack {
-    /// Whatever a test is about, its requests are ones that the official document describes.
+    /// Checks that the official document describes every request of the test.
     fn drop(&mut self) {
         if !std::thread::panicking() {
             let app_id = SunshineConfig::default().app_id;
@@ -294,7 +310,6 @@ fn environment(
         ("SUNSHINE_APP_ID", &app_id),
         ("SUNSHINE_API_KEY_SECRET_ID", API_KEY),
         ("SUNSHINE_REQUESTS_PER_SECOND", "500"),
-        ("RELEASE_AFTER_SECONDS", "0"),
     ];
     for (name, value) in ours.iter().chain(variables) {
         environment.insert((*name).to_owned(), (*value).to_owned());
@@ -309,8 +324,7 @@ fn reported(answer: &HttpAnswer) -> String {
 
 /// The event `resolve` from [`OLD`] to [`NEW`].
 pub(crate) fn resolve(remedy: Option<&str>) -> Value {
-    let mut event =
-        json!({"action": "resolve", "previousExternalId": OLD, "currentExternalId": NEW});
+    let mut event = json!({"action": "resolve", "previousExternalId": OLD, "currentExternalId": NEW, "by": "ada"});
     if let Some(remedy) = remedy {
         event["remedy"] = json!(remedy);
     }
@@ -321,12 +335,12 @@ pub(crate) fn resolve(remedy: Option<&str>) -> Value {
 pub(crate) fn approve(shown: &Value, remedy: &str) -> Value {
     json!({
         "action": "approve", "conflictId": shown["conflictId"],
-        "version": shown["version"], "remedy": remedy,
+        "version": shown["version"], "remedy": remedy, "by": "ada",
     })
 }
 
-/// The user that stands in the way: [`OLD`] with [`EMAIL`], who signed up long ago, has a profile
-/// and metadata, and is linked to no core user.
+/// The user who holds the email: [`OLD`] with [`EMAIL`], who signed up long ago, has a profile and
+/// metadata, and is not linked to a core user.
 pub(crate) fn holder() -> User {
     let text = |pairs: &[(&str, &str)]| {
         let pairs = pairs.iter();
@@ -356,7 +370,10 @@ pub(crate) fn linked_holder() -> User {
     }
 }
 
-/// What a sync of [`ZENDESK_ID`] copies: the core user has the new external id.
+/// Events are trusted, which a sync needs.
+pub(crate) const TRUSTED: (&str, &str) = ("TRUST_WEBHOOK_LINEAGE", "true");
+
+/// The source of a sync of [`ZENDESK_ID`]: the core user has the new external id.
 pub(crate) fn core_user() -> CoreUser {
     CoreUser {
         external_id: Some(NEW.to_owned()),
@@ -381,7 +398,7 @@ pub(crate) fn outcome(report: &Value) -> (&str, Option<&str>) {
     )
 }
 
-/// Moves every time in a record back: milliseconds since 1970, but for when it expires.
+/// Moves every time in a record back, in milliseconds since 1970, except for its expiry.
 pub(crate) fn move_back(value: &mut Value, by: u64) {
     const YEAR_2001: u64 = 1_000_000_000_000;
     match value {

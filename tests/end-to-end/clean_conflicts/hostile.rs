@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// As external ids: each with whether the v2 API could take it at all.
+/// Hostile external ids, each with whether the v2 API could accept it at all.
 fn external_ids() -> Vec<(String, bool)> {
     [
         ("..", false),
@@ -65,12 +65,12 @@ async fn as_either_side_of_resolve() {
         let resolve = |previous: &str, current: &str| {
             json!({
                 "action": "resolve", "remedy": "delete",
-                "previousExternalId": previous, "currentExternalId": current,
+                "previousExternalId": previous, "currentExternalId": current, "by": "ada",
             })
         };
         if !is_taken {
             for event in [resolve(&id, NEW), resolve(OLD, &id)] {
-                assert!(stack.refusal(event).await.contains("resolve"), "{id:?}");
+                assert!(stack.refusal(event).await.contains("ExternalId"), "{id:?}");
             }
             continue;
         }
@@ -97,7 +97,7 @@ async fn as_either_side_of_resolve() {
 }
 
 #[tokio::test]
-async fn as_the_id_of_somebody_else() {
+async fn as_the_id_of_another_user() {
     // An external id that is another user's id.
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     let victim = stack
@@ -112,7 +112,7 @@ async fn as_the_id_of_somebody_else() {
     stack
         .invoke(json!({
             "action": "resolve", "remedy": "delete",
-            "previousExternalId": victim.id, "currentExternalId": NEW,
+            "previousExternalId": victim.id, "currentExternalId": NEW, "by": "ada",
         }))
         .await;
     assert_eq!(stack.sunshine.user(&victim.id), Some(victim));
@@ -120,7 +120,7 @@ async fn as_the_id_of_somebody_else() {
 }
 
 #[tokio::test]
-async fn as_answers_from_upstream() {
+async fn as_responses_from_upstream() {
     let stack = Stack::start(&[("REMEDY", "delete"), ("SUNSHINE_BRAND_ID", "9477")]).await;
     stack.sunshine.add_user(linked_holder());
     let user = |changes: Value| {
@@ -141,7 +141,7 @@ async fn as_answers_from_upstream() {
             }
             let mut changes = json!({});
             changes[field] = json!(id);
-            // A merge is what takes a zendeskId.
+            // Only a merge uses a zendeskId.
             assert_nothing_comes_of(&stack, "merge", &[("GET **/users", user(changes))]).await;
         }
     }
@@ -164,14 +164,14 @@ async fn as_ids_and_cursors_of_pages() {
             let answers = [("GET **/conversations", listed(&id, "1"))];
             assert_nothing_comes_of(&stack, "delete", &answers).await;
         }
-        // A cursor goes into a query, whatever it is.
+        // Any cursor is used in a query only.
         for pattern in ["GET **/conversations", "GET **/clients"] {
             assert_nothing_comes_of(&stack, "delete", &[(pattern, listed("a", &id))]).await;
         }
     }
 }
 
-/// A remedy that is asked for while these are the upstream's answers is not sent.
+/// Checks that a requested remedy is not sent while the upstream returns these responses.
 async fn assert_nothing_comes_of(stack: &Stack, remedy: &str, answers: &[(&str, String)]) {
     stack.sunshine.faults().clear();
     for (pattern, body) in answers {
@@ -181,7 +181,7 @@ async fn assert_nothing_comes_of(stack: &Stack, remedy: &str, answers: &[(&str, 
     let report = stack.resolve(Some(remedy)).await;
     assert_eq!(report["resolved"], 0, "{report} {answers:?}");
     stack.assert_untouched();
-    // The next copy does not go on from where this one came to.
+    // The next copy must start from the beginning.
     for mut record in stack.records() {
         record["archiveProgress"] = json!("");
         record["attempts"] = json!(0);

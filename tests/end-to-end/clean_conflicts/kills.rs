@@ -1,13 +1,14 @@
-//! Killed at each step, then started again: one net effect, and an end.
+//! The process is killed at each step and started again: the net effect happens once, and the work
+//! ends.
 //!
-//! Each request to the API and to AWS is a step, before it takes effect and after, answered or
-//! not. For what only reads it makes no difference when the process dies, so one point is enough.
+//! Each request to the API and to AWS is a step, before it takes effect and after, with and without
+//! a response. For a read it makes no difference when the process dies, so one point is enough.
 
 use local_stack::standins::holds::Hold;
 
 use super::*;
 
-/// Where a process is killed.
+/// The point at which a process is killed.
 #[derive(Clone, Copy, Debug)]
 enum Kill {
     /// At the nth request to the API with this method.
@@ -19,7 +20,7 @@ enum Kill {
 /// A kill at the nth request of a kind.
 type At = fn(&'static str, usize, Point) -> Kill;
 
-/// Every kind of request that the function sends, and the points that tell apart what it does.
+/// Every kind of request that the function sends, and the points that make a difference for it.
 const POINTS: [(At, &str, &[Point]); 9] = [
     (Kill::Api, "GET", &[Point::Handled]),
     (Kill::Api, "DELETE", &EACH),
@@ -34,7 +35,7 @@ const POINTS: [(At, &str, &[Point]); 9] = [
 const EACH: [Point; 3] = [Point::Arrived, Point::Handled, Point::Answered];
 const BOTH: [Point; 2] = [Point::Arrived, Point::Handled];
 
-/// What stands for the time of the invocation that is killed.
+/// The timeout of the invocation that is killed.
 const SHORT: Duration = Duration::from_secs(20);
 /// The messages of the history that may be lost.
 const MESSAGES: usize = 3;
@@ -66,6 +67,7 @@ impl Case {
             ..CoreUser::default()
         };
         stack.sunshine.set_core_user(&zendesk_id, core_user);
+        stack.support_user(&zendesk_id, &new);
         Self {
             old,
             new,
@@ -85,7 +87,7 @@ impl Case {
     fn resolve(&self, remedy: &str) -> Value {
         json!({
             "action": "resolve", "previousExternalId": self.old,
-            "currentExternalId": self.new, "remedy": remedy,
+            "currentExternalId": self.new, "remedy": remedy, "by": "ada",
         })
     }
 
@@ -98,7 +100,7 @@ impl Case {
         stack.sunshine.user(&self.user.id)
     }
 
-    /// What the API was asked to change at this user and did.
+    /// The number of requests of this method that took effect on this user.
     fn effects(&self, stack: &Stack, method: &str) -> usize {
         let all = stack.sunshine.changing_calls();
         let mine = all.iter().filter(|call| {
@@ -108,7 +110,7 @@ impl Case {
     }
 }
 
-/// The history is whole, at this user.
+/// Checks that this user has the whole history.
 fn assert_whole(stack: &Stack, user: &User) {
     assert_eq!(stack.messages_of(&user.id), MESSAGES);
     assert_eq!(stack.sunshine.clients(&user.id).len(), 1);
@@ -139,7 +141,7 @@ impl Held {
     }
 }
 
-/// Invokes, and kills the process at that step. Answers whether it came to it.
+/// Invokes the function, and kills the process at that step. Returns whether it reached the step.
 async fn killed(stack: &Stack, event: &Value, kill: Kill) -> bool {
     let held = kill.hold(stack);
     let is_killed = tokio::select! {
@@ -155,7 +157,7 @@ async fn killed(stack: &Stack, event: &Value, kill: Kill) -> bool {
     if let Kill::Api(method, _, Point::Arrived) = kill
         && is_killed
     {
-        // The request died with its sender, so it takes no effect when it is let go.
+        // The request is lost with its sender, so it has no effect when it is released.
         let faults = stack.sunshine.faults();
         faults.add(Rule::new(method, Fault::Reset).times(1));
     }
@@ -163,7 +165,7 @@ async fn killed(stack: &Stack, event: &Value, kill: Kill) -> bool {
     is_killed
 }
 
-/// No lease is longer than the invocation that took it; and time goes on beyond all of them.
+/// Checks that no lease is longer than the invocation that took it, and lets them all expire.
 fn expire(stack: &Stack, began: u64) {
     let latest = began + u64::try_from(DEADLINE.as_millis()).unwrap() + 1000;
     for mut item in stack.aws.items(TABLE) {
@@ -172,7 +174,7 @@ fn expire(stack: &Stack, began: u64) {
             item["leaseUntil"] = json!(0);
             stack.aws.put_item(TABLE, &item);
         } else if !item["dueAt"].is_null() {
-            // A wait may be longer, but never where the process died.
+            // A wait may be longer, but never if the process died.
             let is_wait = item["state"] != "in_progress";
             assert!(
                 is_wait || item["dueAt"].as_u64().unwrap() <= latest,
@@ -184,7 +186,8 @@ fn expire(stack: &Stack, began: u64) {
     }
 }
 
-/// Kills at every step in turn, each time with a case of its own, until there is no such step.
+/// Kills the process at every step in turn, each time with a new case, until there are no more
+/// steps.
 async fn at_every_step(
     stack: &mut Stack,
     remedy: Option<&str>,
@@ -279,7 +282,7 @@ async fn a_release_takes_the_email_and_nothing_else() {
 
 #[tokio::test]
 async fn a_merge_brings_the_history_to_the_caller() {
-    let mut stack = Stack::start(&[("REMEDY", "merge")]).await;
+    let mut stack = Stack::start(&[("REMEDY", "merge"), TRUSTED]).await;
     at_every_step(
         &mut stack,
         None,
@@ -295,14 +298,14 @@ async fn a_merge_brings_the_history_to_the_caller() {
     .await;
 }
 
-/// As when the schedule comes before the operator does: a drain never deletes.
+/// The schedule runs before the operator does: a drain never deletes.
 #[tokio::test]
-async fn a_delete_is_one_where_the_schedule_goes_on() {
+async fn a_delete_happens_once_if_the_schedule_resumes_it() {
     delete(false).await;
 }
 
 #[tokio::test]
-async fn a_delete_is_one_where_the_operator_asks_again() {
+async fn a_delete_happens_once_if_the_operator_requests_it_again() {
     delete(true).await;
 }
 
@@ -325,7 +328,7 @@ async fn delete(invoked_again: bool) {
                 let messages: usize = messages.map(|(_, lines)| lines.len()).sum();
                 assert_eq!(messages, MESSAGES, "{kill:?}");
             } else {
-                // Asked again, only what may have been sent is a person's to look at.
+                // After the second request, only a call that may have been sent needs a person.
                 let is_unknown = record["reason"] == "outcome_unknown";
                 assert!(is_unknown || !invoked_again, "{kill:?}: {record}");
                 assert_eq!(state, "needs_review", "{kill:?}: {record}");

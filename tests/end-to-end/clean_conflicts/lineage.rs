@@ -1,12 +1,13 @@
-//! What lineage allows, and what is done without.
+//! The effects of lineage, and of missing lineage.
 
 use super::*;
 
-/// A stack where everything is allowed, and a user that a sync would make the caller's.
+/// A stack that allows everything, and a user whom a sync would merge into the caller.
 async fn mergeable(user: User) -> (Stack, User) {
-    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    let stack = Stack::start(&[("REMEDY", "delete"), TRUSTED]).await;
     let user = stack.sunshine.add_user(user);
     stack.sunshine.set_core_user(ZENDESK_ID, core_user());
+    stack.support_user(ZENDESK_ID, NEW);
     stack.sunshine.add_conversation(&user.id, 3);
     (stack, user)
 }
@@ -23,12 +24,12 @@ async fn assert_no_merge(stack: &Stack, user: &User) {
 }
 
 #[tokio::test]
-async fn a_recycled_email_costs_nobody_their_history() {
+async fn a_recycled_email_costs_no_one_their_history() {
     let (stack, user) = mergeable(linked_holder()).await;
     stack.report(NEW, EMAIL).await;
     assert_no_merge(&stack, &user).await;
 
-    // What was released beside the email is back.
+    // The fields that the release cleared by side effect are restored.
     let kept = stack.sunshine.user(&user.id).unwrap();
     let mut profile = user.profile.clone();
     profile.remove("email");
@@ -66,7 +67,7 @@ async fn the_callers_own_user_is_merged_in() {
 
 #[tokio::test]
 async fn a_caller_who_is_linked_is_not_merged() {
-    let (stack, _) = mergeable(linked_holder()).await;
+    let (stack, user) = mergeable(linked_holder()).await;
     stack.sunshine.add_user(User {
         external_id: Some(NEW.to_owned()),
         zendesk_id: Some("99".to_owned()),
@@ -74,12 +75,14 @@ async fn a_caller_who_is_linked_is_not_merged() {
     });
     stack.report_changed(OLD, NEW).await;
     let report = stack.drain().await;
-    assert_eq!(outcome(&report), ("needs_review", Some("caller_linked")));
-    stack.assert_untouched();
+    // The history stays with the old user, and the record says why.
+    assert_eq!(outcome(&report), ("resolved", Some("caller_linked")));
+    assert_eq!(stack.the_record()["remedy"], "release-email");
+    assert_eq!(stack.messages_of(&user.id), 3);
 }
 
 #[tokio::test]
-async fn a_lineage_of_90_days_ago_is_none() {
+async fn a_lineage_expires_after_90_days() {
     let (stack, user) = mergeable(linked_holder()).await;
     let id = stack.report_changed(OLD, NEW).await;
     stack.edit(&id, |it| {
@@ -89,7 +92,7 @@ async fn a_lineage_of_90_days_ago_is_none() {
 }
 
 #[tokio::test]
-async fn a_lineage_from_before_the_user_signed_up_is_of_somebody_else() {
+async fn a_lineage_from_before_the_sign_up_is_about_another_user() {
     for signed_up_at in [Some("2099-01-01T00:00:00.000Z"), Some("yesterday"), None] {
         let (stack, user) = mergeable(User {
             signed_up_at: signed_up_at.map(ToOwned::to_owned),
@@ -102,7 +105,7 @@ async fn a_lineage_from_before_the_user_signed_up_is_of_somebody_else() {
 }
 
 #[tokio::test]
-async fn a_lineage_to_somebody_else_contradicts() {
+async fn a_lineage_to_another_user_contradicts() {
     for contradiction in [
         json!({"previous": OLD, "current": "7", "source": {"kind": "claim"}, "time": 1}),
         json!({"previous": "7", "current": OLD, "source": {"kind": "claim"}, "time": now()}),
@@ -136,7 +139,7 @@ async fn an_identity_that_stays_is_not_resolved() {
     let releases = stack.changes();
     let releases = releases.iter().filter(|it| it.starts_with("DELETE"));
     assert_eq!(releases.count(), 1);
-    // What the release took all the same is back.
+    // The fields that the release still cleared are restored.
     let kept = stack.sunshine.user(&user.id).unwrap();
     assert_eq!(kept.profile["givenName"], "Anna");
     assert_eq!(kept.metadata, user.metadata);
@@ -153,7 +156,7 @@ async fn an_operator_who_saw_that_an_identity_stays_can_name_another_remedy() {
     stack.report(NEW, EMAIL).await;
     stack.drain_to_the_end().await;
     let shown = &stack.list("needs_review").await[0];
-    // An approval is no lineage.
+    // An approval is not lineage.
     let report = stack.approve(shown, "delete").await;
     assert_eq!(outcome(&report), ("needs_review", Some("no_lineage")));
 

@@ -1,19 +1,20 @@
-//! What an operator asks for: `resolve`, `list`, `approve`.
+//! The commands of an operator: `resolve`, `list`, `approve`.
 
 use local_stack::webhook::seconds_from_now;
 
 use super::*;
 
 async fn everything_allowed(user: User) -> (Stack, User) {
-    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    let stack = Stack::start(&[("REMEDY", "delete"), TRUSTED]).await;
     let user = stack.sunshine.add_user(user);
     stack.sunshine.set_core_user(ZENDESK_ID, core_user());
+    stack.support_user(ZENDESK_ID, NEW);
     stack.sunshine.add_conversation(&user.id, 3);
     (stack, user)
 }
 
 #[tokio::test]
-async fn resolve_takes_the_remedy_that_is_named() {
+async fn resolve_applies_the_named_remedy() {
     for (remedy, call) in [
         ("release-email", "DELETE /users/ID/personalinformation"),
         ("merge", "POST /users/35436/sync"),
@@ -30,17 +31,17 @@ async fn resolve_takes_the_remedy_that_is_named() {
             .iter()
             .all(|it| !it.has_email(EMAIL) || it.external_id.as_deref() == Some(NEW));
         assert!(free);
-        // Again there is nothing to do.
+        // The second time, there is nothing to do.
         let calls = stack.changes().len();
         let report = stack.resolve(Some(remedy)).await;
         assert_eq!(stack.changes().len(), calls, "{remedy} {report}");
     }
 }
 
-/// After the delete its external id is somebody else's, whose email is another one, or none.
+/// After the delete, its external id belongs to another user, with another email or none.
 #[tokio::test]
 async fn a_resolve_that_is_sent_twice_never_reaches_the_next_holder_of_an_external_id() {
-    // Whatever its sign-up time says.
+    // This holds for any sign-up time.
     let just_now = seconds_from_now(0);
     let long_ago = "2020-01-01T00:00:00Z";
     for (email, is_lost, signed_up_at) in [
@@ -84,7 +85,7 @@ async fn a_resolve_that_is_sent_twice_never_reaches_the_next_holder_of_an_extern
 }
 
 #[tokio::test]
-async fn without_a_name_it_is_the_mildest_that_resolves_and_keeps_the_history() {
+async fn without_a_named_remedy_the_mildest_that_resolves_is_applied() {
     let (stack, _) = everything_allowed(linked_holder()).await;
     let report = stack.resolve(None).await;
     assert_eq!(report["conflicts"][0]["remedy"], "merge", "{report}");
@@ -120,7 +121,7 @@ async fn a_dry_run_writes_nothing_at_all() {
     });
     assert_eq!(writes.count(), 0, "{requests:?}");
 
-    // It sees what is known already.
+    // It takes earlier reports into account.
     stack.report("7", EMAIL).await;
     let records = stack.records();
     let mut event = resolve(Some("delete"));
@@ -131,7 +132,7 @@ async fn a_dry_run_writes_nothing_at_all() {
 }
 
 #[tokio::test]
-async fn the_previous_id_may_be_as_long_as_the_api_takes() {
+async fn the_previous_id_may_be_as_long_as_the_api_accepts() {
     let previous = "\u{e4}".repeat(1024);
     let (stack, user) = everything_allowed(User {
         external_id: Some(previous.clone()),
@@ -140,7 +141,7 @@ async fn the_previous_id_may_be_as_long_as_the_api_takes() {
     .await;
     let event = json!({
         "action": "resolve", "previousExternalId": previous, "currentExternalId": NEW,
-        "remedy": "delete",
+        "remedy": "delete", "by": "ada",
     });
     let report = stack.invoke(event).await;
     assert_eq!(outcome(&report), ("resolved", None), "{report}");
@@ -148,13 +149,13 @@ async fn the_previous_id_may_be_as_long_as_the_api_takes() {
 }
 
 #[tokio::test]
-async fn a_previous_id_that_nobody_has_is_no_conflict() {
+async fn a_previous_id_that_no_one_has_is_not_a_conflict() {
     let (stack, user) = everything_allowed(holder()).await;
-    // The path takes a user's own id too.
+    // The path also accepts a user's own id.
     for previous in ["nobody", &user.id] {
         let event = json!({
             "action": "resolve", "previousExternalId": previous, "currentExternalId": NEW,
-            "remedy": "delete",
+            "remedy": "delete", "by": "ada",
         });
         let report = stack.invoke(event).await;
         assert_eq!(report["notAConflict"], 1, "{report}");
@@ -164,7 +165,7 @@ async fn a_previous_id_that_nobody_has_is_no_conflict() {
 }
 
 #[tokio::test]
-async fn a_user_with_several_emails_is_a_persons_to_look_at() {
+async fn a_user_with_several_emails_needs_review() {
     let mut user = holder();
     user.identities.push(Identity::email("other@example.com"));
     let (stack, _) = everything_allowed(user).await;
@@ -178,14 +179,16 @@ async fn a_user_with_several_emails_is_a_persons_to_look_at() {
 }
 
 #[tokio::test]
-async fn only_delete_applies_to_a_user_without_an_email() {
-    let mut user = linked_holder();
+async fn only_merge_and_delete_apply_to_a_user_without_an_email() {
+    let mut user = holder();
     user.identities.clear();
     let (stack, user) = everything_allowed(user).await;
-    for remedy in [None, Some("release-email"), Some("merge")] {
+    for remedy in [None, Some("release-email")] {
         let report = stack.resolve(remedy).await;
         assert_eq!(outcome(&report), ("needs_review", Some("no_email")));
     }
+    let report = stack.resolve(Some("merge")).await;
+    assert_eq!(outcome(&report), ("needs_review", Some("no_zendesk_id")));
     stack.assert_untouched();
     let report = stack.resolve(Some("delete")).await;
     assert_eq!(outcome(&report), ("resolved", None), "{report}");
@@ -244,7 +247,7 @@ async fn a_remedy_beyond_what_is_allowed_is_refused() {
 }
 
 #[tokio::test]
-async fn an_approved_conflict_goes_on_as_it_was_shown() {
+async fn an_approved_conflict_continues_as_it_was_shown() {
     let (stack, user) = everything_allowed(linked_holder()).await;
     stack.report(NEW, EMAIL).await;
     stack.report("7", EMAIL).await;
@@ -272,7 +275,7 @@ async fn an_approved_conflict_goes_on_as_it_was_shown() {
             .contains("changed")
     );
 
-    // Whose the email is need not be known to take it off somebody whose it is not.
+    // A release needs no single claimant: whoever is right, the holder is not.
     let report = stack.approve(shown, "release-email").await;
     assert_eq!(outcome(&report), ("resolved", None), "{report}");
     let mut now = shown.clone();
@@ -301,7 +304,7 @@ async fn an_approval_is_for_the_user_that_was_shown() {
 }
 
 #[tokio::test]
-async fn an_approval_is_no_lineage() {
+async fn an_approval_is_not_lineage() {
     for remedy in ["merge", "delete"] {
         let stack = Stack::start(&[]).await;
         stack.sunshine.add_user(linked_holder());
@@ -328,23 +331,39 @@ async fn a_plan_is_carried_out_when_it_is_allowed() {
 }
 
 #[tokio::test]
-async fn anything_else_is_an_error_that_lists_what_is_taken() {
+async fn a_mistake_has_a_type_and_names_the_field() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
-    for event in [
-        Value::Null,
-        json!({}),
-        json!({"action": "purge"}),
-        json!({"action": "drain", "remedy": "delete"}),
-        json!({"action": "resolve", "previousExternalId": OLD}),
-        json!({"action": "resolve", "previousExternalId": OLD, "currentExternalId": OLD}),
-        json!({"action": "list", "limit": 1000}),
-        json!({"action": "approve", "conflictId": "x", "version": 1, "remedy": "delete"}),
-        json!({"Records": []}),
+    for (event, field) in [
+        (Value::Null, "action"),
+        (json!({}), "action"),
+        (json!({"action": "purge"}), "action"),
+        (json!({"Records": []}), "action"),
+        (json!({"action": "drain", "remedy": "delete"}), "remedy"),
+        (
+            json!({"action": "resolve", "previousExternalId": OLD}),
+            "currentExternalId",
+        ),
+        (
+            json!({"action": "resolve", "previousExternalId": OLD, "currentExternalId": OLD, "by": "ada"}),
+            "currentExternalId",
+        ),
+        (
+            json!({"action": "resolve", "previousExternalId": OLD, "currentExternalId": NEW}),
+            "by",
+        ),
+        (json!({"action": "list", "limit": 1000}), "limit"),
+        (
+            json!({"action": "approve", "conflictId": "x", "version": 1, "remedy": "delete", "by": "ada"}),
+            "conflictId",
+        ),
     ] {
-        let words = stack.refusal(event).await;
-        for action in ["drain", "resolve", "list", "approve"] {
-            assert!(words.contains(&format!("\"{action}\"")), "{words}");
-        }
+        let answer = stack.clean.invoke_within(&event, DEADLINE).await;
+        let Err(LambdaError::Function(error)) = answer else {
+            panic!("{event}: {answer:?}");
+        };
+        assert_eq!(error["errorType"], "InvalidRequest", "{event}: {error}");
+        let words = error["errorMessage"].as_str().unwrap();
+        assert!(words.contains(field), "{event}: {words}");
     }
     stack.assert_untouched();
     assert_eq!(stack.aws.items(TABLE), [Value::Null; 0]);

@@ -1,4 +1,4 @@
-//! Many conflicts: never faster than the rate, none twice, none lost.
+//! Many conflicts: never faster than the rate, none twice, and none lost.
 
 use harness::seed::seed;
 
@@ -20,7 +20,7 @@ async fn a_thousand_conflicts_keep_to_the_rate() {
 
     let drain = json!({"action": "drain"});
     let report = stack.invoke_within(drain, Duration::from_mins(5)).await;
-    // The one that the crowd is like has nobody in its way.
+    // The conflict on which the crowd is modelled has no holder.
     assert_eq!(report["notAConflict"], 1, "{report}");
     assert_eq!(report["planned"], COUNT, "{report}");
     assert_eq!(stack.in_state("planned"), COUNT);

@@ -1,8 +1,8 @@
-//! The default configuration, and how much one run may change.
+//! The default configuration, and the limit on the changes of one run.
 
 use super::*;
 
-/// As many conflicts as this, each over a user of its own.
+/// Adds this many conflicts, each with its own user.
 async fn with_conflicts(stack: &Stack, count: usize) {
     for number in 0..count {
         let email = format!("user{number}@example.com");
@@ -33,7 +33,7 @@ async fn the_default_configuration_reads_and_decides_and_changes_nothing() {
     );
     stack.assert_untouched();
     assert_eq!(stack.aws.objects(BUCKET).await, [""; 0]);
-    // And a plan is made once.
+    // A plan is made only once.
     assert_eq!(stack.drain().await["examined"], 0);
 }
 
@@ -53,7 +53,7 @@ async fn the_default_configuration_changes_nothing_over_1000_conflicts() {
 }
 
 #[tokio::test]
-async fn a_run_takes_25_remedies_and_no_more() {
+async fn a_run_applies_at_most_25_remedies() {
     let stack = Stack::start(&[("REMEDY", "release-email")]).await;
     with_conflicts(&stack, 40).await;
     let report = stack.drain().await;
@@ -65,7 +65,7 @@ async fn a_run_takes_25_remedies_and_no_more() {
     };
     assert_eq!(released(&stack), 25);
 
-    // The rest is as it was, and the next run's.
+    // The rest is unchanged, and left for the next run.
     assert_eq!(stack.drain().await["resolved"], 15);
     assert_eq!(released(&stack), 40);
     stack.assert_on_the_path();

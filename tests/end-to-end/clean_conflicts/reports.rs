@@ -15,14 +15,14 @@ async fn a_report_is_accepted_and_the_same_again_is_the_same_conflict() {
     let record = stack.the_record();
     assert_eq!(body["conflictId"], record["conflictId"]);
 
-    // Spelt otherwise, too; and nothing is written.
+    // The same is true for another spelling, and nothing is written.
     let spelt = json!({"sub": NEW, "email": " Anna@EXAMPLE.com", "email_verified": true});
     assert_eq!(stack.report_as(spelt).await.json(), body);
     assert_eq!(stack.the_record(), record);
 }
 
 #[tokio::test]
-async fn a_caller_without_a_verified_email_has_nothing_that_could_conflict() {
+async fn a_caller_without_a_verified_email_cannot_have_a_conflict() {
     let stack = Stack::start(&[]).await;
     for caller in [
         json!({"sub": NEW}),
@@ -44,7 +44,7 @@ async fn a_caller_without_a_verified_email_has_nothing_that_could_conflict() {
 }
 
 #[tokio::test]
-async fn a_table_that_hangs_is_answered_in_time_and_to_be_tried_again() {
+async fn a_hanging_table_causes_a_timely_response_that_asks_for_a_retry() {
     let stack = Stack::start(&[]).await;
     let hang = AwsFault::new(Service::DynamoDb, Effect::Delay).after(Duration::from_mins(1));
     stack.aws.set_faults([hang]);
@@ -69,7 +69,7 @@ async fn a_table_that_hangs_is_answered_in_time_and_to_be_tried_again() {
 }
 
 #[tokio::test]
-async fn what_has_ended_tells_so_and_stays() {
+async fn an_ended_conflict_is_reported_as_ended_and_stays() {
     let stack = Stack::start(&[("REMEDY", "release-email")]).await;
     stack.sunshine.add_user(holder());
     let caller = json!({"sub": NEW, "email": EMAIL, "email_verified": true});

@@ -1,4 +1,4 @@
-//! How many requests to DynamoDB a report and an idle drain cost, so that they cannot creep up.
+//! Limits the requests to DynamoDB of a report and of an idle drain, so that they cannot creep up.
 
 use super::*;
 
@@ -16,7 +16,7 @@ async fn a_report_costs_one_request_and_two_if_it_adds_something() {
     let stack = Stack::start(&[]).await;
     for (external_id, expected) in [
         ("first", &["PutItem"][..]),
-        // The refusal of the first put says how the record is, and nothing is new.
+        // The refusal of the first put contains the record, and nothing is new.
         ("first", &["PutItem"]),
         ("second", &["PutItem", "PutItem"]),
         ("second", &["PutItem"]),
@@ -27,7 +27,7 @@ async fn a_report_costs_one_request_and_two_if_it_adds_something() {
     }
 }
 
-/// The lease, each queue, what is planned if a remedy is allowed, and the lease again.
+/// The lease, each queue, the planned conflicts if a remedy is allowed, and the lease again.
 #[tokio::test]
 async fn an_idle_drain_costs_a_lease_and_a_query_for_each_queue() {
     for (remedy, queries) in [("plan", 2), ("release-email", 3)] {

@@ -1,11 +1,11 @@
-//! A run that must stop: it says why, leaves what it did not finish as it was, and gives the
-//! lease back.
+//! A run that must stop: it reports the reason, leaves unfinished work unchanged, and releases the
+//! lease.
 
 use std::collections::BTreeMap;
 
 use super::*;
 
-/// Many conflicts; what a run does about them is told by their records.
+/// Many conflicts, with their records before a run.
 async fn many(variables: &[(&str, &str)], count: usize) -> (Stack, Vec<Value>) {
     let stack = Stack::start(variables).await;
     for number in 0..count {
@@ -21,7 +21,7 @@ async fn many(variables: &[(&str, &str)], count: usize) -> (Stack, Vec<Value>) {
     (stack, before)
 }
 
-/// What of a record a run that stopped leaves alone.
+/// The fields of the records that a stopped run must not change.
 fn what_counts(stack: &Stack) -> Vec<Value> {
     let mut records = stack.records();
     records.sort_by_key(|record| record["conflictId"].to_string());
@@ -35,7 +35,8 @@ fn what_counts(stack: &Stack) -> Vec<Value> {
     records.into_iter().map(fields).collect()
 }
 
-/// It stopped because of that, changed nothing, and another may run at once.
+/// Checks that the run stopped for this reason and changed nothing, and that another may start at
+/// once.
 async fn assert_stopped(stack: &Stack, report: &Value, because: &str, before: &[Value]) {
     assert_eq!(report["stoppedBecause"], because, "{report}");
     assert_eq!(what_counts(stack), before, "{report}");
@@ -49,7 +50,7 @@ async fn assert_stopped(stack: &Stack, report: &Value, because: &str, before: &[
 const RELEASE: (&str, &str) = ("REMEDY", "release-email");
 
 #[tokio::test]
-async fn a_key_that_is_refused_is_read_afresh_once() {
+async fn a_refused_key_is_read_again_once() {
     let (stack, before) = many(&[RELEASE], 3).await;
     let reads = stack.aws.count("GetSecretValue");
     stack.sunshine.set_integration_keys(BTreeMap::new());
@@ -61,7 +62,7 @@ async fn a_key_that_is_refused_is_read_afresh_once() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_changed_while_it_runs_is_found() {
+async fn a_key_that_changes_during_a_run_is_picked_up() {
     let (stack, _) = many(&[RELEASE], 3).await;
     let new = "CANARY-new-key";
     let secret = json!({"keyId": "int_new", "secret": new});
@@ -76,7 +77,7 @@ async fn a_key_that_was_changed_while_it_runs_is_found() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_had_stops_the_run() {
+async fn a_missing_key_stops_the_run() {
     let (stack, before) = many(&[RELEASE], 3).await;
     let down = AwsFault::error(Service::SecretsManager, 500, "InternalServiceError");
     stack.aws.set_faults([down]);
@@ -87,13 +88,23 @@ async fn a_key_that_cannot_be_had_stops_the_run() {
 }
 
 #[tokio::test]
-async fn what_is_forbidden_stops_the_run_whichever_call_it_is() {
-    for call in ["GET", "DELETE **/personalinformation"] {
-        let (stack, before) = many(&[RELEASE], 3).await;
-        let forbidden = Fault::answer(403, "{}");
-        stack.sunshine.faults().add(Rule::new(call, forbidden));
+async fn a_key_that_may_not_read_stops_the_run() {
+    let (stack, before) = many(&[RELEASE], 3).await;
+    let forbidden = Fault::answer(403, "{}");
+    stack.sunshine.faults().add(Rule::new("GET", forbidden));
+    let report = stack.drain().await;
+    assert_stopped(&stack, &report, "forbidden", &before).await;
+}
+
+/// Sunshine is not available at all: this does not count as an attempt on any conflict.
+#[tokio::test]
+async fn an_upstream_that_is_down_stops_the_run_and_fails_no_conflict() {
+    let app_is_gone = r#"{"errors":[{"code":"app_not_found","title":"App not found"}]}"#;
+    for fault in [Fault::answer(503, "{}"), Fault::answer(404, app_is_gone)] {
+        let (stack, before) = many(&[RELEASE], 1).await;
+        stack.sunshine.faults().add(Rule::new("GET", fault));
         let report = stack.drain().await;
-        assert_stopped(&stack, &report, "forbidden", &before).await;
+        assert_stopped(&stack, &report, "sunshine_unavailable", &before).await;
     }
 }
 
@@ -105,7 +116,7 @@ async fn half_of_the_calls_failing_stops_the_run() {
     let report = stack.drain().await;
     assert_eq!(report["stoppedBecause"], "too_many_failures", "{report}");
     assert!(report["requests"].as_u64().unwrap() < 100, "{report}");
-    // What was finished is finished, and all the rest as it was.
+    // Finished work stays finished, and the rest is unchanged.
     let after = what_counts(&stack);
     for (before, after) in before.iter().zip(&after) {
         assert!(
@@ -120,9 +131,9 @@ async fn half_of_the_calls_failing_stops_the_run() {
     assert!(stack.records().iter().all(is_resolved));
 }
 
-/// A run that is stopped leaves everything as it was, so it must not be one user that stops it.
+/// A stopped run leaves everything unchanged, so a single user must not stop it.
 #[tokio::test]
-async fn one_user_whose_reads_always_fail_keeps_nobody_else_waiting_and_fails_in_the_end() {
+async fn one_user_whose_reads_always_fail_delays_no_one_and_fails_in_the_end() {
     let (stack, _) = many(&[RELEASE], 8).await;
     let failing = Rule::new("GET **/users/new-3", Fault::answer(500, "{}"));
     stack.sunshine.faults().add(failing);
@@ -145,7 +156,7 @@ async fn one_user_whose_reads_always_fail_keeps_nobody_else_waiting_and_fails_in
     assert_eq!(outcome(&report), ("failed", Some("too_many_attempts")));
 }
 
-/// 429 is no failure of the conflict that was worked on: no attempt of it is counted.
+/// A 429 is not a failure of the conflict: it does not count as an attempt.
 #[tokio::test]
 async fn a_wait_that_is_longer_than_the_run_stops_it() {
     let (stack, before) = many(&[RELEASE], 3).await;
@@ -164,9 +175,9 @@ async fn a_run_that_is_out_of_time_says_so() {
     assert_stopped(&stack, &report, "out_of_time", &before).await;
 }
 
-/// The table's client has patience for longer than may be left.
+/// The table's client would wait for longer than the time left.
 #[tokio::test]
-async fn a_table_that_hangs_does_not_keep_a_run_from_answering_in_time() {
+async fn a_run_responds_in_time_despite_a_hanging_table() {
     let (stack, _) = many(&[RELEASE], 1).await;
     let held = stack.sunshine.traffic().hold("GET", 1, Point::Arrived);
     let hanging = async {
@@ -180,16 +191,16 @@ async fn a_table_that_hangs_does_not_keep_a_run_from_answering_in_time() {
     let (report, ()) = tokio::join!(report, hanging);
     assert_eq!(report["stoppedBecause"], "out_of_time", "{report}");
 
-    // As after a worker that died: whatever it had is free when its time is over.
+    // As after a dead worker, its records are free when its time is over.
     stack.aws.set_faults([]);
     let left = stack.the_record()["dueAt"].as_u64().unwrap();
     let left = Duration::from_millis(left.saturating_sub(now()) + 1);
-    tokio::time::sleep(left).await; // that time itself passes is what is waited for
+    tokio::time::sleep(left).await; // the lease ends with real time
     assert_eq!(stack.drain_to_the_end().await["state"], "resolved");
 }
 
 #[tokio::test]
-async fn no_more_than_may_be_is_taken() {
+async fn a_run_takes_no_more_than_its_limit() {
     let (stack, _) = many(&[RELEASE, ("MAX_ACTIONS_PER_RUN", "2")], 5).await;
     let report = stack.drain().await;
     assert_eq!(report["stoppedBecause"], "max_actions", "{report}");

@@ -1,4 +1,4 @@
-//! Answers that were lost, came late, or say that it is done already.
+//! Responses that were lost, came late, or report that the work is already done.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const DELETE: &str = "DELETE **/users/*";
 const RELEASE: &str = "DELETE **/users/*/personalinformation";
 const SYNC: &str = "POST **/users/*/sync";
 
-/// Loses the answer to the next such request, which takes effect.
+/// Loses the response to the next such request, which takes effect.
 fn lose_the_answer(stack: &Stack, request: &str) {
     let faults = stack.sunshine.faults();
     faults.add(Rule::new(request, Fault::Drop).times(1));
@@ -26,7 +26,7 @@ async fn a_user_who_came_after_a_delete_of_unknown_outcome_survives() {
     lose_the_answer(&stack, DELETE);
     let again = async {
         held.reached().await.unwrap();
-        // Before the function learns anything, somebody logs in with the old external id.
+        // Before the function learns anything, someone logs in with the old external id.
         let user = stack.sunshine.add_user(holder());
         stack.sunshine.add_conversation(&user.id, 3);
         held.release();
@@ -35,7 +35,7 @@ async fn a_user_who_came_after_a_delete_of_unknown_outcome_survives() {
     let (report, again) = tokio::join!(stack.resolve(Some("delete")), again);
     assert_ne!(report["resolved"], 1, "{report}");
     let record = stack.drain_to_the_end().await;
-    // Somebody holds the email, and it is not the one that was deleted.
+    // Someone holds the email, and it is not the deleted user.
     assert_eq!(record["state"], "needs_review");
     assert_eq!(record["reason"], "holder_changed");
     assert!(stack.sunshine.user(&user.id).is_none());
@@ -44,9 +44,9 @@ async fn a_user_who_came_after_a_delete_of_unknown_outcome_survives() {
     assert_eq!(stack.changes(), [format!("DELETE /users/{}", user.id)]);
 }
 
-/// What became of the first one is no dead end: an operator decides on the one who came.
+/// The outcome for the first user does not block: an operator decides about the new one.
 #[tokio::test]
-async fn who_holds_the_email_after_a_call_of_unknown_outcome_is_decided_on_anew() {
+async fn a_new_holder_after_a_call_of_unknown_outcome_is_a_new_decision() {
     for remedy in ["delete", "release-email"] {
         let stack = Stack::start(&[("REMEDY", "delete")]).await;
         let user = stack.sunshine.add_user(holder());
@@ -82,18 +82,20 @@ async fn who_holds_the_email_after_a_call_of_unknown_outcome_is_decided_on_anew(
         let released = format!("DELETE /users/{}/personalinformation", newcomer.id);
         assert!(stack.changes().contains(&released));
         assert_eq!(stack.messages_of(&newcomer.id), 3);
-        // The archive is the newcomer's own, and so is what was written back from it.
+        // The archive is the newcomer's own, and so are the restored fields.
         assert_eq!(stack.archived_lines("user").await[0]["id"], newcomer.id);
         let profile = stack.sunshine.user(&newcomer.id).unwrap().profile;
         assert_eq!(profile["givenName"], "Anna");
     }
 }
 
-/// Not even where a claim says that its external id, which it was given again, became the caller's.
+/// This holds even if a claim says that its reassigned external id became the caller's.
 #[tokio::test]
-async fn a_delete_that_was_sent_to_one_user_is_never_taken_on_another() {
+async fn a_delete_that_was_sent_to_one_user_is_never_applied_to_another() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
-    let user = stack.sunshine.add_user(holder());
+    let mut user = holder();
+    user.identities.push(Identity::phone("+4712345678"));
+    let user = stack.sunshine.add_user(user);
     stack.report_changed(OLD, NEW).await;
     assert_eq!(outcome(&stack.drain().await).0, "needs_review");
     let held = stack.sunshine.traffic().hold(DELETE, 1, Point::Handled);
@@ -119,7 +121,7 @@ async fn a_delete_that_was_sent_to_one_user_is_never_taken_on_another() {
 }
 
 #[tokio::test]
-async fn a_delete_whose_answer_was_lost_is_found_to_be_done() {
+async fn a_delete_whose_response_was_lost_is_recognised_as_done() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     stack.sunshine.add_user(holder());
     lose_the_answer(&stack, DELETE);
@@ -129,7 +131,7 @@ async fn a_delete_whose_answer_was_lost_is_found_to_be_done() {
 }
 
 #[tokio::test]
-async fn a_delete_that_was_lost_is_sent_again_only_where_it_is_named_again() {
+async fn a_lost_delete_is_sent_again_only_if_it_is_named_again() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     stack.sunshine.add_user(holder());
     lose(&stack, DELETE);
@@ -163,7 +165,7 @@ async fn an_asynchronous_deletion_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_never_comes_is_a_persons_and_is_not_sent_again() {
+async fn a_deletion_that_never_happens_needs_review_and_is_not_sent_again() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     stack.sunshine.set_behaviour(Behaviour {
         defer_deletions: true,
@@ -199,7 +201,7 @@ async fn a_404_to_our_own_call_means_done() {
 }
 
 #[tokio::test]
-async fn a_release_whose_answer_was_lost_is_written_back() {
+async fn after_a_release_whose_response_was_lost_the_fields_are_restored() {
     let stack = Stack::start(&[("REMEDY", "release-email")]).await;
     let user = stack.sunshine.add_user(holder());
     stack.report(NEW, EMAIL).await;
@@ -214,12 +216,13 @@ async fn a_release_whose_answer_was_lost_is_written_back() {
 }
 
 #[tokio::test]
-async fn a_release_or_merge_that_was_lost_is_taken_again() {
+async fn a_lost_release_or_merge_is_sent_again() {
     for (remedy, request) in [("release-email", RELEASE), ("merge", SYNC)] {
-        let stack = Stack::start(&[("REMEDY", remedy)]).await;
+        let stack = Stack::start(&[("REMEDY", remedy), TRUSTED]).await;
         let user = stack.sunshine.add_user(linked_holder());
         stack.sunshine.add_conversation(&user.id, 3);
         stack.sunshine.set_core_user(ZENDESK_ID, core_user());
+        stack.support_user(ZENDESK_ID, NEW);
         stack.report_changed(OLD, NEW).await;
         lose(&stack, request);
         assert_eq!(outcome(&stack.drain().await), ("confirming", None));
@@ -231,11 +234,12 @@ async fn a_release_or_merge_that_was_lost_is_taken_again() {
 }
 
 #[tokio::test]
-async fn a_merge_whose_answer_was_lost_is_found_to_be_done() {
-    let stack = Stack::start(&[("REMEDY", "merge")]).await;
+async fn a_merge_whose_response_was_lost_is_recognised_as_done() {
+    let stack = Stack::start(&[("REMEDY", "merge"), TRUSTED]).await;
     let user = stack.sunshine.add_user(linked_holder());
     stack.sunshine.add_conversation(&user.id, 3);
     stack.sunshine.set_core_user(ZENDESK_ID, core_user());
+    stack.support_user(ZENDESK_ID, NEW);
     stack.report_changed(OLD, NEW).await;
     lose_the_answer(&stack, SYNC);
     assert_eq!(outcome(&stack.drain().await), ("resolved", None));
@@ -243,9 +247,9 @@ async fn a_merge_whose_answer_was_lost_is_found_to_be_done() {
     assert_eq!(stack.messages_of(&user.id), 3);
 }
 
-/// `personalinformation` may leave the identity; then an operator takes what is stronger.
+/// `personalinformation` may leave the identity; then an operator applies a stronger remedy.
 #[tokio::test]
-async fn what_a_release_did_not_resolve_an_operator_may_delete() {
+async fn an_operator_may_delete_after_a_release_that_did_not_resolve() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     stack.sunshine.set_behaviour(Behaviour {
         keep_identities: true,

@@ -30,7 +30,8 @@ impl Zendesk {
         }
     }
 
-    /// Signs and delivers an event of so many seconds ago about the Support user [`ZENDESK_ID`].
+    /// Signs and delivers an event from this many seconds ago about the Support user
+    /// [`ZENDESK_ID`].
     pub(crate) async fn deliver(&self, kind: &str, ago: i64, detail: Value, change: Value) {
         let mut whole = json!({"id": ZENDESK_ID});
         let fields = detail.as_object().unwrap().clone();
@@ -60,7 +61,7 @@ impl Zendesk {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
-    /// The external id of [`EMAIL`]'s Support user was changed so many seconds ago.
+    /// Delivers a change of the external id of [`EMAIL`]'s Support user, this many seconds ago.
     pub(crate) async fn external_id_changed(&self, ago: i64, previous: &str, current: &str) {
         let detail = json!({"email": EMAIL, "external_id": current});
         let change = json!({"previous": previous, "current": current});
@@ -68,7 +69,8 @@ impl Zendesk {
             .await;
     }
 
-    /// `email` became the primary email of the user with this external id so many seconds ago.
+    /// Delivers a change of the primary email of the user with this external id, this many seconds
+    /// ago.
     pub(crate) async fn email_changed(&self, ago: i64, external_id: &str, email: &str) {
         let detail = json!({"email": email, "external_id": external_id});
         let identity = json!({"id": "1", "type": "email", "value": email, "primary": true});
@@ -81,7 +83,7 @@ impl Zendesk {
         .await;
     }
 
-    /// The Support user was merged with another one so many seconds ago.
+    /// Delivers a merge of the Support user with another one, this many seconds ago.
     pub(crate) async fn merged(&self, ago: i64, zendesk_id: &str, with: &str) {
         let detail = json!({"id": zendesk_id});
         self.deliver("user.merged", ago, detail, json!({"user": {"id": with}}))

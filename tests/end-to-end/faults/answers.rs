@@ -1,12 +1,11 @@
-//! What the functions may answer, whatever happens to what they talk to.
+//! The allowed responses of the functions, whatever happens to their upstreams.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use harness::lambda::HttpAnswer;
 
-/// The answers that are designed for each function where an upstream goes wrong and the request
-/// is sound.
+/// The designed responses of each function if an upstream fails and the request is valid.
 const DESIGNED: [(&str, &[&str]); 4] = [
     (
         "sign-token",
@@ -42,7 +41,7 @@ const DESIGNED: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// How often each function came to what.
+/// The counts of each function's outcomes.
 #[derive(Default)]
 pub(crate) struct Tally(Mutex<BTreeMap<(String, String), usize>>);
 
@@ -54,7 +53,7 @@ impl Tally {
             .or_default() += 1;
     }
 
-    /// How often `function` came to what begins so.
+    /// The number of outcomes of `function` that begin with this.
     pub(crate) fn of(&self, function: &str, outcome: &str) -> usize {
         let tally = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = tally
@@ -70,8 +69,8 @@ impl Tally {
         }
     }
 
-    /// Counts an answer, which must be one of the designed ones, or `besides`, in the designed
-    /// form. Answers whether it is a success.
+    /// Counts a response, which must be one of the designed ones, or `besides`, in the designed
+    /// form. Returns whether it is a success.
     pub(crate) fn check(&self, function: &str, answer: &HttpAnswer, besides: &[&str]) -> bool {
         assert_eq!(
             answer.header("cache-control"),

@@ -1,4 +1,4 @@
-//! What must hold when it is over.
+//! The checks at the end.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,14 +12,14 @@ use crate::people::{Kind, MESSAGES, Person};
 use crate::work::{Promised, check_text};
 use crate::world::{BUCKET, TABLE, World};
 
-/// The most memory that a function may take: what the template gives the smallest one.
+/// Maximum memory of a function: the template's smallest size.
 const MEMORY: u64 = 256 << 20;
 
-/// States in which nothing more is done.
+/// States in which nothing more happens.
 const ENDED: [&str; 4] = ["resolved", "not_a_conflict", "needs_review", "failed"];
 
-/// No lease is longer than the run that took it, which ended by `latest`; and time goes on beyond
-/// all of them.
+/// Checks that no lease is longer than the run that took it, which ended by `latest`, and lets all
+/// of them expire.
 pub(crate) fn expire(world: &World, latest: u64) {
     for mut item in world.aws.items(TABLE) {
         if item["sk"] == "lease" {
@@ -28,7 +28,7 @@ pub(crate) fn expire(world: &World, latest: u64) {
         } else if item["dueAt"].is_null() {
             continue;
         } else {
-            // A wait may be longer, but not that of a record which somebody has.
+            // A wait may be longer, unless a worker has the record.
             let is_wait = item["state"] != "in_progress";
             assert!(
                 is_wait || item["dueAt"].as_u64().unwrap() <= latest,
@@ -48,7 +48,7 @@ pub(crate) fn has_ended(world: &World) -> bool {
         .all(|record| record["dueAt"].is_null())
 }
 
-/// Everything that was promised is there, and ended as it may.
+/// Checks that every promised record exists, and ended as allowed.
 pub(crate) async fn check(world: &World, people: &[Person], promised: &Promised) {
     let records: BTreeMap<String, Value> = world
         .records()
@@ -73,7 +73,7 @@ pub(crate) async fn check(world: &World, people: &[Person], promised: &Promised)
     for ((kind, end), count) in &ends {
         println!("{:18} {end:40} {count:6}", format!("{kind:?}"));
     }
-    // It would be easy to keep every promise by doing nothing.
+    // A function that does nothing would keep every promise, too.
     let all: usize = ends.values().sum();
     let good = ends
         .iter()
@@ -89,7 +89,7 @@ fn check_end(person: &Person, record: &Value) -> String {
     assert_eq!(record["claimants"], json!([person.new]), "{record}");
     let Some(reason) = record["reason"].as_str() else {
         assert!(matches!(state, "resolved" | "not_a_conflict"), "{record}");
-        // What was sent something was a conflict, and only for nobody there was none.
+        // After a sent remedy there was a conflict, and only for `Nobody` there was none.
         let is_none = state == "not_a_conflict";
         assert_eq!(is_none, person.kind == Kind::Nobody, "{record}");
         return state.to_owned();
@@ -98,8 +98,8 @@ fn check_end(person: &Person, record: &Value) -> String {
     if (person.kind, state, reason) == (Kind::Merge, "resolved", "support_id_unknown") {
         return format!("{state} {reason}");
     }
-    // Tried too often, all of which things went wrong; or sent, and nobody saw what came of it; or
-    // an operator's work that a schedule may not finish.
+    // It failed because of too many faults; or a remedy was sent and its effect never observed; or
+    // it is an operator's work that a schedule may not finish.
     let designed = [
         "too_many_attempts",
         "outcome_unknown",
@@ -118,10 +118,11 @@ fn check_lineage(world: &World, person: &Person) {
             change["previous"] == person.old.as_str() && change["current"] == person.new.as_str()
         })
     });
-    assert_eq!(told.count(), 2, "both ids tell of it: {}", person.old);
+    assert_eq!(told.count(), 2, "both ids have the change: {}", person.old);
 }
 
-/// What was there is there, but for what a remedy may take; and that is in the archive.
+/// Checks that all data still exists, except for what a remedy may take, and that this is in the
+/// archive.
 async fn check_history(world: &World, person: &Person, record: Option<&Value>) {
     let Some(was) = &person.user else { return };
     let effects = effects(world, was);
@@ -133,7 +134,7 @@ async fn check_history(world: &World, person: &Person, record: Option<&Value>) {
     if !effects.is_empty() {
         let archived = archived.as_ref().unwrap();
         let first = &archived["user"][0];
-        assert_eq!(first["metadata"], json!(was.metadata), "as it was before");
+        assert_eq!(first["metadata"], json!(was.metadata), "it is unchanged");
         assert_eq!(first["identities"][0]["value"], person.email.as_str());
         assert_eq!(archived["clients"].len(), 1);
     }
@@ -161,7 +162,7 @@ async fn check_history(world: &World, person: &Person, record: Option<&Value>) {
     }
 }
 
-/// How often each destructive request for this user took effect.
+/// The number of times that each destructive request for this user took effect.
 fn effects(world: &World, was: &User) -> BTreeMap<String, usize> {
     let mut effects = BTreeMap::new();
     for call in world.sunshine.changing_calls() {
@@ -179,7 +180,7 @@ fn effects(world: &World, was: &User) -> BTreeMap<String, usize> {
             }
             _ => continue,
         };
-        // To write back twice does no harm.
+        // Restoring twice does no harm.
         if call.handled && !what.starts_with("PATCH") {
             *effects.entry(what).or_default() += 1;
         }
@@ -215,7 +216,7 @@ async fn archive(world: &World, key: &str) -> BTreeMap<String, Vec<Value>> {
     lines
 }
 
-/// No request went where none may go, nothing leaked, and no process grew.
+/// Checks that no request went to a forbidden path, nothing leaked, and no process grew.
 pub(crate) async fn check_the_rest(world: &World, functions: &[(&'static str, &Function)]) {
     assert_eq!(world.sunshine.strays(), [""; 0]);
     assert!(!world.sunshine.app_deleted());
@@ -225,7 +226,7 @@ pub(crate) async fn check_the_rest(world: &World, functions: &[(&'static str, &F
         println!("{name:18} peak memory {:>33} kB", peak / 1024);
         assert!(peak < MEMORY, "{name}: {peak}");
         let lines = function.output().lines();
-        // A drain that finds another one under way each time has nothing to say.
+        // A drain that always finds another one running logs nothing.
         assert!(*name == "clean-conflicts" || !lines.is_empty(), "{name}");
         for line in lines {
             check_text(name, &line);

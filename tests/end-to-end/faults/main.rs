@@ -1,9 +1,9 @@
-//! The functions with a proxy between them and everything they talk to, which goes wrong at
-//! random for thousands of invocations; and then whether anybody was harmed.
+//! Thousands of invocations through proxies between the functions and their upstreams, which fail
+//! at random; afterwards, no one must have been harmed.
 //!
-//! Each run draws other faults. `FAULTS_SEED` draws those of an earlier run again, and
-//! `FAULTS_INVOCATIONS` changes their number. The seed fixes which faults come and who is asked
-//! what; which meets which is also a matter of time.
+//! Each run draws other faults. `FAULTS_SEED` repeats those of an earlier run, and
+//! `FAULTS_INVOCATIONS` changes their number. The seed determines the faults and the requests;
+//! which request a fault hits also depends on timing.
 
 #![allow(
     clippy::unwrap_used,
@@ -34,7 +34,8 @@ use people::Person;
 use work::{Promises, RUN, Worker, drain};
 use world::World;
 
-/// The environments of HTTP functions, and which part of all invocations each takes, in hundredths.
+/// The environments of the HTTP functions, and the share of all invocations that each gets, in
+/// hundredths.
 const HTTP: [(&str, usize); 8] = [
     ("sign-token", 20),
     ("sign-token", 20),
@@ -45,8 +46,8 @@ const HTTP: [(&str, usize); 8] = [
     ("exchange-identity", 12),
     ("exchange-identity", 12),
 ];
-/// The environments of `clean-conflicts`, the schedule's and an operator's, which work as long as
-/// the others do.
+/// The environments of `clean-conflicts`, for the schedule and for an operator, which run as long
+/// as the others.
 const CLEAN: [&str; 2] = ["clean-conflicts"; 2];
 
 fn now() -> u64 {
@@ -55,7 +56,7 @@ fn now() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_goes_wrong_nobody_is_harmed() {
+async fn random_faults_harm_no_one() {
     let seed = seed("FAULTS_SEED");
     let invocations = usize::try_from(number("FAULTS_INVOCATIONS").unwrap_or(3000)).unwrap();
     println!("FAULTS_INVOCATIONS={invocations}");
@@ -118,7 +119,7 @@ async fn whatever_goes_wrong_nobody_is_harmed() {
     for (name, proxy) in &world.proxies {
         let struck: BTreeMap<_, _> = proxy.struck();
         println!("{name:18} {struck:?}");
-        assert!(!struck.is_empty(), "nothing went wrong at {name}");
+        assert!(!struck.is_empty(), "no fault was injected at {name}");
     }
     check(&world, &people, &promises.all()).await;
     check_the_rest(&world, &functions).await;

@@ -1,4 +1,4 @@
-//! Those whose external ids were changed, and those who only log in.
+//! The people whose external ids were changed, and those who only log in.
 
 use local_stack::standins::sunshine::{Client, CoreUser, Identity, SunshineConfig, User};
 use serde_json::{Value, json};
@@ -7,23 +7,23 @@ use shared::identity::email::EmailKey;
 
 use crate::world::World;
 
-/// How many messages each history has.
+/// The number of messages in each history.
 pub(crate) const MESSAGES: usize = 3;
 
-/// What is to become of somebody's conflict.
+/// The intended outcome of a person's conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// Nobody knows of a lineage: the email is released.
+    /// There is no lineage: the email is released.
     Release,
     /// The identity provider and an event state it: the histories are merged.
     Merge,
     /// An operator deletes.
     Delete,
-    /// Nobody holds the email.
+    /// No one holds the email.
     Nobody,
 }
 
-/// Somebody whose external id was changed.
+/// A person whose external id was changed.
 pub(crate) struct Person {
     pub(crate) kind: Kind,
     pub(crate) old: String,
@@ -31,7 +31,7 @@ pub(crate) struct Person {
     pub(crate) email: String,
     /// The id of the Support user.
     pub(crate) zendesk_id: String,
-    /// The messaging user that stands in the way.
+    /// The messaging user who holds the email.
     pub(crate) user: Option<User>,
     pub(crate) conflict_id: String,
 }
@@ -82,7 +82,7 @@ impl Person {
     pub(crate) fn resolve(&self) -> Value {
         json!({
             "action": "resolve", "previousExternalId": self.old,
-            "currentExternalId": self.new, "remedy": "delete",
+            "currentExternalId": self.new, "remedy": "delete", "by": "ada",
         })
     }
 }

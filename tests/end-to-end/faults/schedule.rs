@@ -1,4 +1,4 @@
-//! What goes wrong, and when: drawn from a seed.
+//! Random faults at random times, from a seed.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use harness::fault_proxy::{Fault, When};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// How long answers are, at most, for a fault to strike within one.
+/// Maximum bytes of a response after which a fault strikes.
 const WITHIN: usize = 700;
 
-/// A fault for this share of the requests. The same seed gives the same faults in the same order;
-/// which request meets which is also a matter of who comes first.
+/// Faults for this share of the requests. The same seed gives the same faults in the same order;
+/// which request a fault hits also depends on the order of arrival.
 pub(crate) fn schedule(seed: u64, share: f64) -> impl FnMut() -> Option<Fault> + Send + 'static {
     let mut random = StdRng::seed_from_u64(seed);
     move || random.random_bool(share).then(|| fault(&mut random))

@@ -1,4 +1,4 @@
-//! What each function is asked, and what its answers are checked for.
+//! The requests to each function, and the checks of its responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,26 +16,26 @@ use crate::answers::Tally;
 use crate::people::{Kind, Person};
 use crate::world::{KID, SIGNING_SECRET, WEBHOOK_SECRET, World};
 
-/// The time of a request. Shorter than in the template, so that many fit into a minute.
+/// The timeout of a request. It is shorter than in the template, so that many fit into a minute.
 const REQUEST: Duration = Duration::from_secs(3);
-/// The time of a run.
+/// The timeout of a run.
 pub(crate) const RUN: Duration = Duration::from_secs(12);
-/// Lambda's own, for the init of a function.
+/// Lambda's timeout for the init of a function.
 const INIT: Duration = Duration::from_secs(10);
-/// Which share of the invocations is a cold start.
+/// The share of the invocations that are cold starts.
 const COLD: f64 = 0.02;
-/// Between two runs of the schedule.
+/// The interval between two runs of the schedule.
 const SCHEDULE: Duration = Duration::from_millis(300);
-/// Between two tries of the operator, who is told that another run goes on, most of the time.
+/// The interval between two tries of the operator, who mostly learns that another run is active.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// RFC 7636 Appendix B.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// What was promised, by conflict: it must be found later.
+/// The promises by conflict, which must be kept later.
 #[derive(Default)]
 pub(crate) struct Promises(Mutex<Promised>);
 
-/// The people, by their place, who were promised something.
+/// The people, by index, who were promised something.
 #[derive(Clone, Default)]
 pub(crate) struct Promised {
     /// 202 to a report.
@@ -57,7 +57,7 @@ impl Promises {
     }
 }
 
-/// One environment of a function, and who asks it.
+/// One environment of a function, and its caller.
 pub(crate) struct Worker<'a> {
     pub(crate) world: &'a World,
     pub(crate) people: &'a [Person],
@@ -90,7 +90,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Invokes an HTTP function so often.
+    /// Invokes an HTTP function this many times.
     pub(crate) async fn serve(&mut self, invocations: usize) {
         let mut started = Vec::new();
         for turn in 0..invocations {
@@ -109,7 +109,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Drains as the schedule does, until there is nothing more to come.
+    /// Drains like the schedule until everything is over.
     pub(crate) async fn drain_until(&mut self, is_over: &AtomicBool) {
         while !is_over.load(Ordering::Relaxed) {
             self.clean(&json!({"action": "drain"})).await;
@@ -117,7 +117,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Has somebody deleted again and again, as an operator, until there is nothing more to come.
+    /// Has a user deleted again and again, as an operator, until everything is over.
     pub(crate) async fn resolve_until(&mut self, is_over: &AtomicBool) {
         let deleted = self.people.iter().filter(|it| it.kind == Kind::Delete);
         let deleted: Vec<&Person> = deleted.collect();
@@ -132,7 +132,7 @@ impl<'a> Worker<'a> {
         self.random.random_range(0..self.people.len())
     }
 
-    /// The answer, which must have come in time.
+    /// The response, which must come in time.
     async fn http(&self, event: &HttpEvent) -> HttpAnswer {
         let answer = self
             .function
@@ -261,7 +261,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// An invocation that came to no answer.
+    /// Reports an invocation without a response.
     fn broken(&self, error: &LambdaError) -> ! {
         let lines = self.function.output().lines();
         let last = lines.len().saturating_sub(20);
@@ -274,7 +274,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// When the external ids were changed, as the events state it.
+/// The time at which the external ids were changed, according to the events.
 static EVENT_TIME: LazyLock<String> = LazyLock::new(|| seconds_from_now(-3600));
 
 /// In lower case.
@@ -288,7 +288,7 @@ const CANARIES: [&str; 7] = [
     "usr_",
 ];
 
-/// No secret, token or personal data is in what anybody may read.
+/// Checks that no public text contains a secret, a token or personal data.
 pub(crate) fn check_text(place: &str, text: &str) {
     let text = text.to_lowercase();
     for canary in CANARIES {
@@ -296,7 +296,7 @@ pub(crate) fn check_text(place: &str, text: &str) {
     }
 }
 
-/// A drain with nothing wrong, in `function`.
+/// A drain without faults, in `function`.
 pub(crate) async fn drain(function: &Function) -> Value {
     let drain = json!({"action": "drain"});
     function

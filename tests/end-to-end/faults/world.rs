@@ -1,4 +1,4 @@
-//! The functions, what they talk to, and a proxy in front of each of that.
+//! The functions, their upstreams, and a proxy in front of each upstream.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +22,8 @@ pub(crate) const WEBHOOK_SECRET: &str = "CANARY-webhook";
 const API_KEY_SECRET: &str = "CANARY-api-key";
 const CUSTOMER: &str = "customer123";
 
-/// Which share of the requests to each upstream goes wrong. What is asked seldom goes wrong often;
-/// a run against Sunshine Conversations stops by itself where every fifth call fails.
+/// The share of faulty requests to each upstream. Rarely used upstreams fail often; a run against
+/// Sunshine Conversations stops by itself if every fifth call fails.
 const SHARES: [(&str, f64); 7] = [
     ("Sunshine", 0.12),
     ("Puzzel identity", 0.15),
@@ -34,7 +34,7 @@ const SHARES: [(&str, f64); 7] = [
     ("S3", 0.12),
 ];
 
-/// Everything but the functions.
+/// Everything except the functions.
 pub(crate) struct World {
     pub(crate) aws: Aws,
     pub(crate) sunshine: Sunshine,
@@ -45,9 +45,9 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Everything, with nothing wrong yet.
+    /// Starts everything, without faults yet.
     pub(crate) async fn start() -> Self {
-        // The issuer is known by its proxy's address.
+        // Others know the issuer by its proxy's address.
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let known_as = format!("http://{}", listener.local_addr().unwrap());
         let issuer = Issuer::start_behind(known_as).await.unwrap();
@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    /// From now on things go wrong.
+    /// Injects faults from now on.
     pub(crate) fn break_down(&self, seed: u64) {
         for (number, (name, share)) in SHARES.into_iter().enumerate() {
             let seed = seed.wrapping_mul(1000).wrapping_add(number as u64);
@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    /// From now on nothing goes wrong.
+    /// Injects no more faults.
     pub(crate) fn mend(&self) {
         self.proxies.values().for_each(FaultProxy::clear);
     }
@@ -131,14 +131,14 @@ impl World {
             ("OIDC_AUDIENCE", AUDIENCE.to_owned()),
             ("PREVIOUS_EXTERNAL_ID_CLAIM", "previous".to_owned()),
             ("SIGNING_KEY_SECRET_ID", "signing".to_owned()),
-            // So that there is always something to read.
+            // Short, so that secrets are read often.
             ("SECRET_TTL_SECONDS", "1".to_owned()),
             ("CONFLICTS_TABLE", TABLE.to_owned()),
             ("ARCHIVE_BUCKET", BUCKET.to_owned()),
             ("SUNSHINE_BASE_URL", url("Sunshine") + "/sc"),
             ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
             ("SUNSHINE_API_KEY_SECRET_ID", "api-key".to_owned()),
-            // As many conflicts are worked on at once, so no more than a debug build can bear.
+            // This is also the number of simultaneous conflicts, so it must suit a debug build.
             ("SUNSHINE_REQUESTS_PER_SECOND", "15".to_owned()),
             ("MAX_ACTIONS_PER_RUN", "100000".to_owned()),
             ("REMEDY", "delete".to_owned()),
@@ -149,7 +149,7 @@ impl World {
             ("PUZZEL_COMM_URL", url("Puzzel chat")),
             ("PUZZEL_CUSTOMER_ID", CUSTOMER.to_owned()),
             ("PUZZEL_TOKEN_KIND", "id".to_owned()),
-            // As loud as can be, for what must not be heard.
+            // The most verbose logs, to find leaks.
             ("RUST_LOG", "trace".to_owned()),
             ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
         ];

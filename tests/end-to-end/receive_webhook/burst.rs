@@ -1,4 +1,4 @@
-//! A burst of 5,000 events: recorded whole, each once.
+//! A burst of 5,000 events is recorded completely, and each event once.
 //!
 //! Lambda gives one process one event at a time, so a burst is several processes at once: two
 //! here, each with half of the events, and every tenth event delivered twice.
@@ -20,7 +20,7 @@ fn event(number: usize) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_burst_is_recorded_whole_and_each_event_once() {
+async fn a_burst_is_recorded_completely_and_each_event_once() {
     let stack = Stack::start(&[]).await;
     let functions = (0..PROCESSES).map(|_| stack.launch(Store::FUNCTION, &[]));
     let functions: Vec<_> = join_all(functions)

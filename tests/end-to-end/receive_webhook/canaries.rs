@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn no_log_line_holds_a_secret_or_whom_an_event_is_about() {
+async fn no_log_line_contains_a_secret_or_the_person_of_an_event() {
     for format in ["Text", "JSON"] {
         let loudly = [("RUST_LOG", "trace"), ("AWS_LAMBDA_LOG_FORMAT", format)];
         let stack = Stack::start(&loudly).await;

@@ -6,10 +6,10 @@ use local_stack::standins::sunshine::{Sunshine, SunshineConfig, User};
 
 use super::*;
 
-/// The Support user whom the events are about.
+/// The Support user of the events.
 const ZENDESK_ID: &str = "35436";
 
-/// An event of [`EMAIL`]'s user, of so many seconds ago.
+/// An event about [`EMAIL`]'s user, from this many seconds ago.
 fn changed_before(seconds: i64, previous: &str, current: &str) -> Value {
     let id = format!("{seconds} {previous} {current}");
     let time = seconds_from_now(-seconds);

@@ -1,4 +1,4 @@
-//! The effect of each event, which it has once.
+//! Each event has its effect, and only once.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn a_changed_external_id_is_recorded_with_a_conflict_to_check() {
     assert_eq!(changes.count(), 2);
     let user = items.iter().find(|it| it["sk"] == "user").unwrap();
     assert_eq!(user["externalId"], "123456");
-    // A key never shows what it is about.
+    // A key never reveals its subject.
     for item in stack.aws.items(TABLE) {
         let key = format!("{} {}", item["pk"], item["sk"]);
         assert!(!key.contains("1234") && !key.contains("canary"), "{key}");
@@ -110,9 +110,9 @@ async fn a_created_primary_email_is_a_conflict_to_check() {
     }
 }
 
-/// Events come in any order, and which email is whose is as the latest of them says.
+/// Events arrive in any order, and the latest one determines whose an email is.
 #[tokio::test]
-async fn an_older_event_asks_for_no_check_of_an_email_that_was_changed_since() {
+async fn an_older_event_requests_no_check_of_an_email_that_has_changed_since() {
     let changed_to = |id: &str, seconds: i64, external_id: &str, email: &str| {
         let user = json!({"external_id": external_id, "email": email});
         let current = json!({"id": "1", "type": "email", "value": email, "primary": true});
@@ -128,7 +128,7 @@ async fn an_older_event_asks_for_no_check_of_an_email_that_was_changed_since() {
     assert_eq!(stack.claimants("new@example.com"), ids(["1"]));
     assert_eq!(stack.claimants(EMAIL), ids([]));
 
-    // Nor where the external id was changed in between, or by the event that comes late.
+    // Nor if the external id was changed in between, or by the late event.
     stack.deliver(&changed("c", "1", "2")).await;
     stack
         .deliver(&changed_to("d", -45, "1", "late@example.com"))
@@ -139,7 +139,7 @@ async fn an_older_event_asks_for_no_check_of_an_email_that_was_changed_since() {
     stack.deliver(&late).await;
     assert_eq!(stack.claimants("other@example.com"), ids([]));
 
-    // Of one moment, or of another user, every event counts.
+    // Events of the same moment, or about another user, all count.
     let moment = seconds_from_now(-10);
     for (id, external_id, email) in [
         ("f", "3", "f@example.com"),
@@ -153,7 +153,7 @@ async fn an_older_event_asks_for_no_check_of_an_email_that_was_changed_since() {
     }
 }
 
-/// No source says which user of a merge is gone, so both are recorded alike.
+/// No source says which user of a merge is gone, so both are recorded in the same way.
 #[tokio::test]
 async fn a_merge_is_recorded_of_both_users() {
     let stack = Stack::start(&[]).await;
@@ -180,10 +180,10 @@ async fn a_merge_is_recorded_of_both_users() {
     );
 }
 
-/// A user who is an agent now, or has no external id any more, states nothing of an end user, but
-/// the external id that was known is not true any more.
+/// A user who is now an agent, or no longer has an external id, states nothing about an end user,
+/// but the known external id is no longer true.
 #[tokio::test]
-async fn an_event_of_an_agent_takes_back_the_external_id_that_was_known() {
+async fn an_event_of_an_agent_revokes_the_known_external_id() {
     for change in ["agent", "gone", "deleted"] {
         let stack = Stack::start(&[]).await;
         stack.deliver(&changed("e", "1234", "123456")).await;
@@ -204,7 +204,7 @@ async fn an_event_of_an_agent_takes_back_the_external_id_that_was_known() {
 }
 
 #[tokio::test]
-async fn an_event_of_no_use_is_answered_without_effect() {
+async fn an_irrelevant_event_is_accepted_without_effect() {
     let stack = Stack::start(&[]).await;
     let user = json!({"external_id": "1", "email": EMAIL});
     let with = |name: &str, value: Value| {
@@ -250,11 +250,11 @@ async fn a_replay_has_no_effect_for_a_day() {
         stack.deliver(&event).await;
         assert!(stack.counted("Replayed"));
     }
-    // Its id is signed, so whatever else comes under it is a replay too.
+    // Its id is signed, so anything else with that id is a replay too.
     stack.deliver(&changed("e", "1234", "999")).await;
     assert_eq!(stack.aws.items(TABLE), before);
 
-    // After a day the id is forgotten, and the content is what has no effect.
+    // After a day the id is forgotten, and the content itself has no effect.
     let mut seen = stack.aws.items(TABLE);
     seen.retain(|item| item["sk"] == "seen");
     let expires = seen[0]["expiresAt"].as_u64().unwrap();
@@ -297,7 +297,7 @@ async fn an_event_that_cannot_be_recorded_is_delivered_again() {
     }
 }
 
-/// The SDK repeats the transaction with the same token.
+/// The SDK retries the transaction with the same token.
 #[tokio::test]
 async fn a_lost_response_of_the_table_does_not_record_an_event_twice() {
     let stack = Stack::start(&[]).await;
@@ -314,9 +314,9 @@ async fn a_lost_response_of_the_table_does_not_record_an_event_twice() {
     );
 }
 
-/// Zendesk hangs up after about ten seconds, and repeats a 503 only with `Retry-After`.
+/// Zendesk hangs up after about ten seconds, and retries a 503 only with `Retry-After`.
 #[tokio::test]
-async fn the_answer_comes_within_four_seconds_whatever_hangs() {
+async fn the_response_comes_within_four_seconds_whatever_hangs() {
     let user = json!({"external_id": 123_456});
     let current = json!({"id": "1", "type": "email", "value": EMAIL, "primary": true});
     let email = email_changed("e", &user, &current);
@@ -340,7 +340,7 @@ async fn the_answer_comes_within_four_seconds_whatever_hangs() {
 
 /// The invocation's own deadline counts if it is earlier.
 #[tokio::test]
-async fn the_answer_comes_before_the_invocation_ends() {
+async fn the_response_comes_before_the_invocation_ends() {
     let stack = Stack::start(&[]).await;
     let event = changed("e", "1234", "123456");
     let hang = Fault::new(Service::DynamoDb, Effect::Delay).on("TransactWriteItems");
@@ -369,7 +369,7 @@ async fn a_body_has_up_to_16_kib() {
 }
 
 #[tokio::test]
-async fn what_is_signed_and_no_event_is_a_bad_request() {
+async fn a_signed_body_that_is_not_an_event_is_a_bad_request() {
     let stack = Stack::start(&[]).await;
     for body in [
         "",

@@ -1,4 +1,4 @@
-//! What the changes that events state say of two external ids, read from the embedded DynamoDB.
+//! The lineage between two external ids, from recorded events, read from the embedded DynamoDB.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
@@ -7,7 +7,7 @@ use shared::identity::external_id::ExternalId;
 
 use super::*;
 
-/// The table, and the embedded DynamoDB that it is in.
+/// The table, and the embedded DynamoDB that contains it.
 struct History {
     aws: Aws,
     table: Table,
@@ -32,7 +32,7 @@ impl History {
         Self { aws, table, scope }
     }
 
-    /// With these changes, told in this order: `(time, previous, current)`.
+    /// A history of these changes, recorded in this order: `(time, previous, current)`.
     async fn of(changes: &[(u64, &str, &str)]) -> Self {
         let history = Self::start().await;
         for change in changes {
@@ -41,7 +41,7 @@ impl History {
         history
     }
 
-    /// Records a change, as an event of its own each time.
+    /// Records a change with a new event each time.
     async fn tell(&self, (time, previous, current): (u64, &str, &str)) {
         let id = |id: &str| ExternalId::try_from(id.to_owned());
         let change = Change::ExternalId {
@@ -63,7 +63,7 @@ impl History {
         assert_ne!(recorded.unwrap(), Recorded::Replayed);
     }
 
-    /// Everything that is recorded but the ids of events.
+    /// Everything that is recorded except the ids of events.
     fn items(&self) -> Vec<Value> {
         let mut items = self.aws.items(TABLE);
         items.retain(|item| item["sk"] != "seen");
@@ -112,7 +112,7 @@ fn orders<T: Copy>(of: &[T]) -> Vec<Vec<T>> {
 }
 
 #[tokio::test]
-async fn a_chain_is_followed_in_whatever_order_it_was_told() {
+async fn a_chain_is_followed_in_any_order_of_events() {
     for order in orders(&[(10, "A", "B"), (20, "B", "C"), (30, "C", "D")]) {
         let expected = [
             ("A", "D", "10"),
@@ -121,7 +121,7 @@ async fn a_chain_is_followed_in_whatever_order_it_was_told() {
             // No longer current.
             ("A", "B", "otherwise"),
             ("A", "C", "otherwise"),
-            // The wrong way round, and somebody else.
+            // The wrong way round, and another user.
             ("B", "A", "otherwise"),
             ("D", "A", "nothing"),
             ("X", "D", "nothing"),
@@ -143,7 +143,7 @@ async fn the_way_back_is_followed_and_the_way_there_is_not() {
                 ("X", "A", "nothing"),
             ])
             .await;
-        // To C from there: B is still on the way, and A was left twice.
+        // Then from A to C: B is still on the way, and A was left twice.
         history.tell((30, "A", "C")).await;
         history
             .assert_told(&[("B", "C", "20"), ("A", "C", "otherwise")])
@@ -186,14 +186,14 @@ async fn a_chain_of_one_moment_is_followed() {
 }
 
 #[tokio::test]
-async fn what_became_two_things_proves_neither() {
+async fn an_id_that_became_two_others_proves_neither() {
     for time in [10, 20] {
         for order in orders(&[(10, "A", "B"), (time, "A", "C")]) {
             let expected = [("A", "B", "otherwise"), ("A", "C", "otherwise")];
             History::of(&order).await.assert_told(&expected).await;
         }
     }
-    // On the way too.
+    // The same is true in the middle of a chain.
     for order in orders(&[(10, "A", "B"), (20, "B", "C"), (30, "B", "D")]) {
         let expected = [
             ("A", "D", "otherwise"),
@@ -205,7 +205,7 @@ async fn what_became_two_things_proves_neither() {
 }
 
 #[tokio::test]
-async fn what_two_things_became_is_proven_by_neither() {
+async fn two_ids_that_became_the_same_one_prove_nothing() {
     for order in orders(&[(10, "A", "C"), (20, "B", "C")]) {
         let expected = [("A", "C", "otherwise"), ("B", "C", "otherwise")];
         History::of(&order).await.assert_told(&expected).await;
@@ -213,7 +213,7 @@ async fn what_two_things_became_is_proven_by_neither() {
 }
 
 #[tokio::test]
-async fn an_id_that_was_given_to_somebody_again_proves_nothing() {
+async fn a_reassigned_id_proves_nothing() {
     // To a user of another id, or of none; and then changed again.
     for again in ["X", ""] {
         for order in orders(&[(10, "A", "B"), (20, again, "A"), (30, "A", "C")]) {
@@ -223,7 +223,7 @@ async fn an_id_that_was_given_to_somebody_again_proves_nothing() {
         let history = History::of(&[(20, again, "A"), (10, "A", "B")]).await;
         assert_eq!(history.told("A", "B").await, "otherwise");
     }
-    // The first time it was given to anybody is no such thing.
+    // Its first assignment does not count.
     let history = History::of(&[(10, "A", "B"), (5, "", "A")]).await;
     history
         .assert_told(&[("A", "B", "10"), ("", "A", "nothing"), ("", "B", "nothing")])
@@ -244,7 +244,7 @@ async fn an_older_event_replaces_nothing_and_a_repeated_one_writes_nothing() {
 }
 
 #[tokio::test]
-async fn changes_told_at_once_are_all_kept() {
+async fn simultaneous_changes_are_all_kept() {
     let history = History::start().await;
     let names: Vec<String> = (0..20).map(|number| format!("to-{number}")).collect();
     let told = names.iter().map(|name| history.tell((10, "A", name)));
@@ -269,7 +269,7 @@ async fn apps_and_brands_are_kept_apart() {
     }
 }
 
-/// What is known of a Support user: the external id, and its time.
+/// The external id of a Support user, and its time.
 async fn support_user(history: &History, id: &str) -> (Option<String>, u64) {
     let user = history.table.support_user(id).await.unwrap().unwrap();
     (user.external_id().map(str::to_owned), user.time())

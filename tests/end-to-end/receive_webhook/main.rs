@@ -1,5 +1,5 @@
-//! `receive-webhook` end to end: the real process under our Runtime API, with our own AWS; and
-//! what it records, read as `clean-conflicts` reads it.
+//! `receive-webhook` end to end: the real process under our Runtime API, with our own AWS. Its
+//! records are read as `clean-conflicts` reads them.
 
 #![allow(
     clippy::unwrap_used,
@@ -69,14 +69,14 @@ impl Store {
         Self { aws }
     }
 
-    /// Everything that the function recorded but the ids of events.
+    /// Everything that the function recorded except the ids of events.
     fn recorded(&self) -> Vec<Value> {
         let mut items = self.aws.items(TABLE);
         items.retain(|item| item["sk"] != "seen");
         items
     }
 
-    /// The claimants of the conflict over an email; none where there is no conflict.
+    /// The claimants of the conflict over an email; empty if there is no conflict.
     fn claimants(&self, email: &str) -> BTreeSet<String> {
         let items = self.recorded();
         let record = items.iter().find(|item| item["email"] == email);
@@ -89,7 +89,7 @@ impl Store {
 }
 
 trait Deliver {
-    /// Delivers an event as Zendesk would, which must be taken.
+    /// Delivers an event like Zendesk; it must be accepted.
     async fn deliver(&self, event: &Value);
 }
 
@@ -120,7 +120,7 @@ fn with_signature(timestamp: &str, signature: &str) -> HttpEvent {
         .header(SIGNATURE, signature)
 }
 
-/// An event of [`EMAIL`]'s user, of now.
+/// A current event about [`EMAIL`]'s user.
 fn changed(id: &str, previous: &str, current: &str) -> Value {
     external_id_changed(id, &seconds_from_now(0), EMAIL, (previous, current))
 }

@@ -1,5 +1,5 @@
 //! 10,000 random bodies, signed and unsigned, through the real process: no panic, no 5xx.
-//! `WEBHOOK_SEED` draws the bodies of an earlier run again.
+//! `WEBHOOK_SEED` repeats the bodies of an earlier run.
 
 use harness::seed::seed;
 use rand::rngs::StdRng;
@@ -91,7 +91,7 @@ fn body(random: &mut StdRng) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_body_is_answered_with_a_panic_or_a_5xx() {
+async fn no_body_causes_a_panic_or_a_5xx() {
     let mut random = StdRng::seed_from_u64(seed("WEBHOOK_SEED"));
     let stack = Stack::start(&[]).await;
     let mut answers = std::collections::BTreeMap::<_, usize>::new();

@@ -1,8 +1,8 @@
-//! How many requests to DynamoDB each event costs, so that they cannot creep up.
+//! Limits the requests to DynamoDB of each event, so that they cannot creep up.
 
 use super::*;
 
-/// The requests to DynamoDB that delivering an event costs.
+/// The requests to DynamoDB for the delivery of an event.
 async fn requests(stack: &Stack, event: &Value) -> Vec<String> {
     stack.aws.forget_requests();
     stack.deliver(event).await;
@@ -75,7 +75,7 @@ async fn each_event_costs_one_write_and_at_most_one_read_before_it() {
     }
 }
 
-/// The refusal of the first write says how the items are.
+/// The refusal of the first write contains the current items.
 #[tokio::test]
 async fn an_event_of_a_known_user_costs_two_writes() {
     let stack = Stack::start(&[]).await;

@@ -12,7 +12,7 @@ async fn status(stack: &Stack, secret: &str) -> u16 {
     stack.http(&event).await.status
 }
 
-/// Sends what this secret signed until the answer has this status.
+/// Sends events signed with this secret until the response has this status.
 async fn until(stack: &Stack, secret: &str, wanted: u16) {
     let began = Instant::now();
     while status(stack, secret).await != wanted {
@@ -22,7 +22,7 @@ async fn until(stack: &Stack, secret: &str, wanted: u16) {
 }
 
 #[tokio::test]
-async fn each_of_several_secrets_is_good() {
+async fn each_of_several_secrets_is_accepted() {
     let secrets = json!({"signingSecrets": ["first", "second"]});
     let stack = Stack::on(Store::with_secret(&secrets).await, &[]).await;
     for (secret, wanted) in [("first", 200), ("second", 200), ("third", 401)] {
@@ -72,8 +72,8 @@ async fn a_secret_that_proves_nothing_is_refused_by_the_name_of_its_field() {
     }
 }
 
-/// Two webhooks with the same events are how a secret is rolled over: whichever delivers an event,
-/// and if both do, it has one effect.
+/// Two webhooks with the same events are the way to roll a secret over: an event has one effect,
+/// whether one of them or both deliver it.
 #[tokio::test]
 async fn two_webhooks_side_by_side_have_one_effect() {
     let secrets = json!({"signingSecrets": ["first", "second"]});
@@ -93,7 +93,8 @@ async fn two_webhooks_side_by_side_have_one_effect() {
     assert_eq!(recorded[0], recorded[1]);
 }
 
-/// Whoever set the test secret of Zendesk's documentation up must be able to find out.
+/// An operator who configured the test secret of Zendesk's documentation must be able to find that
+/// out.
 #[tokio::test]
 async fn a_delivery_with_the_published_test_secret_is_named_in_the_log() {
     let stack = Stack::start(&[]).await;
@@ -121,7 +122,7 @@ async fn without_a_secret_zendesk_is_asked_to_deliver_again() {
     until(&stack, SECRET, 200).await;
 }
 
-/// Anyone can post, so without a secret a post must not cost a fetch each.
+/// Anyone can send a request, so without a secret a request must not cause a fetch each time.
 #[tokio::test]
 async fn without_a_secret_it_is_fetched_at_most_every_five_seconds() {
     for secret in [None, Some(json!({"signingSecrets": []})), Some(json!(""))] {
@@ -143,7 +144,7 @@ async fn without_a_secret_it_is_fetched_at_most_every_five_seconds() {
 }
 
 #[tokio::test]
-async fn a_secret_that_does_not_come_is_answered_within_four_seconds() {
+async fn the_response_comes_within_four_seconds_if_the_secret_does_not() {
     let aws = Aws::start().await.unwrap();
     aws.create_table(conflicts_table(TABLE));
     let stack = Stack::on(Store { aws }, &[]).await;

@@ -27,7 +27,7 @@ async fn an_unsigned_request_is_refused_and_leaves_nothing() {
         if signature.starts_with('A') { 'B' } else { 'A' },
         &signature[1..]
     );
-    // Under the same signature, with bytes moved over the border in either direction.
+    // The same signature, with bytes moved across the border in either direction.
     let (shorter, moved) = now.split_at(now.len() - 1);
     let longer = format!("{now}{}", &BODY[..1]);
     let refused = [
@@ -97,7 +97,7 @@ async fn a_timestamp_at_the_edge_is_accepted() {
 }
 
 #[tokio::test]
-async fn the_names_of_headers_come_in_any_case_and_the_body_in_base64() {
+async fn header_names_may_have_any_case_and_the_body_may_be_base64() {
     let stack = Stack::start(&[]).await;
     let cases: [fn(&str) -> String; 3] = [str::to_owned, str::to_lowercase, str::to_uppercase];
     for case in cases {
@@ -121,7 +121,7 @@ async fn the_names_of_headers_come_in_any_case_and_the_body_in_base64() {
 }
 
 #[tokio::test]
-async fn another_path_or_method_is_no_webhook() {
+async fn another_path_or_method_is_not_a_webhook() {
     let stack = Stack::start(&[]).await;
     let answer = stack.http(&HttpEvent::new("GET", PATH)).await;
     assert_problem(&answer, 405, "method_not_allowed");

@@ -1,4 +1,4 @@
-//! A function does not start with a wrong configuration, and says what is wrong with it.
+//! A function does not start with a wrong configuration, and logs the mistake.
 
 use super::*;
 
@@ -10,7 +10,7 @@ async fn refusal(variables: &[(&str, &str)]) -> String {
             assert!(!status.success());
             assert!(
                 secrets.aws.requests().is_empty(),
-                "it asked for a secret all the same"
+                "it still requested a secret"
             );
             output
         }
@@ -20,7 +20,7 @@ async fn refusal(variables: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn each_variable_that_is_wrong_is_named_with_what_it_holds_and_what_it_may_hold() {
+async fn the_error_names_a_wrong_variable_its_value_and_the_allowed_values() {
     const TTL: &str = "a whole number of seconds from 60 to 86400";
     const SECRET_TTL: &str = "a whole number of seconds from 1 to 86400";
     for (variable, held, expected) in [
@@ -57,7 +57,7 @@ async fn each_variable_that_is_wrong_is_named_with_what_it_holds_and_what_it_may
 }
 
 #[tokio::test]
-async fn each_variable_that_is_missing_is_named_with_what_it_may_hold() {
+async fn the_error_names_a_missing_variable_and_its_allowed_values() {
     let bearer = ("IDENTITY_SOURCE", "bearer");
     let issuer = ("OIDC_ISSUER", "https://idp.example");
     for (variables, told) in [

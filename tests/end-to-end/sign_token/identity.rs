@@ -1,4 +1,4 @@
-//! Who a token is for.
+//! The user of a token.
 
 use local_stack::issuer::keys::{Algorithm, Key, hs256, unsigned};
 
@@ -47,7 +47,7 @@ async fn a_jwt_authorizers_claims_are_the_default() {
 }
 
 #[tokio::test]
-async fn a_lambda_authorizers_context_may_hold_values_of_any_type() {
+async fn a_lambda_authorizers_context_may_contain_values_of_any_type() {
     let stack = Stack::start(&[("IDENTITY_SOURCE", "lambda-authorizer")]).await;
     let mut context = anna();
     context["sub"] = json!(7);
@@ -60,7 +60,7 @@ async fn a_lambda_authorizers_context_may_hold_values_of_any_type() {
 }
 
 #[tokio::test]
-async fn a_bearer_token_serves_behind_a_load_balancer_and_a_function_url_too() {
+async fn a_bearer_token_works_behind_a_load_balancer_and_a_function_url_too() {
     let issuer = Issuer::start().await.unwrap();
     let stack = Stack::start(&bearer(&issuer.url())).await;
     let event = HttpEvent::post(PATH).bearer(&issuer.id_token(anna()));
@@ -91,7 +91,7 @@ async fn the_legacy_dialect_and_the_lifetime_are_configurable() {
 }
 
 #[tokio::test]
-async fn without_a_proof_of_who_is_calling_nothing_is_signed_and_no_secret_read() {
+async fn without_a_proven_caller_nothing_is_signed_and_no_secret_is_read() {
     let stack = cold(&[]).await;
     for event in [
         HttpEvent::post(PATH),
@@ -100,8 +100,8 @@ async fn without_a_proof_of_who_is_calling_nothing_is_signed_and_no_secret_read(
         HttpEvent::post(PATH).lambda_context(json!({"sub": "7"})),
         HttpEvent::post(PATH).claims(json!({})),
         HttpEvent::post(PATH).claims(json!({"sub": ""})),
-        HttpEvent::post(PATH).claims(json!({"sub": 7})),
-        HttpEvent::post(PATH).claims(json!({"sub": "7", "email_verified": true})),
+        HttpEvent::post(PATH).claims(json!({"sub": 7.5})),
+        HttpEvent::post(PATH).claims(json!({"sub": "[7]"})),
         HttpEvent::post(PATH).claims(json!("7")),
         HttpEvent::post(PATH).authorizer(json!({"jwt": null})),
         HttpEvent::post(PATH).authorizer(json!("7")),
@@ -121,7 +121,7 @@ async fn without_a_proof_of_who_is_calling_nothing_is_signed_and_no_secret_read(
 }
 
 #[tokio::test]
-async fn what_cannot_be_answered_is_a_clear_4xx_and_reads_no_secret() {
+async fn an_invalid_request_is_a_clear_4xx_and_reads_no_secret() {
     let stack = cold(&[]).await;
     let body = |body: &str| {
         by("7")
@@ -244,7 +244,7 @@ async fn the_issuers_new_key_is_fetched_when_it_signs() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_down_makes_503_and_is_not_asked_again_within_a_minute() {
+async fn an_issuer_that_is_down_causes_a_503_and_is_not_called_again_within_a_minute() {
     let issuer = Issuer::start().await.unwrap();
     issuer.misbehave(local_stack::issuer::Misbehaviour {
         status: Some(500),

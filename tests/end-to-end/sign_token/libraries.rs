@@ -1,5 +1,5 @@
-//! What we sign, two libraries that we do not use accept: Node's `jsonwebtoken`, which Zendesk's
-//! own example uses, and `jose`.
+//! Two libraries that we do not use accept our tokens: Node's `jsonwebtoken`, which Zendesk's own
+//! example uses, and `jose`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use harness::node;
 
 use super::*;
 
-/// The folder with both libraries. `None` where there is no Node on this machine.
+/// The folder with both libraries. `None` if Node is not installed.
 fn libraries() -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    node::install(target, "no other JWT library has seen our tokens")
+    node::install(target, "our tokens are not tested with other JWT libraries")
 }
 
-/// What both libraries make of a token, or why one refuses it.
+/// The claims of a token according to both libraries, or the reason why one refuses it.
 fn verify(folder: &Path, token: &str, secret: &str, kid: &str) -> Result<Value, String> {
     let mut node = Command::new("node")
         .arg("verify.mjs")

@@ -63,7 +63,7 @@ async fn cold(variables: &[(&str, &str)]) -> Stack {
 }
 
 trait SignToken {
-    /// The messaging JWT for a user, which must be signed.
+    /// The messaging JWT for a user; the request must succeed.
     async fn token(&self, event: &HttpEvent) -> String;
 }
 
@@ -82,7 +82,7 @@ fn keys(active: &str) -> Value {
     }})
 }
 
-/// Secrets Manager does not work.
+/// A fault of Secrets Manager.
 fn down() -> Fault {
     refusing(500, "InternalServiceError")
 }
@@ -92,7 +92,7 @@ fn refusing(status: u16, code: &str) -> Fault {
     Fault::new(Service::SecretsManager, Effect::Error { status, code })
 }
 
-/// A request of the user whose id an HTTP API's JWT authorizer found out.
+/// A request of a user whom an HTTP API's JWT authorizer identified.
 fn by(sub: &str) -> HttpEvent {
     HttpEvent::post(PATH).claims(json!({ "sub": sub }))
 }

@@ -1,4 +1,4 @@
-//! The signing key: where it comes from, and what happens when it does not come.
+//! The signing key: where it comes from, and what happens if it cannot be fetched.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 
 use super::*;
 
-/// A secret that is fresh for no more than a second.
+/// The variable for a secret that is fresh for one second only.
 const BRIEF: (&str, &str) = ("SECRET_TTL_SECONDS", "1");
 
-/// Asks for tokens until one comes, or a refusal, that is `wanted`.
+/// Requests tokens until the response is `wanted`.
 async fn ask_until(stack: &Stack, wanted: impl Fn(&HttpAnswer) -> bool) -> HttpAnswer {
     let started = Instant::now();
     loop {
@@ -35,7 +35,7 @@ fn has_metric(stack: &Stack, name: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_key_is_read_in_init_and_not_on_the_requests_path() {
+async fn the_key_is_read_during_init_and_not_during_a_request() {
     let stack = Stack::start(&[]).await;
     assert_eq!(stack.reads(), 1);
     for _ in 0..10 {
@@ -70,7 +70,11 @@ async fn secrets_manager_may_fail_for_a_while_once_a_key_is_there() {
     stack.function.output().line(warned).await;
     let asked = stack.reads();
     stack.token(&by("7")).await;
-    assert_eq!(stack.reads(), asked, "a failure is not repeated at once");
+    assert_eq!(
+        stack.reads(),
+        asked,
+        "a failed fetch is not retried at once"
+    );
 }
 
 #[tokio::test]
@@ -96,7 +100,7 @@ async fn a_deleted_key_is_not_served_stale() {
 }
 
 #[tokio::test]
-async fn without_a_key_the_function_starts_answers_503_and_recovers() {
+async fn without_a_key_the_function_starts_responds_with_503_and_recovers() {
     let faults = [
         down(),
         refusing(400, "AccessDeniedException"),
@@ -167,7 +171,7 @@ async fn a_slow_secrets_manager_costs_503_and_not_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_secret_of_a_wrong_shape_is_told_by_its_field() {
+async fn the_error_of_a_secret_with_a_wrong_shape_names_the_field() {
     for (secret, field) in [
         (None, "ResourceNotFoundException"),
         (Some(json!("CANARY")), "SecretString"),

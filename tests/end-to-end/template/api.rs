@@ -108,6 +108,118 @@ fn only_the_api_may_call_the_function_of_a_route() {
     );
 }
 
+fn bearer(more: &[(&str, &str)]) -> Result<Stack, Vec<String>> {
+    let identity = [JWT, &[("IdentitySource", "bearer")], more].concat();
+    Template::load().deploy(&[&identity, SIGNING, CLEANUP, WEBHOOK, PUZZEL])
+}
+
+#[test]
+fn with_bearer_no_route_has_an_authorizer_and_the_functions_verify() {
+    let stack = bearer(&[
+        ("MoreOidcIssuers", "https://old.example.com/"),
+        ("OidcJwksUrl", "https://login.example.com/jwks"),
+        ("OidcAudienceClaim", "azp"),
+        ("TokenHeader", "x-id-token"),
+    ])
+    .unwrap();
+    for (key, route) in routes(&stack) {
+        assert_eq!(route["AuthorizationType"], "NONE", "{key}");
+        assert_eq!(route["AuthorizerId"], Value::Null, "{key}");
+    }
+    assert!(stack.of_type("AWS::ApiGatewayV2::Authorizer").is_empty());
+    for function in ["SignToken", "ReportConflict", "ExchangeIdentity"] {
+        let properties = stack.properties(&format!("{function}Function"));
+        let variables = &properties["Environment"]["Variables"];
+        for (name, value) in [
+            ("IDENTITY_SOURCE", "bearer"),
+            (
+                "OIDC_ISSUER",
+                "https://login.example.com/,https://old.example.com/",
+            ),
+            ("OIDC_JWKS_URL", "https://login.example.com/jwks"),
+            ("OIDC_AUDIENCE", "web"),
+            ("OIDC_AUDIENCE_CLAIM", "azp"),
+            ("TOKEN_HEADER", "x-id-token"),
+        ] {
+            assert_eq!(variables[name], value, "{function}: {name}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_identity_does_not_deploy_and_says_why() {
+    let with_jwt = |more: &[(&str, &str)]| Template::load().deploy(&[JWT, SIGNING, more]);
+    for (given, says) in [
+        (bearer(&[("OidcIssuer", "")]), "bearer needs OidcIssuer"),
+        (bearer(&[("OidcAudience", "")]), "bearer needs OidcAudience"),
+        (
+            bearer(&[("LambdaAuthorizerArn", AUTHORIZER_ARN)]),
+            "LambdaAuthorizerArn is for",
+        ),
+        (
+            with_jwt(&[("OidcJwksUrl", "https://a.example.com/jwks")]),
+            "for IdentitySource bearer",
+        ),
+        (
+            with_jwt(&[("MoreOidcIssuers", "https://a.example.com")]),
+            "for IdentitySource bearer",
+        ),
+        (
+            with_jwt(&[("TokenHeader", "x-id-token")]),
+            "for IdentitySource bearer",
+        ),
+        (
+            with_jwt(&[("OidcAudienceClaim", "azp")]),
+            "for IdentitySource bearer",
+        ),
+        (
+            with_jwt(&[("ExternalIdClaim", "nickname")]),
+            "ExternalIdClaim is a claim that users",
+        ),
+        (
+            with_jwt(&[("PreviousExternalIdClaim", "profile")]),
+            "PreviousExternalIdClaim is a claim",
+        ),
+        (
+            with_jwt(&[("EmailClaim", "upn")]),
+            "With another EmailClaim",
+        ),
+        (
+            with_jwt(&[
+                ("EmailClaim", "upn"),
+                ("EmailVerified", "always"),
+                ("ExternalIdClaim", "email"),
+            ]),
+            "An email can be an external_id only",
+        ),
+        (
+            with_jwt(&[("ExternalIdChangedAtClaim", "since")]),
+            "needs PreviousExternalIdClaim",
+        ),
+    ] {
+        let refusals = given.err().unwrap_or_default();
+        assert!(
+            refusals.iter().any(|it| it.contains(says)),
+            "{says}: {refusals:?}"
+        );
+    }
+    for given in [
+        &[("EmailClaim", "upn"), ("EmailVerified", "always")][..],
+        &[
+            ("EmailClaim", "upn"),
+            ("EmailVerifiedClaim", "xms_edov"),
+            ("EmailVerifiedValues", "true,1"),
+        ],
+        &[("ExternalIdClaim", "email")],
+        &[
+            ("PreviousExternalIdClaim", "was"),
+            ("ExternalIdChangedAtClaim", "since"),
+        ],
+    ] {
+        assert!(with_jwt(given).is_ok(), "{given:?}");
+    }
+}
+
 #[test]
 fn every_route_except_the_webhook_has_an_authorizer() {
     for (stack, kind, authorizer) in [
@@ -131,7 +243,7 @@ fn every_route_except_the_webhook_has_an_authorizer() {
 }
 
 #[test]
-fn the_jwt_authorizer_accepts_one_issuer_and_audience() {
+fn the_jwt_authorizer_accepts_one_issuer_and_each_audience() {
     let whole = Template::whole();
     let authorizer = whole.properties("JwtAuthorizer");
     assert_eq!(authorizer["AuthorizerType"], "JWT");
@@ -141,6 +253,10 @@ fn the_jwt_authorizer_accepts_one_issuer_and_audience() {
     );
     let configuration = json!({"Issuer": "https://login.example.com/", "Audience": ["web"]});
     assert_eq!(authorizer["JwtConfiguration"], configuration);
+    let three = &[("OidcAudience", "web,ios,android")];
+    let stack = Template::load().deploy(&[JWT, SIGNING, three]).unwrap();
+    let configuration = &stack.properties("JwtAuthorizer")["JwtConfiguration"];
+    assert_eq!(configuration["Audience"], json!(["web", "ios", "android"]));
 }
 
 #[test]
@@ -194,7 +310,16 @@ fn only_the_configured_origins_may_call_from_a_browser() {
     assert_eq!(cors["AllowMethods"], json!(["POST", "PUT"]));
     assert_eq!(
         cors["AllowHeaders"],
-        json!(["authorization", "content-type"])
+        json!([
+            "authorization",
+            "content-type",
+            "baggage",
+            "sentry-trace",
+            "traceparent",
+            "tracestate",
+            "request-id",
+            "request-context",
+        ])
     );
     assert_eq!(
         cors["AllowCredentials"], false,

@@ -166,6 +166,11 @@ impl Scope<'_> {
             "Fn::Not" => !self.holds(&argument[0]),
             "Fn::And" => all().all(|it| self.holds(it)),
             "Fn::Or" => all().any(|it| self.holds(it)),
+            "Fn::Contains" => {
+                let listed = argument[0].as_array().unwrap().iter();
+                let looked_for = self.text(&argument[1]);
+                listed.map(plain).any(|it| it == looked_for)
+            }
             other => panic!("{other} in a condition"),
         }
     }
@@ -190,6 +195,10 @@ impl Scope<'_> {
                     self.resolve(&argument[1])
                 }
                 "Fn::If" => self.resolve(&argument[2]),
+                "Fn::Split" => {
+                    let text = self.text(&argument[1]);
+                    Some(text.split(argument[0].as_str().unwrap()).collect())
+                }
                 "Fn::Join" => {
                     let parts = self.resolve(&argument[1]).unwrap();
                     let parts: Vec<_> = parts.as_array().unwrap().iter().map(plain).collect();

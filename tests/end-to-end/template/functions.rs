@@ -23,8 +23,20 @@ const CALLER: &[&str] = &[
     "OIDC_AUDIENCE",
     "EXTERNAL_ID_CLAIM",
     "EMAIL_CLAIM",
-    "EMAIL_VERIFIED_CLAIM",
+    "EMAIL_VERIFIED",
+    "EMAIL_VERIFIED_VALUES",
     "NAME_CLAIM",
+];
+
+/// The variables about the caller that have a parameter without a default.
+const CALLER_SOMETIMES: &[&str] = &[
+    "EMAIL_VERIFIED_CLAIM",
+    "PREVIOUS_EXTERNAL_ID_CLAIM",
+    "EXTERNAL_ID_CHANGED_AT_CLAIM",
+    "BASE_PATH",
+    "OIDC_JWKS_URL",
+    "OIDC_AUDIENCE_CLAIM",
+    "TOKEN_HEADER",
 ];
 
 const NONE: &[&str] = &[];
@@ -148,7 +160,14 @@ fn each_function_logs_json_into_a_group_of_its_own_with_retention() {
 #[test]
 fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
     let given = &[
+        ("IdentitySource", "bearer"),
+        ("OidcJwksUrl", "https://login.example.com/jwks"),
+        ("OidcAudienceClaim", "azp"),
+        ("TokenHeader", "x-id-token"),
+        ("BasePath", "/chat"),
+        ("EmailVerifiedClaim", "xms_edov"),
         ("PreviousExternalIdClaim", "former_id"),
+        ("ExternalIdChangedAtClaim", "former_until"),
         ("SunshineBrandId", "42"),
         ("PuzzelProviderId", "7"),
     ];
@@ -169,13 +188,13 @@ fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
                 ],
             ]
             .concat(),
-            vec!["PREVIOUS_EXTERNAL_ID_CLAIM"],
+            CALLER_SOMETIMES.to_vec(),
             NONE,
         ),
         (
             "ReportConflictFunction",
             [CALLER, &["CONFLICTS_TABLE", "SUNSHINE_APP_ID"]].concat(),
-            vec!["PREVIOUS_EXTERNAL_ID_CLAIM", "SUNSHINE_BRAND_ID"],
+            [CALLER_SOMETIMES, &["SUNSHINE_BRAND_ID"]].concat(),
             NONE,
         ),
         (
@@ -211,7 +230,7 @@ fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
                 "WEBHOOK_SECRET_ID",
                 "SECRET_TTL_SECONDS",
             ],
-            vec!["SUNSHINE_BRAND_ID"],
+            vec!["SUNSHINE_BRAND_ID", "BASE_PATH"],
             NONE,
         ),
         (
@@ -221,7 +240,7 @@ fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
                 &["PUZZEL_CUSTOMER_ID", "PUZZEL_REGION", "PUZZEL_TOKEN_KIND"],
             ]
             .concat(),
-            vec!["PREVIOUS_EXTERNAL_ID_CLAIM", "PUZZEL_PROVIDER_ID"],
+            [CALLER_SOMETIMES, &["PUZZEL_PROVIDER_ID"]].concat(),
             &["PUZZEL_IDP_URL", "PUZZEL_COMM_URL"],
         ),
     ] {

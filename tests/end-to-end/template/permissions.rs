@@ -71,6 +71,7 @@ fn needs(function: &str) -> Vec<(&'static str, &'static str)> {
         "CleanConflictsFunction" => vec![
             ("dynamodb:GetItem", table),
             ("dynamodb:PutItem", table),
+            ("dynamodb:UpdateItem", table),
             ("dynamodb:Query", "${ConflictsTable.Arn}/index/due"),
             ("dynamodb:Query", "${ConflictsTable.Arn}/index/state"),
             ("s3:GetObject", "${ArchiveBucket.Arn}/*"),

@@ -1,4 +1,4 @@
-//! Node runs the tests that need it: other JWT libraries on our tokens, and the browser side.
+//! Runs the tests that need Node: our tokens with other JWT libraries, and the browser side.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,9 @@ use std::process::Command;
 
 use crate::lambda::workspace_root;
 
-/// Copies `tests/node` below `target`, with `examples/web` in it as `web`, and installs what its lock
-/// file names. `None`, with a loud word for what is `missed`, if there is no Node here.
+/// Copies `tests/node` below `target`, with `examples/web` in it as `web`, and installs the
+/// packages of its lock file. If Node is not installed, returns `None` and prints loudly that
+/// `missed` is skipped.
 ///
 /// # Panics
 /// If it cannot be copied or installed.
@@ -57,8 +58,8 @@ pub fn install_folder(
     Some(folder)
 }
 
-/// Copies the files of a folder, also those of the folders in it. A file that is there already with
-/// the same content is left alone: a test may be reading it.
+/// Copies a folder with its subfolders. An existing file with the same content is left alone: a
+/// test may be reading it.
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("the folder") {

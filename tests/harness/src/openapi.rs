@@ -1,4 +1,5 @@
-//! The API's description, `docs/openapi.yaml`, which every response of an HTTP function must fit.
+//! The description of the API, `docs/openapi.yaml`, which every response of an HTTP function must
+//! match.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::lambda::{HttpAnswer, workspace_root};
 
-/// The functions that the description is about.
+/// The functions that it describes.
 const FUNCTIONS: [&str; 4] = [
     "sign-token",
     "report-conflict",
@@ -18,10 +19,11 @@ const FUNCTIONS: [&str; 4] = [
 
 static DESCRIPTION: LazyLock<Description> = LazyLock::new(Description::read);
 
-/// Checks what a function answered to an HTTP event. Other functions and events are not described.
+/// Checks the response of a function to an HTTP event. Other functions and events are not
+/// described.
 ///
 /// # Panics
-/// If the response is not one of those that the description has for the route.
+/// If the description does not contain the response for the route.
 pub fn hold(function: &str, event: &Value, answer: &Value) {
     let Some((method, path)) = request_of(event) else {
         return;
@@ -31,7 +33,9 @@ pub fn hold(function: &str, event: &Value, answer: &Value) {
     }
     let answer = HttpAnswer::new(answer.clone());
     if let Err(misfit) = check(method, path, &answer) {
-        panic!("{method} {path} is not answered as docs/openapi.yaml says: {misfit}\n{answer:?}");
+        panic!(
+            "the response to {method} {path} does not match docs/openapi.yaml: {misfit}\n{answer:?}"
+        );
     }
 }
 
@@ -69,7 +73,7 @@ impl Description {
     fn check(&self, method: &str, path: &str, answer: &HttpAnswer) -> Result<(), String> {
         let status = answer.status;
         let Some((operation, is_method)) = self.operation(method, path) else {
-            // What cannot be read is refused before its path is looked at.
+            // An unreadable request is refused before its path is checked.
             return match status {
                 400 | 401 | 404 => Ok(()),
                 _ => Err(format!("status {status}, and no such path")),
@@ -126,8 +130,8 @@ impl Description {
         self.validate(&format!("{response}/content/{kind}/schema"), &body)
     }
 
-    /// The first operation whose path ends like this one, and whether it is for the method. Each path
-    /// has one operation, which describes what other methods get too.
+    /// The first operation with a matching end of the path, and whether it is for the method. Each
+    /// path has one operation, which also describes the responses to other methods.
     fn operation(&self, method: &str, path: &str) -> Option<(String, bool)> {
         let paths = self.document["paths"].as_object()?;
         let (template, item) = paths.iter().find(|(template, _)| fits(template, path))?;
@@ -139,7 +143,7 @@ impl Description {
         Some((format!("/paths/{template}/{operation}"), is_method))
     }
 
-    /// Where a pointer leads to, if a reference stands there.
+    /// The target of a pointer, if it points to a reference.
     fn follow(&self, pointer: &str) -> String {
         let found = self.document.pointer(pointer);
         match found.and_then(|found| found["$ref"].as_str()) {
@@ -176,8 +180,8 @@ impl Description {
     }
 }
 
-/// Whether a path is one of a template's, whatever stands before it. A parameter takes slashes too:
-/// a wrong id is still one of this route's requests.
+/// Whether a path matches a template, with any prefix. A parameter may contain slashes: a wrong id
+/// still belongs to this route.
 fn fits(template: &str, path: &str) -> bool {
     let mut parts = template.split('{');
     let Some(rest) = parts
@@ -241,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_described_passes() {
+    fn described_responses_pass() {
         let no_content = answer(204, &[NO_STORE], "");
         let path = "/puzzel/conversations/c/identity";
         assert_eq!(check("PUT", path, &no_content), Ok(()));
@@ -259,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_described_is_told() {
+    fn undescribed_responses_are_an_error() {
         let token = "/zendesk/token";
         for (told, method, path, response) in [
             (

@@ -1,12 +1,12 @@
-//! Seeds of the tests that draw at random: another one in each run, unless a variable holds one.
+//! Seeds of randomised tests: a new one in each run, unless a variable sets it.
 
 use std::hash::{BuildHasher as _, RandomState};
 
-/// The seed of a test: the number in `variable`, or a new one. It is printed, so that a run that
-/// failed can be repeated with `variable` set to it.
+/// The seed of a test: the number in `variable`, or a new one. It is printed, so that a failed run
+/// can be repeated with `variable` set to it.
 ///
 /// # Panics
-/// If `variable` holds something that is not a number.
+/// If `variable` is set to something other than a number.
 pub fn seed(variable: &str) -> u64 {
     let seed = number(variable).unwrap_or_else(|| RandomState::new().hash_one(variable));
     println!("{variable}={seed}");
@@ -16,7 +16,7 @@ pub fn seed(variable: &str) -> u64 {
 /// The number in a variable, if it is set.
 ///
 /// # Panics
-/// If it holds something else.
+/// If it is something else.
 pub fn number(variable: &str) -> Option<u64> {
     let held = std::env::var(variable).ok()?;
     let number = held.parse();

@@ -1,4 +1,4 @@
-//! TLS in front of a server on loopback, by an authority that nobody else trusts.
+//! TLS in front of a server on loopback, with a certificate authority that no one else trusts.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,13 +14,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-/// Signs the certificates of its fronts.
+/// The certificate authority of the fronts.
 pub struct Authority {
     root: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    /// A new one, with a key of its own.
+    /// A new authority with a new key.
     pub fn generate() -> io::Result<Self> {
         let mut root = CertificateParams::default();
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -45,7 +45,7 @@ impl Authority {
         Ok((bound.serve(target), https))
     }
 
-    /// An address with a certificate for `localhost`. It answers once it has something to serve.
+    /// An address with a certificate for `localhost`. It accepts requests once it has a target.
     pub async fn bind(&self) -> io::Result<Bound> {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let key = KeyPair::generate().map_err(io::Error::other)?;
@@ -75,7 +75,7 @@ pub fn address(url: &str) -> io::Result<SocketAddr> {
     host.parse().map_err(io::Error::other)
 }
 
-/// An address that nothing is behind yet.
+/// An address without a target yet.
 pub struct Bound {
     listener: TcpListener,
     acceptor: TlsAcceptor,
@@ -103,7 +103,7 @@ impl Bound {
     }
 }
 
-/// A running front. It ends when dropped.
+/// A running front. It stops when it is dropped.
 pub struct TlsFront {
     opened: Arc<AtomicUsize>,
     close: watch::Sender<()>,
@@ -111,7 +111,7 @@ pub struct TlsFront {
 }
 
 impl TlsFront {
-    /// The number of connections whose handshake was done so far.
+    /// The number of connections with a completed handshake so far.
     pub fn opened(&self) -> usize {
         self.opened.load(Ordering::SeqCst)
     }
@@ -142,7 +142,7 @@ async fn accept(
         let (acceptor, opened, mut closed) = (acceptor.clone(), opened.clone(), closed.clone());
         closed.mark_unchanged();
         tokio::spawn(async move {
-            // An error is the peer's: it has closed, or does not trust us.
+            // An error comes from the peer: it has closed the connection, or does not trust us.
             tokio::select! {
                 _ = relay(client, &acceptor, target, &opened) => {}
                 _ = closed.changed() => {}

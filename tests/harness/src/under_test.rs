@@ -9,7 +9,7 @@ pub trait Services: Sized {
     /// The name of the function that is tested with them.
     const FUNCTION: &'static str;
 
-    /// Starts them, and puts into them everything that the function needs.
+    /// Starts them with all data that the function needs.
     fn start() -> impl Future<Output = Self>;
 
     /// The variables that the function needs with these services.
@@ -28,8 +28,8 @@ pub trait Services: Sized {
     }
 }
 
-/// A function with the services around it. The services' fields and methods are the fixture's own:
-/// `stack.aws` is that of `S`.
+/// A function with the services around it. The fields and methods of the services are also
+/// available on the fixture: `stack.aws` is that of `S`.
 pub struct UnderTest<S> {
     services: S,
     /// The function.
@@ -42,7 +42,7 @@ impl<S: Services> UnderTest<S> {
         Self::on(S::start().await, variables).await
     }
 
-    /// Starts the function with services that run already.
+    /// Starts the function with services that are already running.
     ///
     /// # Panics
     /// If the function does not start.
@@ -57,7 +57,7 @@ impl<S: Services> UnderTest<S> {
     /// The function's response to a request.
     ///
     /// # Panics
-    /// If there is none.
+    /// If no response comes.
     pub async fn http(&self, event: &HttpEvent) -> HttpAnswer {
         let response = self.function.http(event).await;
         response.unwrap_or_else(|error| panic!("{}: {error}", S::FUNCTION))
@@ -79,7 +79,7 @@ impl<S> Deref for UnderTest<S> {
     }
 }
 
-/// Holds a response against the form of the functions' problems (RFC 9457).
+/// Checks that a response has the form of the functions' problems (RFC 9457).
 ///
 /// # Panics
 /// If it is not a problem, or one with another status or code.

@@ -1,5 +1,5 @@
-//! Cross-origin requests from pages on this machine, as API Gateway answers them with
-//! `AllowedOrigins`: a site on another port can be developed against the local stack.
+//! Cross-origin requests from pages on this machine, handled as by API Gateway with
+//! `AllowedOrigins`, so that a site on another port can be developed against the local stack.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -7,10 +7,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, 
 /// The headers that a page may send, as in the template.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
 const METHODS: HeaderValue = HeaderValue::from_static("POST, PUT");
-/// The header of a response that a page may read, beside those that it always may.
+/// The response header that a page may read, besides those that it always may.
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static("retry-after");
 
-/// The origin of a page on this machine that asks from another origin than ours.
+/// The origin of a page on this machine, if it is another origin than ours.
 pub fn origin(headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(header::ORIGIN)?;
     let uri: Uri = origin.to_str().ok()?.parse().ok()?;
@@ -19,7 +19,7 @@ pub fn origin(headers: &HeaderMap) -> Option<HeaderValue> {
     (is_http && is_local).then(|| origin.clone())
 }
 
-/// The response to a preflight; none if the request is not one.
+/// The response to a preflight; `None` if the request is not one.
 pub fn preflight(request: &Request<Body>) -> Option<Response<Body>> {
     let asks = request
         .headers()
@@ -61,7 +61,7 @@ mod tests {
     const METHOD: (&str, &str) = ("access-control-request-method", "POST");
 
     #[test]
-    fn a_page_on_this_machine_may_ask() {
+    fn a_page_on_this_machine_may_send_requests() {
         for origin in [
             "http://localhost:5173",
             "http://127.0.0.1:3000",
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_preflight_goes_to_the_functions() {
+    fn a_request_that_is_not_a_preflight_goes_to_the_functions() {
         assert!(preflight(&asked("OPTIONS", &[("origin", "http://localhost:5173")])).is_none());
         assert!(
             preflight(&asked(

@@ -89,7 +89,7 @@ async fn forward(local: &Local, request: Request) -> Response {
     response
 }
 
-/// Who asks for a path, if there is such a route.
+/// The sender of requests to a path, if the path is a route.
 fn party(path: &str) -> Option<Party> {
     if path.starts_with(CONVERSATIONS) {
         return Some(Party::Page);

@@ -1,7 +1,8 @@
-//! An OIDC issuer: discovery, JWKS, tokens for made-up users, key rotation, and every way to be
-//! wrong that a verifier has to survive. All of it can be set from Rust and over HTTP.
+//! An OIDC issuer: discovery, JWKS, tokens for fictitious users, key rotation, and every fault that
+//! a verifier must survive. All of it can be controlled from Rust and over HTTP.
 
 pub mod keys;
+pub mod providers;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,21 +19,22 @@ use tokio::net::TcpListener;
 
 use harness::serve::{Server, no_answer};
 use keys::{Algorithm, Key};
+use providers::{PROVIDERS, Provider};
 
-/// The audience of a token that asked for no other.
+/// The default audience of a token.
 pub const AUDIENCE: &str = "shop";
 
-/// How discovery and the JWKS misbehave. The default is not at all.
+/// The misbehaviour of discovery and the JWKS; none by default.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Misbehaviour {
-    /// Both answer with this status.
+    /// Both respond with this status.
     pub status: Option<u16>,
-    /// The JWKS alone answers with this status.
+    /// Only the JWKS responds with this status.
     pub jwks_status: Option<u16>,
-    /// Both close the connection unanswered.
+    /// Both close the connection without a response.
     pub hang_up: bool,
-    /// Both answer this much later.
+    /// Both respond this much later.
     pub delay_ms: u64,
     /// Both redirect to this address.
     pub redirect: Option<String>,
@@ -40,11 +42,11 @@ pub struct Misbehaviour {
     pub issuer: Option<String>,
     /// The `jwks_uri` that discovery names.
     pub jwks_uri: Option<String>,
-    /// What the JWKS answers in place of the keys.
+    /// The response of the JWKS instead of the keys.
     pub jwks: Option<Value>,
 }
 
-/// How often the issuer was asked, refused requests included.
+/// The number of requests to the issuer, refused ones included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fetches {
     /// `/.well-known/openid-configuration`
@@ -56,9 +58,9 @@ pub struct Fetches {
 /// The two tokens of one login.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Tokens {
-    /// Says who, and no more: no email, no name, as with most providers.
+    /// Identifies the user only: it has no email and no name, as with most providers.
     pub access_token: String,
-    /// Holds every claim.
+    /// Contains every claim.
     pub id_token: String,
     /// Seconds.
     pub expires_in: i64,
@@ -90,7 +92,7 @@ impl Issuer {
         Self::on(listener, url)
     }
 
-    /// The same for an issuer that others know by another address, which leads to it.
+    /// The same for an issuer that others reach at another address, which leads to it.
     pub async fn start_behind(url: String) -> io::Result<Self> {
         Self::on(TcpListener::bind(("127.0.0.1", 0)).await?, url)
     }
@@ -112,51 +114,51 @@ impl Issuer {
         lock(&self.shared).url.clone()
     }
 
-    /// Its own address, whatever others know it by.
+    /// Its own address, without any tap in front.
     pub fn direct_url(&self) -> String {
         self.server.url()
     }
 
-    /// The key that signs now. Its `sign_with_header` makes hostile tokens.
+    /// The current signing key. Its `sign_with_header` makes hostile tokens.
     pub fn key(&self) -> Arc<Key> {
         lock(&self.shared).current()
     }
 
-    /// Publishes one more key in the JWKS, which signs nothing by itself.
+    /// Publishes another key in the JWKS, which is not used for signing.
     pub fn publish(&self, key: Key) -> Arc<Key> {
         let key = Arc::new(key);
-        // The last key is the one that signs.
+        // The last key is the signing key.
         lock(&self.shared).keys.insert(0, key.clone());
         key
     }
 
-    /// Signs with a new key from now on. The old ones leave the JWKS unless they are kept.
+    /// Signs with a new key from now on. The old keys leave the JWKS unless they are kept.
     pub fn rotate(&self, keep_old: bool) -> Arc<Key> {
         lock(&self.shared).rotate(keep_old)
     }
 
-    /// Both tokens for a login: `claims` over the usual ones, see [`Issuer::claims`].
+    /// Both tokens of a login: `claims` override the defaults, see [`Issuer::claims`].
     pub fn login(&self, claims: Value) -> Tokens {
         lock(&self.shared).login(object(claims))
     }
 
-    /// An ID token, the kind that the functions want.
+    /// An ID token, the kind that the functions expect.
     pub fn id_token(&self, claims: Value) -> String {
         self.login(claims).id_token
     }
 
-    /// The claims that a token for `claims` would have: `iss`, `aud`, `iat` and `exp` filled in
-    /// where they are not given, `ttl_seconds` (3600, may be negative) turned into `exp`.
+    /// The claims of a token for `claims`: missing `iss`, `aud`, `iat` and `exp` are filled in, and
+    /// `ttl_seconds` (default 3600, may be negative) becomes `exp`.
     pub fn claims(&self, claims: Value) -> Value {
         Value::Object(lock(&self.shared).claims(object(claims)).0)
     }
 
-    /// From now on discovery and the JWKS misbehave like this.
+    /// Makes discovery and the JWKS misbehave from now on.
     pub fn misbehave(&self, misbehaviour: Misbehaviour) {
         lock(&self.shared).misbehaviour = misbehaviour;
     }
 
-    /// How often discovery and the JWKS were asked since the start.
+    /// The number of requests to discovery and the JWKS since the start.
     pub fn fetches(&self) -> Fetches {
         lock(&self.shared).fetches
     }
@@ -198,7 +200,13 @@ impl Inner {
         (claims, ttl)
     }
 
-    fn login(&self, claims: Map<String, Value>) -> Tokens {
+    /// Tokens in the shape of the provider that the claim `provider` names, or of none.
+    fn login(&mut self, mut claims: Map<String, Value>) -> Tokens {
+        let provider = claims.remove("provider");
+        let provider = provider.as_ref().and_then(Value::as_str);
+        if let Some(provider) = provider.and_then(providers::provider) {
+            return self.login_at(provider, &claims);
+        }
         let key = self.current();
         let (claims, expires_in) = self.claims(claims);
         let mut access = claims.clone();
@@ -211,6 +219,37 @@ impl Inner {
             expires_in,
             token_type: "Bearer".to_owned(),
         }
+    }
+}
+
+impl Inner {
+    /// The one token of this row, as both tokens.
+    fn login_at(&mut self, provider: &Provider, user: &Map<String, Value>) -> Tokens {
+        let mut shaped = provider.claims(user);
+        for standard in ["iss", "aud", "exp", "ttl_seconds"] {
+            if let Some(value) = user.get(standard) {
+                shaped.entry(standard).or_insert_with(|| value.clone());
+            }
+        }
+        let (mut claims, expires_in) = self.claims(shaped);
+        claims.retain(|name, _| !provider.leaves_out().contains(name));
+        let token = self.key_for(provider.alg).sign(&Value::Object(claims));
+        Tokens {
+            access_token: token.clone(),
+            id_token: token,
+            expires_in,
+            token_type: "Bearer".to_owned(),
+        }
+    }
+
+    /// A key of this algorithm, published if there was none. It does not become the current one.
+    fn key_for(&mut self, algorithm: Algorithm) -> Arc<Key> {
+        if let Some(key) = self.keys.iter().rev().find(|key| key.algorithm() == algorithm) {
+            return key.clone();
+        }
+        let key = Arc::new(Key::generate(format!("{algorithm:?}"), algorithm));
+        self.keys.insert(0, key.clone());
+        key
     }
 }
 
@@ -227,7 +266,8 @@ fn object(claims: Value) -> Map<String, Value> {
 
 fn router(shared: Shared) -> Router {
     Router::new()
-        .route("/", get(|| async { Html(FORM) }))
+        .route("/", get(|| async { Html(form()) }))
+        .route("/providers", get(|| async { Json(providers_for_a_page()) }))
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/jwks", get(jwks))
         .route("/token", post(token))
@@ -235,7 +275,7 @@ fn router(shared: Shared) -> Router {
         .route("/misbehaviour", put(misbehave))
         .route("/fetches", get(fetches))
         .with_state(shared)
-        // The page that logs in is served from another port.
+        // The login page is served from another port.
         .layer(axum::middleware::map_response(
             async |mut response: Response| {
                 response.headers_mut().insert(
@@ -247,7 +287,7 @@ fn router(shared: Shared) -> Router {
         ))
 }
 
-/// Counts the fetch, waits, and gives the answer that takes the true one's place, if any.
+/// Counts the fetch, waits, and returns the response that replaces the real one, if any.
 async fn misbehaving(
     shared: &Shared,
     count: impl FnOnce(&mut Fetches) -> &mut u32,
@@ -307,7 +347,7 @@ async fn jwks(State(shared): State<Shared>) -> Response {
     Json(json!({ "keys": keys })).into_response()
 }
 
-/// `POST /token`, form or JSON. Every field but `ttl_seconds` is a claim.
+/// `POST /token`, with a form or JSON. Every field except `ttl_seconds` is a claim.
 async fn token(State(shared): State<Shared>, request: Request) -> Result<Json<Tokens>, Response> {
     let is_form = request
         .headers()
@@ -356,4 +396,20 @@ async fn fetches(State(shared): State<Shared>) -> Json<Fetches> {
     Json(lock(&shared).fetches)
 }
 
-const FORM: &str = include_str!("issuer/form.html");
+/// The form, with the providers whose shapes a token can have.
+fn form() -> String {
+    let options: String = PROVIDERS
+        .iter()
+        .map(|it| format!("<option value=\"{}\">{} ({})", it.id, it.name, it.send))
+        .collect();
+    include_str!("issuer/form.html").replace("<!-- providers -->", &options)
+}
+
+/// What a page needs to offer the providers, and to say what to set for each.
+fn providers_for_a_page() -> Value {
+    let providers = PROVIDERS.iter().map(|it| {
+        json!({"id": it.id, "name": it.name, "send": it.send, "source": it.source,
+               "settings": it.settings})
+    });
+    Value::Array(providers.collect())
+}

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use http::{Request, header};
 use serde_json::{Value, json};
 
 pub use backends::{BUCKET, Backends, KID, TABLE, conflicts_table};
@@ -38,7 +40,7 @@ pub struct Options {
     pub keep_data: bool,
     /// Whether to rebuild and restart the functions when the code changes.
     pub reload: bool,
-    /// `REMEDY`; `plan` if not given. A release waits for nothing.
+    /// `REMEDY`; `plan` if not given. A release does not wait.
     pub remedy: Option<String>,
 }
 
@@ -104,7 +106,7 @@ impl Stack {
         }
         let log = folder.path.join("functions.log");
         let watch = Watch::start(&cargo_lambda, &environment, &log, options.reload).await?;
-        // Where `operate --local` finds the functions.
+        // `operate --local` finds the functions here.
         std::fs::write(
             folder.path.join("functions.url"),
             format!("http://{}", watch.address()),
@@ -170,15 +172,16 @@ impl Stack {
                "email": "ada@example.com", "email_verified": true})
     }
 
-    /// Starts a function by its first call, so that no user has to wait for it. The call is a `GET`,
-    /// which every function refuses. It goes past the front, so that the page does not show it.
+    /// Starts a function with its first request, so that no user has to wait for that. The request
+    /// is a `GET`, which every function refuses. It bypasses the front, so that the page does not
+    /// show it.
     async fn first_answer(&self, name: &'static str, path: &str) -> Result<(), StackError> {
-        let client = reqwest::Client::new();
-        let url = format!("http://{}{path}", self.watch.address());
+        let functions = Forward::new(self.watch.address());
         let began = Instant::now();
         loop {
-            let request = client.get(&url).timeout(FIRST_ANSWER / 10);
-            let answer = request.send().await;
+            let request = Request::get(path).header(header::HOST, "localhost");
+            let request = request.body(Body::empty()).map_err(io::Error::other)?;
+            let answer = tokio::time::timeout(FIRST_ANSWER / 10, functions.send(request)).await;
             if answer.is_ok_and(|answer| answer.status().is_client_error()) {
                 return Ok(());
             }

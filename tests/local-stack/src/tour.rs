@@ -1,4 +1,4 @@
-//! The story, played through the running functions. Each step says what it saw.
+//! Plays the story through the running functions. Each step reports what it observed.
 
 mod cleanup;
 mod puzzel;
@@ -12,7 +12,7 @@ use std::time::Instant;
 use crate::stack::Stack;
 use story::{Chapter, Story};
 
-/// The chapters, in the order of the story. Each has a person of its own.
+/// The chapters, in the order of the story. Each has its own person.
 const CHAPTERS: [Chapter; 6] = [
     sign::CHAPTER,
     cleanup::MERGE,
@@ -22,7 +22,8 @@ const CHAPTERS: [Chapter; 6] = [
     puzzel::CHAPTER,
 ];
 
-/// Plays every step and writes a line for each. Stops at the first that fails, with `false`.
+/// Plays every step and writes a line for each. Stops at the first failure, and then returns
+/// `false`.
 pub async fn play(stack: &Stack, out: &mut impl Write) -> io::Result<bool> {
     let mut story = Story::new(stack);
     let began = Instant::now();

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{InvokeError, refused};
 
-/// The functions run for five minutes at most.
+/// Maximum wait for a response; the functions run for at most five minutes.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(330);
 
 /// A stack's functions.
@@ -44,7 +44,7 @@ impl Aws {
                 names.insert(name.to_owned(), function.to_owned());
             }
         }
-        // A request is never repeated: the first one may still be at work.
+        // Never retry a request: the first one may still be running.
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .read_timeout(ANSWERS_WITHIN)
@@ -85,7 +85,7 @@ impl Aws {
         let answer = sent.map_err(|error| unreachable(DisplayErrorContext(error).to_string()))?;
         let payload = answer.payload().map(AsRef::as_ref).unwrap_or_default();
         let payload = serde_json::from_slice(payload)
-            .map_err(|_| unreachable("its answer is not JSON".to_owned()))?;
+            .map_err(|_| unreachable("its response is not JSON".to_owned()))?;
         match answer.function_error() {
             Some(_) => Err(refused(&payload)),
             None => Ok(payload),

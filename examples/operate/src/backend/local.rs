@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 
 use super::{InvokeError, refused};
 
-/// Where a running stack notes the address of its functions, in a folder of its own under `.local`.
+/// The file in which a running stack writes the address of its functions, in its folder under
+/// `.local`.
 const ADDRESS_FILE: &str = "functions.url";
 
 /// The local stack's functions.
@@ -56,7 +57,7 @@ impl Local {
         let payload: Value = answer
             .json()
             .await
-            .map_err(|_| unreachable("its answer is not JSON".to_owned()))?;
+            .map_err(|_| unreachable("its response is not JSON".to_owned()))?;
         if payload.get("errorType").is_some() {
             return Err(refused(&payload));
         }
@@ -64,7 +65,7 @@ impl Local {
     }
 }
 
-/// The first address under `.local`, here or in a folder above, that answers.
+/// The first address under `.local`, here or in a parent folder, that responds.
 async fn running() -> Option<Url> {
     let here = std::env::current_dir().ok()?;
     let folders = here.ancestors().map(|folder| folder.join(".local"));

@@ -16,7 +16,7 @@ const FUNCTIONS: [&str; 6] = [
     "erase-person",
 ];
 
-/// Has every function that is deployed check itself.
+/// Makes every deployed function check itself.
 pub async fn check(session: &Session) -> Result<Outcome, CommandError> {
     let mut answers = Map::new();
     for function in FUNCTIONS {
@@ -47,7 +47,7 @@ pub async fn check(session: &Session) -> Result<Outcome, CommandError> {
     })
 }
 
-/// A function that does not even start says so in the same form.
+/// The result of a function that does not even start, in the same form.
 fn failed(error: &InvokeError) -> Value {
     let detail = error.to_string();
     json!({"ok": false, "checks": [{"name": "configuration", "ok": false, "detail": detail}]})

@@ -6,7 +6,7 @@ use super::{CommandError, Outcome, Session, items};
 use crate::cli::{List, Show};
 use crate::output::{self, field, instant, text};
 
-/// The most conflicts that one answer holds.
+/// Maximum conflicts in one response.
 const PAGE: usize = 100;
 
 /// Counts the conflicts.
@@ -21,7 +21,7 @@ pub async fn count(session: &Session) -> Result<Outcome, CommandError> {
     Ok(Outcome::Fine)
 }
 
-/// The numbers of an answer by state and reason.
+/// The counts in a response, by state and reason.
 pub fn counted(answer: &Value) -> comfy_table::Table {
     let mut table = output::table(["state", "reason", "conflicts"]);
     let states = answer.get("states").and_then(Value::as_object);
@@ -77,7 +77,7 @@ pub async fn list(session: &Session, list: &List) -> Result<Outcome, CommandErro
     Ok(Outcome::Fine)
 }
 
-/// Shows all that is known of the conflicts of a person.
+/// Shows everything about the conflicts of a person.
 pub async fn show(session: &Session, show: &Show) -> Result<Outcome, CommandError> {
     let event = match (&show.whom_or_what, &show.external_id) {
         (Some(email), _) if email.contains('@') => json!({"action": "show", "email": email}),
@@ -96,13 +96,13 @@ pub async fn show(session: &Session, show: &Show) -> Result<Outcome, CommandErro
             output::line(table);
         }
         if is_empty {
-            output::line("There is no conflict.");
+            output::line("No conflict found.");
         }
     });
     Ok(Outcome::Fine)
 }
 
-/// A row for each value, however deep it is.
+/// Adds a row for each value, at any depth.
 fn add_rows(table: &mut comfy_table::Table, name: &str, value: &Value) {
     match value {
         Value::Object(fields) => {
@@ -123,7 +123,7 @@ fn add_rows(table: &mut comfy_table::Table, name: &str, value: &Value) {
     }
 }
 
-/// Sets a field of an event, unless there is nothing to set.
+/// Sets a field of an event, unless the value is null.
 pub fn set(event: &mut Value, name: &str, value: Value) {
     if let (false, Some(fields)) = (value.is_null(), event.as_object_mut()) {
         fields.insert(name.to_owned(), value);

@@ -1,4 +1,4 @@
-//! `operate erase`: what is stored of a person, and its deletion.
+//! `operate erase`: shows the data stored about a person, and deletes it.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ fn shown(answer: &Value) {
     for found in items(answer, "table") {
         let item = found.get("item").unwrap_or(&Value::Null);
         let erasure = match found.get("erasure").and_then(Value::as_str) {
-            Some("edit") => "takes the person out of it",
+            Some("edit") => "removes the person from it",
             _ => "deletes it",
         };
         table.add_row([field(item, "pk"), field(item, "sk"), erasure.to_owned()]);

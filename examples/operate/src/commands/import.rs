@@ -1,5 +1,5 @@
-//! `operate import`: a file, a thousand pairs at a time. Running it again goes on where it stopped,
-//! because a pair that was taken before changes nothing.
+//! `operate import`: imports a file, a thousand pairs at a time. Running it again resumes where it
+//! stopped, because an imported pair has no effect the second time.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use crate::cli::Import;
 use crate::output;
 use crate::pairs::{self, Pair, Refused};
 
-/// The most pairs of one request.
+/// Maximum pairs of one request.
 const PAIRS: usize = 1000;
-/// How often a request is sent again. That is harmless: what was taken is known then.
+/// Maximum attempts of a request. A retry is harmless, because imported pairs are recognised.
 const TRIES: usize = 5;
 
 pub async fn import(session: &Session, import: &Import) -> Result<Outcome, CommandError> {
@@ -79,7 +79,7 @@ pub async fn import(session: &Session, import: &Import) -> Result<Outcome, Comma
     })
 }
 
-/// Sends a request, again if the function could not be reached.
+/// Sends a request, and retries it if the function could not be reached.
 async fn sent(session: &Session, event: &Value) -> Result<Value, InvokeError> {
     let mut tries = 1;
     loop {
@@ -94,7 +94,7 @@ async fn sent(session: &Session, event: &Value) -> Result<Value, InvokeError> {
     }
 }
 
-/// `pairs[17]` of a request means nothing to whoever has a file.
+/// Replaces `pairs[17]` of a request by the line of the file.
 fn with_line(error: InvokeError, chunk: &[Pair]) -> InvokeError {
     let InvokeError::Refused { kind, message } = error else {
         return error;

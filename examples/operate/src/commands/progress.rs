@@ -1,4 +1,4 @@
-//! `operate progress`: how far a migration has come.
+//! `operate progress`: shows the progress of a migration.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::{CommandError, Outcome, Session, items};
 use crate::cli::Progress;
 use crate::output::{self, field};
 
-/// How often `--watch` looks.
+/// The interval of `--watch`.
 const EVERY: Duration = Duration::from_secs(5);
-/// The most pairs that are shown; a file takes them all.
+/// Maximum pairs shown; a file gets all of them.
 const SHOWN: usize = 100;
-/// The states of pairs that are still worked on by themselves.
+/// The states of pairs that are still worked on automatically.
 const OPEN: [&str; 3] = ["pending", "in_progress", "confirming"];
 
 pub async fn progress(session: &Session, progress: &Progress) -> Result<Outcome, CommandError> {
@@ -84,7 +84,7 @@ async fn page(session: &Session, progress: &Progress, next: Value) -> Result<Val
     Ok(session.clean(&event).await?)
 }
 
-/// The pairs of all pages if a file wants them, else of as many as are shown.
+/// The pairs of all pages if they go into a file, else of as many pages as are shown.
 async fn rest(
     session: &Session,
     progress: &Progress,

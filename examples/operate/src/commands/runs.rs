@@ -10,8 +10,8 @@ use super::{CommandError, Outcome, Session, items, number};
 use crate::cli::{Approve, Close, Recheck, Resolve, Undo};
 use crate::output::{self, field};
 
-/// Runs never overlap, and one takes five minutes at most: how often and how long another one is
-/// waited for.
+/// The interval at which to retry while another run is active. Runs never overlap, and one takes at
+/// most five minutes.
 const WAIT: Duration = Duration::from_secs(5);
 const WAITS: u32 = 72;
 
@@ -71,14 +71,14 @@ pub async fn drain(session: &Session) -> Result<Outcome, CommandError> {
     reported(session, &json!({"action": "drain"})).await
 }
 
-/// Sends an event until no other run is in its way, and shows the report.
+/// Sends an event until no other run blocks it, and shows the report.
 async fn reported(session: &Session, event: &Value) -> Result<Outcome, CommandError> {
     let waiting = ProgressBar::new_spinner();
     for _ in 0..WAITS {
         let report = session.clean(event).await?;
         let stopped = report.get("stoppedBecause").and_then(Value::as_str);
         if stopped == Some("another_run") {
-            waiting.set_message("another run is at work; waiting for its end");
+            waiting.set_message("another run is active; waiting for its end");
             waiting.enable_steady_tick(Duration::from_millis(200));
             tokio::time::sleep(WAIT).await;
             continue;

@@ -14,8 +14,8 @@ pub struct Archived<'a> {
     manifest: String,
 }
 
-/// Archives `user`, for a delete with all its conversations. If the run is too short for that, the
-/// record keeps how far the archive has come.
+/// Archives `user`; for a delete with all its conversations. If the run is too short for that, the
+/// record keeps the progress of the archive.
 pub async fn archive<'a>(
     ctx: &'a Context<'_>,
     conflict: &mut Conflict,
@@ -39,7 +39,7 @@ pub async fn archive<'a>(
 }
 
 impl Archived<'_> {
-    /// Archives what has come since, and `user` if it has changed. Answers whether anything had.
+    /// Archives new messages, and `user` if it has changed. Returns whether anything was new.
     pub async fn catch_up(
         &mut self,
         conflict: &mut Conflict,

@@ -1,5 +1,4 @@
-//! Sends changing calls. What is about to be sent, to whom, and where it was archived is in the
-//! record before.
+//! Sends changing calls. The record first gets the call, its target, and the archive.
 
 use shared::conflicts::{Conflict, Reason, Sent};
 use shared::lambda::clock::now_millis;
@@ -10,7 +9,7 @@ use crate::decide::Outcome;
 use crate::interrupted::Interrupted;
 use crate::plan::{Call, Plan};
 
-/// Makes the user that is to survive a merge, with the caller's external id and nothing else.
+/// Creates the user that is to survive a merge, with the caller's external id and nothing else.
 pub async fn make_survivor(ctx: &Context<'_>, external_id: &str) -> Result<UserId, Interrupted> {
     let lookup = LookupExternalId::try_from(external_id.to_owned());
     let lookup = lookup.map_err(|_| Interrupted::Retry)?;
@@ -18,7 +17,7 @@ pub async fn make_survivor(ctx: &Context<'_>, external_id: &str) -> Result<UserI
     Ok(made.await?.id)
 }
 
-/// Records the remedy and sends it. Answers how the conflict ends, if the call shows that already.
+/// Records the remedy and sends it. Returns the end of the conflict, if the call already shows it.
 pub async fn send(
     ctx: &Context<'_>,
     conflict: &mut Conflict,
@@ -38,7 +37,7 @@ pub async fn send(
     sent.instead_because = plan.instead_because;
     conflict.record_sent(sent);
     if let Err(error) = ctx.table.write(conflict).await {
-        // Whether or not the record was written, nothing was sent.
+        // Nothing was sent, whether or not the record was written.
         tracing::warn!(%error, "could not record a remedy, so it was not sent");
         *conflict = before;
         return Err(Interrupted::Left);
@@ -65,8 +64,8 @@ pub async fn send(
     }
 }
 
-/// The call of a plan. It goes to the user's own id, or for a sync to the Support user's id that was
-/// just read from that user; never to an external id.
+/// The call of a plan. It uses the user's own id, or for a sync the Support user's id that was just
+/// read from that user; never an external id.
 async fn call(ctx: &Context<'_>, plan: &Plan) -> Result<(), Error> {
     let (sunshine, deadline) = (&ctx.sunshine, ctx.deadlines.calls);
     match &plan.call {
@@ -85,7 +84,7 @@ async fn call(ctx: &Context<'_>, plan: &Plan) -> Result<(), Error> {
     }
 }
 
-/// Writes fields back into the user that a remedy was sent to.
+/// Restores fields of the user that a remedy was sent to.
 pub async fn restore(
     ctx: &Context<'_>,
     conflict: &mut Conflict,

@@ -1,4 +1,4 @@
-//! Copying a user into the archive, page by page, and going on where a run was too short.
+//! Copies a user into the archive, page by page, and resumes if a run was too short.
 
 use std::time::Duration;
 
@@ -15,15 +15,16 @@ use super::store::{Archive, ArchiveError, Manifest, Object};
 /// The version of the archive's format.
 const FORMAT: u32 = 1;
 
-/// What all keys begin with.
+/// The prefix of all keys.
 const FOLDER: &str = "conflicts";
 
-/// A record may have 400 KB. What is longer goes into the archive itself.
+/// Maximum bytes of the progress in a record, which may have 400 KB. A longer one goes into the
+/// archive itself.
 const MAX_PROGRESS_BYTES: usize = 300 * 1024;
-/// How long that may take once the run is over.
+/// Maximum time for that after the end of the run.
 const PROGRESS_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// Why a copy is not whole.
+/// The reason why a copy is incomplete.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The archive failed.
@@ -34,22 +35,22 @@ pub enum CopyError {
     Sunshine(#[from] Error),
 }
 
-/// A copy of a user: what is in the archive already, and what comes next. Kept in the conflict's
-/// record where a run is too short, so it holds no personal data.
+/// A copy of a user: the objects in the archive so far, and the next step. The conflict's record
+/// keeps it if a run is too short, so it contains no personal data.
 #[derive(Serialize, Deserialize)]
 pub struct Copy {
     user_id: UserId,
     prefix: String,
     objects: Vec<Object>,
-    /// How many objects were begun. One that may have been written is never written again.
+    /// The number of objects begun. One that may have been written is never written again.
     begun: usize,
     conversations: Vec<Conversation>,
     next: Next,
     manifests: u32,
 }
 
-/// A conversation, and the messages of its newest page when it was copied: what is on a page, but
-/// not in which order, is documented.
+/// A conversation, and the set of messages on its newest page when it was copied. (The order of
+/// messages within a page is undocumented, hence the set.)
 #[derive(Serialize, Deserialize)]
 struct Conversation {
     id: ConversationId,
@@ -61,23 +62,23 @@ enum Next {
     User,
     Clients(Option<Cursor>),
     Conversations(Option<Cursor>),
-    /// The messages of a conversation, by its number, before a cursor.
+    /// The messages of a conversation, given by its number, before a cursor.
     Messages(usize, Option<Cursor>),
     Manifest,
 }
 
-/// What a copy is made with.
+/// The clients and the deadline of a copy.
 pub struct Tools<'a> {
-    /// Where from.
+    /// The source.
     pub sunshine: &'a SunshineClient,
-    /// Where to.
+    /// The destination.
     pub archive: &'a Archive,
-    /// By when.
+    /// The deadline.
     pub deadline: Deadline,
 }
 
 impl Tools<'_> {
-    /// `work`, unless the run is over before it.
+    /// Runs `work`, until the end of the run at the latest.
     async fn in_time<T>(
         &self,
         work: impl Future<Output = Result<T, ArchiveError>>,
@@ -85,13 +86,13 @@ impl Tools<'_> {
         // Boxed, because the SDK's futures are large.
         timeout_at(self.deadline.instant(), Box::pin(work))
             .await
-            .map_err(|_| ArchiveError::Unavailable("no answer in time".to_owned()))?
+            .map_err(|_| ArchiveError::Unavailable("no response in time".to_owned()))?
     }
 }
 
 impl Copy {
-    /// The copy of `user` that `conflict`'s record tells of, or a new one. Only a delete has so
-    /// much to copy that it goes on where it was; anything else copies the user as it is now.
+    /// The copy of `user` in `conflict`'s record, or a new one. Only a delete has so much to copy
+    /// that it resumes; any other remedy copies the user as it is now.
     pub async fn of(
         tools: &Tools<'_>,
         conflict: &Conflict,
@@ -110,8 +111,8 @@ impl Copy {
         begun = begun.filter(|copy| copy.user_id == *user);
         Ok(begun.unwrap_or_else(|| Self {
             user_id: user.clone(),
-            // The version tells this attempt from every other, and the time this record from
-            // one of the same conflict that has expired.
+            // The version distinguishes this attempt from every other, and the time distinguishes
+            // this record from an expired one of the same conflict.
             prefix: format!(
                 "{FOLDER}/{}/{}-{}",
                 conflict.id(),
@@ -126,14 +127,14 @@ impl Copy {
         }))
     }
 
-    /// How far the copy is, for the record; or, where that is too long for one, the key under which
-    /// it is in the archive. `None` where it cannot be kept, so that the next run begins anew.
+    /// The progress of the copy for the record or, if that is too long, the key under which it is
+    /// in the archive. `None` if it cannot be kept, so that the next run starts from the beginning.
     pub async fn progress(&mut self, tools: &Tools<'_>, conflict: &Conflict) -> Option<String> {
         let progress = serde_json::to_string(self).ok()?;
         if progress.len() <= MAX_PROGRESS_BYTES {
             return Some(progress);
         }
-        // The version tells this run from every other.
+        // The version distinguishes this run from every other.
         let key = format!("{}/progress-{}.json", self.prefix, conflict.version());
         let kept = Box::pin(tools.archive.write_json(&key, self));
         match timeout(PROGRESS_TIMEOUT, kept).await {
@@ -151,8 +152,8 @@ impl Copy {
         }
     }
 
-    /// Copies what is not copied yet, and answers the manifest's key. For a delete that is
-    /// everything; else the user and its clients.
+    /// Copies the rest, and returns the manifest's key. For a delete that is everything; otherwise
+    /// the user and its clients.
     pub async fn complete(
         &mut self,
         tools: &Tools<'_>,
@@ -223,8 +224,8 @@ impl Copy {
         }
     }
 
-    /// Reads the conversations and each one's newest page once more, and copies what has come
-    /// since, and `user` where it has changed. Answers the new manifest's key, where anything had.
+    /// Reads the conversations and the newest page of each once more, and copies new messages, and
+    /// `user` if it has changed. Returns the new manifest's key if anything was new.
     pub async fn catch_up(
         &mut self,
         tools: &Tools<'_>,
@@ -270,7 +271,7 @@ impl Copy {
         self.manifest(tools, conflict).await.map(Some)
     }
 
-    /// Copies the messages of a conversation that are newer than the newest one copied.
+    /// Copies the messages of a conversation that are newer than the newest copied one.
     async fn catch_up_messages(
         &mut self,
         tools: &Tools<'_>,
@@ -311,7 +312,7 @@ impl Copy {
         Ok(())
     }
 
-    /// Writes a page under the next number of all.
+    /// Writes a page under the next free number.
     async fn write<'a>(
         &mut self,
         tools: &Tools<'_>,

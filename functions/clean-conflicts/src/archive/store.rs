@@ -7,20 +7,20 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::aws::sdk::{SdkConfig, failure};
 
-/// The largest object that is read back: a page, or a manifest.
+/// Maximum bytes of an object that is read back: a page, or a manifest.
 const MAX_OBJECT_BYTES: i64 = 64 << 20;
 
-/// Why something is not in the archive.
+/// The reason why something is not in the archive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArchiveError {
-    /// S3 did not do what it was asked.
+    /// The call to S3 failed.
     #[error("the archive is not available ({0})")]
     Unavailable(String),
-    /// What was read back is not what was written.
-    #[error("the archive holds something else than was written")]
+    /// The object that was read back differs from the one that was written.
+    #[error("the archive differs from what was written")]
     Differs,
     /// It cannot be written or read as JSON.
-    #[error("the archive is not what it should be")]
+    #[error("the archive is malformed")]
     Malformed,
 }
 
@@ -30,7 +30,7 @@ pub struct Archive {
     bucket: String,
 }
 
-/// What is in an archive.
+/// The manifest of an archive: its content.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
@@ -49,7 +49,7 @@ pub struct Manifest {
 pub struct Object {
     /// Its key.
     pub key: String,
-    /// How many lines it has.
+    /// The number of its lines.
     pub lines: usize,
     /// Its size.
     pub bytes: usize,
@@ -58,7 +58,7 @@ pub struct Object {
 }
 
 impl Object {
-    /// Whether this one line is all that it holds.
+    /// Whether its whole content is this one line.
     pub fn is(&self, line: &str) -> bool {
         self.sha256 == hex_sha256(format!("{line}\n").as_bytes())
     }
@@ -67,7 +67,7 @@ impl Object {
 impl Archive {
     /// The bucket.
     pub fn connect(sdk: &SdkConfig, bucket: String) -> Self {
-        // At another endpoint than AWS's own a bucket is not a host name.
+        // At an endpoint other than AWS's own, a bucket is not a host name.
         let by_path =
             sdk.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let config = aws_sdk_s3::config::Builder::from(sdk)
@@ -102,7 +102,7 @@ impl Archive {
         self.read(&object).await.map(|_| object)
     }
 
-    /// Writes a manifest, or what else is JSON, and reads it back.
+    /// Writes a manifest or other JSON, and reads it back.
     pub async fn write_json(
         &self,
         key: &str,
@@ -117,12 +117,12 @@ impl Archive {
         }
     }
 
-    /// Reads what [`Archive::write_json`] wrote.
+    /// Reads an object of [`Archive::write_json`].
     pub async fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T, ArchiveError> {
         serde_json::from_slice(&self.bytes(key).await?).map_err(|_| ArchiveError::Malformed)
     }
 
-    /// Reads an object, and compares it with what the manifest says of it.
+    /// Reads an object, and checks it against the manifest.
     pub async fn read(&self, object: &Object) -> Result<Vec<u8>, ArchiveError> {
         let body = self.bytes(&object.key).await?;
         let lines = body.split(|byte| *byte == b'\n').count() - 1;
@@ -146,7 +146,7 @@ impl Archive {
         // Boxed, because the SDK's futures are large.
         match Box::pin(put).await {
             Ok(_) => Ok(()),
-            // The SDK repeats a put whose answer was lost, and the second one finds the first.
+            // The SDK retries a put whose response was lost, and the retry finds the first one.
             Err(error) if failure(&error).why == "PreconditionFailed" => {
                 if self.bytes(key).await? == body {
                     Ok(())

@@ -5,16 +5,16 @@ use std::time::Duration;
 use shared::conflicts::{Conflict, Reason, Remedy, Sent};
 use shared::sunshine::{User, UserPatch};
 
+use super::decision::{Decision, Outcome};
 use super::restore::patch;
 use super::rules::{emails, judge};
-use super::{Decision, Outcome};
 use crate::evidence::{Facts, Policy, is_restorable};
 
-/// For so long a delete that was accepted may take.
+/// Maximum time of a delete that was accepted.
 const DELETED_WITHIN: Duration = Duration::from_hours(24);
 
-/// Checks the effect, restores what a release took beside the email, and repeats the remedy if it
-/// definitely had none.
+/// Checks the effect, restores the fields that a release cleared by side effect, and repeats the
+/// remedy if it definitely had no effect.
 pub fn decide(
     conflict: &Conflict,
     sent: &Sent,
@@ -43,10 +43,10 @@ pub fn decide(
         };
     }
     if policy.named.is_some_and(|named| named != sent.remedy) {
-        // An operator who could see the effect names what to do next.
+        // An operator who can see the effect names the next step.
         return repeat(conflict, sent, facts, policy, now);
     }
-    // One check may come too early, also for a call whose response was lost.
+    // One check may come too early, even for a call whose response was lost.
     let is_first_check = sent.checks == 0;
     let since = Duration::from_millis(now.saturating_sub(sent.at));
     if sent.answered {
@@ -66,15 +66,16 @@ pub fn decide(
     repeat(conflict, sent, facts, policy, now)
 }
 
-/// What a release took beside the email and nobody has written since: once, and not long after.
+/// The fields that a release cleared by side effect and that are still empty, if they may be
+/// restored: once, and not long after.
 fn restorable(sent: &Sent, facts: &Facts, now: u64) -> Option<UserPatch> {
     let target = facts.target.as_ref().filter(|_| is_restorable(sent, now))?;
     let patch = patch(&facts.archived, target);
     (patch != UserPatch::default()).then_some(patch)
 }
 
-/// Whether a merge went to another user than the caller's: the merged user has a third external id
-/// now, or the caller's former user lost its own.
+/// Whether a merge reached another user than the caller's: the merged user now has a third external
+/// id, or the caller's former user lost its own.
 fn has_reached_another(sent: &Sent, facts: &Facts, is_callers: impl Fn(&User) -> bool) -> bool {
     let is_third = |user: &User| {
         let is_unchanged = sent.external_id.is_some() && user.external_id == sent.external_id;
@@ -119,7 +120,7 @@ fn repeat(conflict: &Conflict, sent: &Sent, facts: &Facts, policy: &Policy, now:
     }));
     let plan = match judge(conflict, facts, policy, now) {
         none @ Decision::Done(Outcome::NotAConflict) => return none,
-        // It does not matter what a drain would do instead.
+        // The choice of a drain does not matter here.
         _ if sent.remedy == Remedy::Delete && policy.named.is_none() => return unsure,
         Decision::Apply(plan) => plan,
         Decision::Done(Outcome::Planned(..)) => return unsure,
@@ -130,7 +131,7 @@ fn repeat(conflict: &Conflict, sent: &Sent, facts: &Facts, policy: &Policy, now:
     let may_be_taken = if is_same_user {
         remedy == sent.remedy || is_named
     } else {
-        // No other user's history is given away or deleted instead.
+        // The history of another user is never given away or deleted instead.
         let is_approved = conflict.approved_user_id() == Some(plan.user.as_str());
         remedy == Remedy::ReleaseEmail && is_named && is_approved
     };

@@ -1,4 +1,4 @@
-//! What is written back after a release: the fields that were archived and are empty now.
+//! The fields to restore after a release: those that were archived and are now empty.
 
 use serde_json::{Map, Value};
 use shared::sunshine::{ProfilePatch, User, UserPatch};
@@ -27,6 +27,7 @@ pub fn patch(archived: &[Value], now: &User) -> UserPatch {
     let profile = &now.profile;
     UserPatch {
         profile: ProfilePatch {
+            email: None,
             given_name: field("givenName", profile.given_name.as_deref()),
             surname: field("surname", profile.surname.as_deref()),
             avatar_url: field("avatarUrl", profile.avatar_url.as_deref()),

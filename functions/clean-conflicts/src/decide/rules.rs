@@ -6,11 +6,11 @@ use shared::conflicts::{ClaimSource, Conflict, Proof, Reason, Remedy};
 use shared::identity::email::EmailKey;
 use shared::sunshine::User;
 
-use super::{Decision, Outcome};
+use super::decision::{Decision, Outcome};
 use crate::evidence::{Facts, LastSeen, MergeCall, Policy, first_report};
 use crate::plan::{Call, Plan};
 
-/// For so long a user that Support merged is left alone.
+/// The time for which a user is left alone after Support merged it.
 const SETTLES_WITHIN_MILLIS: u64 = 30_000;
 
 type Judged<T> = Result<T, Outcome>;
@@ -94,8 +94,8 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Only events say whose the email is, and no lineage goes with them. It is planned until
-    /// somebody reports it.
+    /// Only events claim the email, without lineage. The remedy is planned until someone reports
+    /// the conflict.
     fn unclaimed(&self, people: &BTreeSet<&str>) -> Judged<Decision> {
         if !self.has_fresh_claim(people, |_| true) {
             return Err(Outcome::NotAConflict);
@@ -129,7 +129,7 @@ impl Case<'_> {
         claims.any(|claim| claim.is_fresh(self.now) && of_source(claim.source))
     }
 
-    /// The one user that a remedy could be for.
+    /// The only user for whom a remedy is possible.
     fn holder(&self) -> Judged<&User> {
         let Some(user) = self.facts.holder() else {
             return review(Reason::SeveralUsers);
@@ -143,7 +143,7 @@ impl Case<'_> {
         }
     }
 
-    /// Whether any remedy may be taken on `user` for `caller`.
+    /// Whether any remedy may be applied to `user` for `caller`.
     fn may_be_touched(&self, user: &User, caller: &str) -> Judged<()> {
         let Some(external_id) = user.external_id.as_deref().filter(|id| !id.is_empty()) else {
             return review(Reason::NoExternalId);
@@ -249,7 +249,7 @@ impl Case<'_> {
             let is_disputed = kind == "email" && EmailKey::from(value).as_str() == email;
             !is_disputed && !(kind.is_empty() && value.is_empty())
         };
-        // A release takes every identity.
+        // A release removes every identity.
         if user
             .identities
             .iter()
@@ -260,8 +260,8 @@ impl Case<'_> {
         self.apply(user, caller, Call::Release, instead_because, not_before)
     }
 
-    /// Whether the holder has shown no sign of life since the first report: then none, or the time
-    /// at which the wait is over and this is asked again.
+    /// Checks that the holder has shown no sign of life since the first report. Returns the time at
+    /// which to check again, if the wait is not over.
     fn quiet_since(&self) -> Judged<Option<u64>> {
         let until = Facts::waits_until(self.conflict, self.policy);
         if self.now < until {
@@ -274,7 +274,7 @@ impl Case<'_> {
         }
     }
 
-    /// The call that merges `user` into the caller's, or why that is not possible.
+    /// The call that merges `user` into the caller's, or the reason why that is not possible.
     fn merge(&self, user: &User, caller: &str) -> Result<Call, Reason> {
         let own = self.facts.own.get(caller);
         let is_callers = |own: &User| own.external_id.as_deref() == Some(caller);
@@ -286,8 +286,8 @@ impl Case<'_> {
                 if !self.policy.trusts_events || support != Some(caller) {
                     return Err(Reason::SupportIdUnknown);
                 }
-                // A sync would take identifiers from a linked user. If another user came back for
-                // the caller's external id, it is not known whether the caller's is linked.
+                // A sync would strip identifiers from a linked user. If the lookup returned another
+                // user for the caller's external id, assume that the caller's user is linked.
                 if another_came_back || own.is_some_and(|own| own.is_linked) {
                     return Err(Reason::CallerLinked);
                 }
@@ -301,7 +301,7 @@ impl Case<'_> {
         }
     }
 
-    /// Takes the remedy, or says which one would be taken.
+    /// Applies the remedy, or plans it if it is not allowed.
     fn apply(
         &self,
         user: &User,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::conflicts::{
-    Claim, ClaimSource, Conflict, Lineage, Report, Scope, Sent, Source, State, Told,
+    Claim, ClaimSource, Conflict, Lineage, Remedy, Report, Scope, Sent, Source, State, Told,
 };
 use shared::sunshine::User;
 
@@ -15,7 +15,7 @@ use crate::plan::Call;
 const DAY: u64 = 24 * 60 * 60 * 1000;
 /// 2026-11-26T00:00:00Z.
 const NOW: u64 = 1_795_651_200_000;
-/// When the conflict was reported, unless a test says otherwise.
+/// The time of the report, unless a test says otherwise.
 const REPORTED: u64 = NOW - 2 * DAY;
 const EMAIL: &str = "anna@example.com";
 const OLD: &str = "1234";
@@ -24,9 +24,9 @@ const HOLDER_ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaa";
 const OWN_ID: &str = "bbbbbbbbbbbbbbbbbbbbbbbb";
 const ZENDESK_ID: &str = "35436";
 
-// ---- what a case is made of ----
+// ---- the parts of a case ----
 
-/// A conflict, the facts about it, and what is allowed. Every one of the evidence's rules holds.
+/// A conflict, the facts about it, and the policy. By default, every rule of the evidence holds.
 struct Case {
     conflict: Conflict,
     facts: Facts,
@@ -197,7 +197,7 @@ fn not_claimed() -> String {
 // ---- REMEDY, and the mildest remedy that resolves ----
 
 #[test]
-fn without_lineage_it_is_a_release() {
+fn without_lineage_the_remedy_is_a_release() {
     assert_eq!(
         reported(Remedy::Plan).decision(),
         planned(Remedy::ReleaseEmail)
@@ -208,7 +208,7 @@ fn without_lineage_it_is_a_release() {
 }
 
 #[test]
-fn with_lineage_it_is_a_merge_if_that_is_allowed_and_possible() {
+fn with_lineage_the_remedy_is_a_merge_if_that_is_allowed_and_possible() {
     assert_eq!(proven(Remedy::Plan).decision(), planned(Remedy::Merge));
     assert_eq!(proven(Remedy::ReleaseEmail).decision(), "Release");
     for allowed in [Remedy::Merge, Remedy::Delete] {
@@ -242,7 +242,7 @@ fn a_merge_that_is_not_possible_becomes_a_release_that_says_why() {
         let mut case = proven(Remedy::Merge);
         break_it(&mut case);
         assert_eq!(case.decision(), format!("Release because {reason:?}"));
-        // An operator who names the merge is told.
+        // If an operator names the merge, the reason is shown.
         assert_eq!(case.named(Remedy::Merge).decision(), review(reason));
         // No merge was allowed, so nothing is missing.
         let mut case = proven(Remedy::ReleaseEmail);
@@ -300,7 +300,7 @@ fn a_plan_names_the_user_the_callers_own_and_the_call() {
 // ---- rules 1 to 4: the holder ----
 
 #[test]
-fn each_rule_about_the_holder_is_for_a_person_if_it_is_broken() {
+fn each_broken_rule_about_the_holder_needs_review() {
     let broken: [(Reason, fn(&mut Case)); 10] = [
         (Reason::SeveralUsers, |it| {
             it.facts
@@ -349,7 +349,7 @@ fn each_rule_about_the_holder_is_for_a_person_if_it_is_broken() {
 }
 
 #[test]
-fn an_email_that_nobody_holds_or_the_caller_does_is_no_conflict() {
+fn an_email_held_by_no_one_or_by_the_caller_is_not_a_conflict() {
     for allowed in [Remedy::Plan, Remedy::ReleaseEmail, Remedy::Delete] {
         let mut case = reported(allowed);
         case.facts.holders.clear();
@@ -364,7 +364,7 @@ fn an_email_that_nobody_holds_or_the_caller_does_is_no_conflict() {
 }
 
 #[test]
-fn a_remedy_that_was_approved_for_one_user_is_not_taken_on_another() {
+fn a_remedy_that_was_approved_for_one_user_is_not_applied_to_another() {
     for remedy in [Remedy::ReleaseEmail, Remedy::Merge, Remedy::Delete] {
         let mut case = proven(remedy).named(remedy);
         case.conflict.approve(OWN_ID.to_owned(), REPORTED);
@@ -379,7 +379,7 @@ fn a_remedy_that_was_approved_for_one_user_is_not_taken_on_another() {
 }
 
 #[test]
-fn no_drain_goes_on_with_an_approval() {
+fn no_drain_continues_an_approval() {
     let mut case = reported(Remedy::Delete);
     case.conflict.approve(HOLDER_ID.to_owned(), REPORTED);
     assert_eq!(case.decision(), review(Reason::ApprovalInterrupted));
@@ -421,7 +421,7 @@ fn lineage_makes_two_claimants_one_caller() {
     let mut case = proven(Remedy::Merge);
     case.report(report(ClaimSource::Report, OLD, REPORTED));
     assert_eq!(case.decision(), format!("Sync({ZENDESK_ID})"));
-    // A change that only events state counts if events are trusted: the facts hold no others.
+    // A change from events alone counts only if events are trusted: the facts contain no others.
     let mut case = reported(Remedy::ReleaseEmail);
     case.report(report(ClaimSource::Report, "7", REPORTED));
     case.facts.changes = vec![Lineage::new("7", NEW, Source::Webhook, REPORTED)];
@@ -429,7 +429,7 @@ fn lineage_makes_two_claimants_one_caller() {
 }
 
 #[test]
-fn an_event_alone_plans_and_no_more() {
+fn an_event_alone_only_plans() {
     for allowed in [Remedy::Plan, Remedy::ReleaseEmail, Remedy::Delete] {
         let mut case = told();
         case.policy.allowed = allowed;
@@ -463,14 +463,14 @@ fn an_event_with_trusted_lineage_from_the_holder_is_a_claim() {
 }
 
 #[test]
-fn an_event_that_is_no_claim_makes_no_dispute() {
+fn an_event_that_is_not_a_claim_makes_no_dispute() {
     let mut case = told();
     case.report(report(ClaimSource::Report, "7", REPORTED));
     assert_eq!(case.decision(), "Release");
 }
 
 #[test]
-fn an_operators_word_without_proof_is_no_report() {
+fn an_operators_statement_without_proof_is_not_a_report() {
     let mut case = reported(Remedy::ReleaseEmail);
     case.conflict = Conflict::open(&report(ClaimSource::Operator, NEW, REPORTED));
     assert_eq!(case.decision(), not_claimed());
@@ -481,7 +481,7 @@ fn an_operators_word_without_proof_is_no_report() {
 }
 
 #[test]
-fn a_claim_of_30_days_ago_is_no_ground_to_act() {
+fn a_claim_from_30_days_ago_is_not_acted_on() {
     for days in [30, 400] {
         let at = NOW - days * DAY;
         let mut case = proven(Remedy::Merge);
@@ -497,7 +497,7 @@ fn a_claim_of_30_days_ago_is_no_ground_to_act() {
     let young = report(ClaimSource::Report, NEW, NOW - 30 * DAY + 1);
     case.conflict = Conflict::open(&young);
     assert_eq!(case.decision(), "Release");
-    // A fresh event is no fresh report.
+    // A fresh event does not replace a fresh report.
     case.conflict = Conflict::open(&report(ClaimSource::Report, NEW, NOW - 31 * DAY));
     let event = report(ClaimSource::Event, NEW, NOW);
     case.conflict = case.conflict.reported_again(&event, NOW).unwrap();
@@ -505,7 +505,7 @@ fn a_claim_of_30_days_ago_is_no_ground_to_act() {
 }
 
 #[test]
-fn an_operator_may_release_what_only_an_event_claims() {
+fn an_operator_may_release_an_email_that_only_an_event_claims() {
     let mut case = told().named(Remedy::ReleaseEmail);
     assert_eq!(case.decision(), "Release");
     case.holder(&json!({"externalId": null}));
@@ -549,7 +549,7 @@ fn a_holder_who_was_seen_since_the_first_report_is_active() {
             let is_review = case.decision() == review(Reason::HolderActive);
             assert_eq!(is_review, is_active, "{seen:?} {allowed:?}");
         }
-        // With lineage this does not matter, and an operator may have looked.
+        // It does not matter with lineage, or if an operator has checked.
         let mut case = proven(Remedy::ReleaseEmail);
         case.facts.last_seen = seen;
         assert_eq!(case.decision(), "Release");
@@ -622,10 +622,10 @@ fn a_holder_with_another_identity_is_not_released_by_a_drain() {
                 "Release".to_owned()
             };
             assert_eq!(case.decision(), expected, "{other}");
-            // An operator who names the release may.
+            // An operator may name the release.
             assert_eq!(case.named(Remedy::ReleaseEmail).decision(), "Release");
         }
-        // A merge takes nothing away, but the release in its place would.
+        // A merge removes nothing, but the release in its place would.
         let mut case = proven(Remedy::Merge);
         case.holder(&identities);
         assert_eq!(case.decision(), format!("Sync({ZENDESK_ID})"));
@@ -637,7 +637,7 @@ fn a_holder_with_another_identity_is_not_released_by_a_drain() {
 // ---- rules 8 and 9: lineage ----
 
 #[test]
-fn what_an_operator_names_needs_its_proof() {
+fn a_remedy_named_by_an_operator_needs_its_proof() {
     for remedy in [Remedy::Merge, Remedy::Delete] {
         let case = reported(Remedy::Delete).named(remedy);
         assert_eq!(case.decision(), review(Reason::NoLineage));
@@ -659,7 +659,7 @@ fn what_an_operator_names_needs_its_proof() {
 }
 
 #[test]
-fn a_contradiction_is_for_a_person_also_without_other_lineage() {
+fn a_contradiction_needs_review_even_without_other_lineage() {
     for allowed in [Remedy::Plan, Remedy::ReleaseEmail, Remedy::Delete] {
         let mut case = reported(allowed);
         case.becomes(Told::Otherwise);
@@ -749,7 +749,7 @@ fn a_free_email_is_resolved() {
             });
             case.facts.holders.clear();
             assert_eq!(case.decision(), "Resolved");
-            // The caller came back meanwhile.
+            // The caller came back in the meantime.
             case.holder(&json!({"id": OWN_ID, "externalId": NEW}));
             assert_eq!(case.decision(), "Resolved");
         }
@@ -795,7 +795,7 @@ fn a_delete_may_take_a_day() {
 }
 
 #[test]
-fn a_lost_call_is_repeated_after_two_checks_but_for_a_delete() {
+fn a_lost_call_is_repeated_after_two_checks_except_a_delete() {
     for (remedy, again) in [
         (Remedy::ReleaseEmail, "Release".to_owned()),
         (Remedy::Merge, format!("Sync({ZENDESK_ID})")),
@@ -820,7 +820,7 @@ fn a_lost_call_is_repeated_after_two_checks_but_for_a_delete() {
         let mut case = lost(1);
         case.policy.allowed = Remedy::Plan;
         assert_eq!(case.decision(), review(Reason::OutcomeUnknown));
-        // Nor one that the evidence does not ask for any more.
+        // Nor is one that the evidence no longer supports.
         let mut case = lost(1);
         case.facts.told.insert(NEW.to_owned(), Told::Otherwise);
         let expected = match remedy {
@@ -829,7 +829,7 @@ fn a_lost_call_is_repeated_after_two_checks_but_for_a_delete() {
         };
         assert_eq!(case.decision(), review(expected));
     }
-    // Another remedy than the one that was sent is not taken in its place.
+    // No other remedy is applied in place of the one that was sent.
     let mut case = after(Sent {
         answered: false,
         checks: 1,
@@ -840,7 +840,7 @@ fn a_lost_call_is_repeated_after_two_checks_but_for_a_delete() {
 }
 
 #[test]
-fn an_operator_names_what_follows_a_call_without_effect() {
+fn an_operator_names_the_step_after_a_call_without_effect() {
     for is_answered in [true, false] {
         let case = after(Sent {
             answered: is_answered,
@@ -883,7 +883,7 @@ fn another_user_gets_only_a_release_that_was_approved_for_it() {
         case = case.named(remedy);
         assert_eq!(case.decision(), review(Reason::HolderChanged));
     }
-    // A delete is repeated on no one else.
+    // A delete is never repeated on another user.
     let mut case = after(Sent {
         remedy: Remedy::Delete,
         ..lost()
@@ -893,7 +893,7 @@ fn another_user_gets_only_a_release_that_was_approved_for_it() {
 }
 
 #[test]
-fn what_was_a_conflict_when_a_remedy_was_sent_may_be_none_by_now() {
+fn a_conflict_may_have_ended_since_a_remedy_was_sent() {
     let mut case = after(Sent {
         answered: false,
         checks: 1,
@@ -935,7 +935,7 @@ fn a_merge_is_resolved_if_the_survivor_is_the_callers_and_no_one_else_was_touche
         }),
         "Resolved"
     );
-    // The history went to somebody else, and the email with it or not.
+    // The history went to another user, with or without the email.
     assert_eq!(
         merged(|it| it.facts.target = Some(user(&json!({"externalId": "9001"})))),
         changed
@@ -956,13 +956,13 @@ fn a_merge_is_resolved_if_the_survivor_is_the_callers_and_no_one_else_was_touche
         merged(|it| it.facts.own_before = Some(own(&json!({"externalId": null})))),
         changed
     );
-    // No user has the caller's external id, or another came back for it.
+    // No user has the caller's external id, or the lookup returned another user.
     assert_eq!(merged(|it| it.facts.own.clear()), changed);
     assert_eq!(
         merged(|it| it.own(&json!({"externalId": "another"}))),
         changed
     );
-    // Of a merge that an earlier version sent the external id is not known.
+    // The external id is unknown for a merge that an earlier version sent.
     let mut case = after(Sent {
         external_id: None,
         ..sent(Remedy::Merge)
@@ -991,7 +991,7 @@ fn a_user_without_an_email_is_gone_or_the_callers() {
 }
 
 #[test]
-fn what_a_release_took_is_written_back_once_and_within_a_day() {
+fn fields_cleared_by_a_release_are_restored_once_and_within_a_day() {
     let archived = json!({"profile": {"givenName": "Anna"}, "metadata": {"tier": "gold"}});
     let released = |change: fn(&mut Sent), allowed| {
         let mut sent = Sent {
@@ -1009,7 +1009,7 @@ fn what_a_release_took_is_written_back_once_and_within_a_day() {
         "Restore({})",
         json!({"profile": {"givenName": "Anna"}, "metadata": {"tier": "gold"}})
     );
-    // Also if REMEDY was lowered meanwhile.
+    // Even if REMEDY was lowered in the meantime.
     for allowed in [Remedy::ReleaseEmail, Remedy::Plan] {
         assert_eq!(released(|_| {}, allowed).decision(), restore);
     }
@@ -1032,7 +1032,7 @@ fn what_a_release_took_is_written_back_once_and_within_a_day() {
 }
 
 #[test]
-fn only_what_is_empty_is_written_back_and_the_newest_value_first() {
+fn only_empty_fields_are_restored_with_the_newest_value() {
     let newest = json!({
         "profile": {"givenName": "Anna", "surname": "", "email": "a@b.example", "locale": 7},
         "metadata": {"tier": "gold", "gone": null},

@@ -7,7 +7,7 @@ use shared::lambda::clock::now_millis;
 use shared::sunshine::User;
 use tokio::sync::MutexGuard;
 
-use super::Progress;
+use super::progress::Progress;
 use crate::act;
 use crate::context::{Action, Context};
 use crate::decide::{self, Decision, Outcome};
@@ -16,7 +16,8 @@ use crate::facts;
 use crate::interrupted::Interrupted;
 use crate::plan::{Call, Plan};
 
-/// The evidence may be so old when a delete is sent: to read each conversation again may take long.
+/// Maximum age of the evidence when a delete is sent: reading each conversation again may take
+/// long.
 const EVIDENCE_IS_FRESH_FOR: Duration = Duration::from_secs(2);
 
 /// Attempts a conflict whose record was taken.
@@ -82,8 +83,8 @@ async fn look(
     Ok((facts, decision))
 }
 
-/// Archives, reads the evidence again, which must say the same, and sends. Answers the outcome if
-/// the evidence says something else now, or the call shows it.
+/// Archives, reads the evidence again, which must lead to the same plan, and sends. Returns the
+/// outcome if the evidence has changed, or the call shows it.
 async fn apply(
     ctx: &Context<'_>,
     conflict: &mut Conflict,
@@ -127,7 +128,7 @@ async fn apply(
     sent
 }
 
-/// Whether the evidence still asks for the same plan.
+/// Whether the evidence still leads to the same plan.
 enum Confirmed {
     Same(Box<User>),
     Over(Outcome),

@@ -1,5 +1,5 @@
 //! A drain: works on everything that is due, and on what was planned and is allowed now. People who
-//! reported a conflict come before events and imports.
+//! reported a conflict come before events, and the pairs of imports come last.
 
 use std::cell::{Cell, RefCell};
 
@@ -10,15 +10,15 @@ use shared::lambda::clock::now_millis;
 
 use super::Run;
 
-/// The number of records that are read from an index at once.
+/// Maximum records of one page of an index.
 const PAGE: i32 = 100;
 
 /// The records that one pass works on.
 #[derive(Clone, Copy)]
 enum Pass {
-    /// Those of a queue that are due.
+    /// The due records of a queue.
     Due(Queue),
-    /// Those that were planned, of a queue.
+    /// The planned records of a queue.
     Planned(Queue),
 }
 
@@ -26,7 +26,7 @@ impl Pass {
     fn includes(self, conflict: &Conflict) -> bool {
         match self {
             Self::Due(_) => true,
-            // What nobody claims would be planned again.
+            // A conflict that no one claims would be planned again.
             Self::Planned(queue) => {
                 conflict.is_urgent() == (queue == Queue::Urgent)
                     && conflict.reason() != Some(Reason::NotClaimed)
@@ -36,7 +36,7 @@ impl Pass {
 }
 
 impl Run<'_> {
-    /// Works on everything, `at_once` conflicts at a time.
+    /// Works on everything, `at_once` conflicts in parallel.
     pub async fn drain(&self, at_once: usize) -> Result<(), TableError> {
         let mut has_background = false;
         self.work_through(Pass::Due(Queue::Urgent), at_once).await?;
@@ -50,10 +50,26 @@ impl Run<'_> {
             let pass = Pass::Planned(Queue::Background);
             self.work_through(pass, at_once).await?;
         }
+        self.work_off_imports(at_once).await
+    }
+
+    /// Works off the pairs of imports that are due. They come last: no one waits for them.
+    async fn work_off_imports(&self, at_once: usize) -> Result<(), TableError> {
+        let (until, mut start) = (now_millis(), None);
+        while !self.ctx.must_stop() {
+            let (pairs, next) = self.ctx.table.due_pairs(until, PAGE, start).await?;
+            stream::iter(pairs)
+                .for_each_concurrent(at_once, |pair| self.work_on_pair(pair))
+                .await;
+            match next {
+                Some(next) => start = Some(next),
+                None => break,
+            }
+        }
         Ok(())
     }
 
-    /// Works on the records of a pass. Answers whether it met others on the way.
+    /// Works on the records of a pass. Returns whether it found others on the way.
     async fn work_through(&self, pass: Pass, at_once: usize) -> Result<bool, TableError> {
         let failure = RefCell::new(None);
         let has_others = Cell::new(false);
@@ -98,7 +114,7 @@ impl Run<'_> {
         }
     }
 
-    /// Works on a conflict. A planned one is not even looked at if no action is left for it.
+    /// Works on a conflict. Skips a planned one if no action is left for it.
     async fn take_up(&self, conflict: Conflict) {
         if conflict.state() != State::Planned {
             return self.work_on(conflict, None).await;

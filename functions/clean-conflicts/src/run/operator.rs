@@ -1,59 +1,203 @@
-//! Resolves and approves conflicts, as an operator asks.
+//! Resolves and approves conflicts, as an operator asks; and works off the pairs of an import, each
+//! as a resolve.
 
-use shared::conflicts::{Claim, ClaimSource, Conflict, Lineage, Report, Source, State, TableError};
+use shared::conflicts::{
+    Claim, ClaimSource, Conflict, Lineage, Pair, PairRef, Reason, Remedy, Report, Source, State,
+    TableError,
+};
+use shared::identity::external_id::ExternalId;
 use shared::lambda::clock::now_millis;
-use shared::sunshine::{Error, User};
+use shared::lambda::invoke::OperatorError;
+use shared::sunshine::{Error, LookupExternalId, User};
 
 use super::Run;
+use super::moves::invalid;
 use crate::decide::{self, Decision, emails};
-use crate::error::OperatorError;
 use crate::event::{Approve, Resolve};
 use crate::evidence::target;
 use crate::facts;
 use crate::interrupted::Interrupted;
 use crate::stop::StopReason;
+use crate::table_error;
+
+/// An external id that became another, as an operator states it.
+struct Change<'a> {
+    previous: &'a LookupExternalId,
+    current: &'a ExternalId,
+    /// The remedy that the operator names.
+    remedy: Option<Remedy>,
+    by: Option<&'a str>,
+    /// The import pair that states it.
+    pair: Option<PairRef>,
+}
+
+/// What there is to do about a change.
+enum Found {
+    /// No user has the previous external id.
+    NoUser,
+    /// It was done before.
+    Done(Conflict),
+    /// An operator stated another change of the same external id before.
+    Contradicted,
+    /// This report, with a remedy for this user.
+    Report(Box<Report>, Option<String>, Lineage),
+}
+
+/// Why there is nothing to say.
+enum Unread {
+    Interrupted(Interrupted),
+    Table(TableError),
+}
+
+impl From<Interrupted> for Unread {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Interrupted(interrupted)
+    }
+}
+
+impl From<TableError> for Unread {
+    fn from(error: TableError) -> Self {
+        Self::Table(error)
+    }
+}
 
 impl Run<'_> {
-    /// Clears what holds the email of the user that had the previous external id.
+    /// Clears the holder of the email: the user with the previous external id.
     pub async fn resolve(&self, resolve: &Resolve) -> Result<(), OperatorError> {
-        let user = match self.previous_user(resolve).await {
-            Ok(user) => user,
-            Err(interrupted) => {
+        let change = Change {
+            previous: &resolve.previous_external_id,
+            current: &resolve.current_external_id,
+            remedy: resolve.remedy,
+            by: resolve.by.as_deref(),
+            pair: None,
+        };
+        match self.find(&change).await {
+            Err(Unread::Interrupted(interrupted)) => {
                 self.ctx.diagnose(interrupted).await;
                 self.ctx.stop(StopReason::UpstreamError);
                 self.report.borrow_mut().deferred += 1;
+                Ok(())
+            }
+            Err(Unread::Table(error)) => Err(table_error(error)),
+            Ok(Found::NoUser | Found::Contradicted) => {
+                self.report.borrow_mut().add_no_conflict();
+                Ok(())
+            }
+            Ok(Found::Done(conflict)) => {
+                self.report.borrow_mut().add_done(&conflict);
+                Ok(())
+            }
+            Ok(Found::Report(report, named_for, _)) if resolve.dry_run => {
+                self.dry_run(&report, named_for).await.map_err(table_error)
+            }
+            Ok(Found::Report(report, named_for, lineage)) => {
+                let opened = self.open(&change, &report, named_for, &lineage).await;
+                self.work_on(opened.map_err(table_error)?, None).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Works off a pair of an import.
+    pub async fn work_on_pair(&self, mut pair: Pair) {
+        if self.ctx.must_stop() {
+            self.report.borrow_mut().deferred += 1;
+            return;
+        }
+        if let Err(error) = self.advance(&mut pair).await {
+            tracing::warn!(%error, "could not write what came of an import pair");
+            self.report.borrow_mut().deferred += 1;
+        }
+    }
+
+    async fn advance(&self, pair: &mut Pair) -> Result<(), TableError> {
+        let ids = (
+            LookupExternalId::try_from(pair.previous_external_id.clone()),
+            ExternalId::try_from(pair.current_external_id.clone()),
+        );
+        let (Ok(previous), Ok(current)) = ids else {
+            // An import takes no other ones, so somebody has written the item by hand.
+            pair.end(State::Failed, None);
+            return self.ctx.table.write_pair(self.ctx.scope, pair).await;
+        };
+        let by = pair.by.clone();
+        let change = Change {
+            previous: &previous,
+            current: &current,
+            remedy: None,
+            by: Some(&by),
+            pair: Some(pair.reference(self.ctx.scope)),
+        };
+        match self.find(&change).await {
+            Err(Unread::Table(error)) => return Err(error),
+            Err(Unread::Interrupted(interrupted)) => {
+                self.report.borrow_mut().deferred += 1;
+                match self.ctx.diagnose(interrupted).await {
+                    Interrupted::Retry | Interrupted::Forbidden => pair.retry(now_millis()),
+                    // The run is over, and the pair is left as it is.
+                    _ => return Ok(()),
+                }
+            }
+            Ok(Found::NoUser) => {
+                self.report.borrow_mut().add_no_conflict();
+                pair.end(State::NotAConflict, None);
+            }
+            Ok(Found::Contradicted) => {
+                self.report.borrow_mut().add_contradicted();
+                pair.end(State::NeedsReview, Some(Reason::ContradictedLineage));
+            }
+            Ok(Found::Done(conflict)) => {
+                self.report.borrow_mut().add_done(&conflict);
+                pair.conflict_id = Some(conflict.id().clone());
+                pair.end(conflict.state(), conflict.reason());
+            }
+            Ok(Found::Report(report, named_for, lineage)) => {
+                let conflict = self.open(&change, &report, named_for, &lineage).await?;
+                // From here on the pair follows the conflict's record.
+                self.work_on(conflict, None).await;
                 return Ok(());
             }
-        };
-        let Some(user) = user else {
-            self.report.borrow_mut().add_no_conflict();
-            return Ok(());
-        };
+        }
+        self.ctx.table.write_pair(self.ctx.scope, pair).await
+    }
+
+    /// What there is to do about a change.
+    async fn find(&self, change: &Change<'_>) -> Result<Found, Unread> {
         let (table, scope) = (self.ctx.table, self.ctx.scope);
-        let lineage = lineage(resolve, &user);
-        let mut stated = table.said_of(scope, &lineage.previous).await?;
-        if !resolve.dry_run {
-            table.record_said(scope, &lineage).await?;
+        let (previous, current) = (change.previous.as_str(), change.current.as_str());
+        let user = self.previous_user(change.previous).await?;
+        let said = table.said_of(scope, previous).await?;
+        if let Some(id) = said.conflict_of(current)
+            && let Some(conflict) = table.get(id).await?
+            && is_done(&conflict, user.as_ref(), change.remedy)
+        {
+            return Ok(Found::Done(conflict));
         }
+        let Some(user) = user else {
+            return Ok(Found::NoUser);
+        };
+        let is_another = |it: &Lineage| it.previous == previous && it.current != current;
+        if change.pair.is_some() && said.lineages.iter().any(is_another) {
+            return Ok(Found::Contradicted);
+        }
+        let lineage = lineage(change, &user);
         // Statements about a user who had this external id before: this one is another person.
-        let target = target(&user, &lineage.previous);
+        let target = target(&user, previous);
+        let mut stated = said.lineages;
         stated.retain(|it| it.is_of_another(&target));
-        stated.push(lineage);
-        let report = self.report_of(resolve, &user, stated);
+        stated.push(lineage.clone());
         // A remedy that was named is for this user, and no drain puts another in its place.
-        let named_for = resolve.remedy.map(|_| user.id.to_string());
-        if resolve.dry_run {
-            return self.dry_run(&report, named_for).await;
-        }
-        let conflict = self.open(&report, named_for).await?;
-        self.work_on(conflict, None).await;
-        Ok(())
+        let named_for = change.remedy.map(|_| user.id.to_string());
+        let report = self.report_of(current, &user, stated);
+        Ok(Found::Report(Box::new(report), named_for, lineage))
     }
 
     /// The user with exactly the previous external id. The path takes user ids too, so the user
     /// that is found need not be the one that was meant.
-    async fn previous_user(&self, resolve: &Resolve) -> Result<Option<User>, Interrupted> {
-        let previous = &resolve.previous_external_id;
+    async fn previous_user(
+        &self,
+        previous: &LookupExternalId,
+    ) -> Result<Option<User>, Interrupted> {
         let deadline = self.ctx.deadlines.calls;
         match self
             .ctx
@@ -71,8 +215,7 @@ impl Run<'_> {
     }
 
     /// The operator's claim, over the email of the user if it is one.
-    fn report_of(&self, resolve: &Resolve, user: &User, stated: Vec<Lineage>) -> Report {
-        let current = resolve.current_external_id.as_str();
+    fn report_of(&self, current: &str, user: &User, stated: Vec<Lineage>) -> Report {
         let claim = Claim::new(current, ClaimSource::Operator, now_millis());
         let emails: Vec<_> = emails(user).into_iter().collect();
         let report = match emails.as_slice() {
@@ -83,11 +226,7 @@ impl Run<'_> {
     }
 
     /// Says what would be done, and writes nothing.
-    async fn dry_run(
-        &self,
-        report: &Report,
-        named_for: Option<String>,
-    ) -> Result<(), OperatorError> {
+    async fn dry_run(&self, report: &Report, named_for: Option<String>) -> Result<(), TableError> {
         let now = now_millis();
         let mut conflict = match self.ctx.table.get(report.conflict_id()).await? {
             Some(known) => known.reopened_by(report, now),
@@ -117,80 +256,90 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Opens a conflict, also one that had ended.
+    /// Records what the operator states, and opens a conflict, also one that had ended.
     async fn open(
         &self,
+        change: &Change<'_>,
         report: &Report,
         named_for: Option<String>,
+        lineage: &Lineage,
     ) -> Result<Conflict, TableError> {
-        let table = self.ctx.table;
+        let (table, scope) = (self.ctx.table, self.ctx.scope);
+        table
+            .record_said(scope, lineage, report.conflict_id())
+            .await?;
+        let asked = |conflict: &mut Conflict| {
+            conflict.limit_to(named_for.clone());
+            conflict.ask(change.by);
+            conflict.follow(change.pair.clone());
+        };
         let mut opened = Conflict::open(report);
-        opened.limit_to(named_for.clone());
+        asked(&mut opened);
         loop {
             let Some(known) = table.open(&opened).await? else {
+                self.ctx.log_change(None, &opened);
                 return Ok(opened);
             };
             let mut reopened = known.reopened_by(report, now_millis());
-            reopened.limit_to(named_for.clone());
+            asked(&mut reopened);
             if reopened == known {
                 return Ok(known);
             }
             match table.write(&mut reopened).await {
-                Ok(()) => return Ok(reopened),
+                Ok(()) => {
+                    self.ctx.log_change(Some(known.state()), &reopened);
+                    return Ok(reopened);
+                }
                 Err(TableError::Changed) => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Lets a conflict go on, with exactly the user and version that were shown.
+    /// Lets the work on a conflict continue, with exactly the user and version that were shown.
     pub async fn approve(&self, approve: &Approve) -> Result<(), OperatorError> {
-        let invalid = |reason: &str| OperatorError::InvalidRequest(reason.to_owned());
-        let table = self.ctx.table;
-        let mut conflict = table
-            .get(&approve.conflict_id)
-            .await?
-            .ok_or_else(|| invalid("conflictId: there is no conflict with this id"))?;
-        if conflict.version() != approve.version {
-            return Err(OperatorError::Changed);
-        }
-        if !matches!(
-            conflict.state(),
-            State::NeedsReview | State::Planned | State::Failed
-        ) {
+        let mut conflict = self
+            .at_version(&approve.conflict_id, approve.version)
+            .await?;
+        let before = conflict.state();
+        if !matches!(before, State::NeedsReview | State::Planned | State::Failed) {
             return Err(invalid(
-                "conflictId: only a conflict that needs review, is planned or failed is approved",
+                "only a conflict that needs review, is planned or failed is approved",
             ));
         }
-        // If no single user holds the email any more, the effect of a call is checked all the same.
+        // Even if no single user holds the email any more, the effect of a call is checked.
         let sent_to = conflict.sent().map(|sent| sent.to.as_str());
         let approved = conflict.user_id().or(sent_to).map(ToOwned::to_owned);
         let approved = approved.ok_or_else(|| {
-            invalid(
-                "conflictId: no single user is known that a remedy could be for; see its reason",
-            )
+            invalid("no single user is known that a remedy could be for; see its reason")
         })?;
+        conflict.ask(Some(&approve.by));
         conflict.approve(approved, now_millis());
-        table
-            .write(&mut conflict)
-            .await
-            .map_err(|error| match error {
-                TableError::Changed => OperatorError::Changed,
-                error => error.into(),
-            })?;
+        self.write(&mut conflict).await?;
+        self.ctx.log_change(Some(before), &conflict);
         self.work_on(conflict, None).await;
         Ok(())
     }
 }
 
+/// Whether a change that was stated before is done: its conflict is resolved, the user has no email
+/// again, and no stronger remedy is named than was taken.
+fn is_done(conflict: &Conflict, user: Option<&User>, named: Option<Remedy>) -> bool {
+    let holds_it_again = user.is_some_and(|user| {
+        let email = conflict.email();
+        emails(user).iter().any(|it| Some(it.as_str()) == email)
+    });
+    conflict.state() == State::Resolved && !holds_it_again && named <= conflict.remedy()
+}
+
 /// The lineage that the operator states, about the user that is there now.
-fn lineage(resolve: &Resolve, user: &User) -> Lineage {
+fn lineage(change: &Change<'_>, user: &User) -> Lineage {
     let source = Source::Operator {
         user_id: user.id.to_string(),
     };
     Lineage::new(
-        resolve.previous_external_id.as_str(),
-        resolve.current_external_id.as_str(),
+        change.previous.as_str(),
+        change.current.as_str(),
         source,
         now_millis(),
     )

@@ -40,7 +40,7 @@ fn conflict(claimants: &Value) -> Value {
 }
 
 #[test]
-fn a_record_goes_with_its_email() {
+fn a_record_is_deleted_with_its_email() {
     assert_eq!(
         verdict(&by_email(), &conflict(&json!(["new"]))),
         Verdict::Delete
@@ -51,7 +51,7 @@ fn a_record_goes_with_its_email() {
 }
 
 #[test]
-fn what_is_kept_under_the_hash_of_an_email_goes_too() {
+fn items_under_the_hash_of_an_email_are_deleted_too() {
     let id = scope().conflict_over_email(&EmailKey::from(EMAIL));
     for item in [
         json!({"pk": format!("conflict#{id}"), "sk": "conflict"}),
@@ -59,7 +59,7 @@ fn what_is_kept_under_the_hash_of_an_email_goes_too() {
     ] {
         assert_eq!(verdict(&by_email(), &item), Verdict::Delete, "{item}");
     }
-    // Nothing is taken for the person's because a field is missing.
+    // An item is not the person's because a field is missing.
     assert_eq!(
         verdict(&by_id("1"), &json!({"pk": "run", "sk": "lease"})),
         Verdict::Keep
@@ -71,7 +71,7 @@ fn what_is_kept_under_the_hash_of_an_email_goes_too() {
 }
 
 #[test]
-fn a_claim_is_taken_out_of_anothers_record() {
+fn a_claim_is_removed_from_another_persons_record() {
     for claimants in [
         json!(["new", "x"]),
         json!([{"externalId": "new", "source": "report"}, {"externalId": "x", "source": "event"}]),
@@ -89,14 +89,14 @@ fn a_claim_is_taken_out_of_anothers_record() {
 }
 
 #[test]
-fn a_record_without_another_claimant_goes() {
+fn a_record_without_another_claimant_is_deleted() {
     for claimants in [json!(["x"]), json!([{"externalId": "x"}]), json!({"x": {}})] {
         assert_eq!(verdict(&by_id("x"), &conflict(&claimants)), Verdict::Delete);
     }
 }
 
 #[test]
-fn a_lineage_is_taken_out_and_the_record_stays() {
+fn a_lineage_is_removed_and_the_record_stays() {
     let item = conflict(&json!(["new"]));
     let left = edited(&by_id("old"), &item);
     assert_eq!(
@@ -106,14 +106,14 @@ fn a_lineage_is_taken_out_and_the_record_stays() {
 }
 
 #[test]
-fn a_record_goes_with_its_holder() {
+fn a_record_is_deleted_with_its_holder() {
     let mut item = conflict(&json!(["new"]));
     item["holder"] = json!({"userId": "67a1", "externalId": "old"});
     assert_eq!(verdict(&by_id("old"), &item), Verdict::Delete);
 }
 
 #[test]
-fn what_is_said_of_an_external_id_goes() {
+fn statements_about_an_external_id_are_deleted() {
     let said = |previous: &str| {
         json!({
             "pk": external_id_partition(&scope(), previous), "sk": "said", "version": 2,
@@ -121,7 +121,7 @@ fn what_is_said_of_an_external_id_goes() {
         })
     };
     assert_eq!(verdict(&by_id("old"), &said("old")), Verdict::Delete);
-    // It speaks of no one but the two.
+    // It is only about these two.
     assert_eq!(verdict(&by_id("new"), &said("old")), Verdict::Delete);
     assert_eq!(verdict(&by_id("other"), &said("old")), Verdict::Keep);
     let mut two = said("old");
@@ -133,7 +133,7 @@ fn what_is_said_of_an_external_id_goes() {
 }
 
 #[test]
-fn an_import_pair_goes_with_either_side() {
+fn an_imported_pair_is_deleted_with_either_side() {
     let pair = json!({"pk": "pair#1", "sk": "pair", "previousExternalId": "old", "currentExternalId": "new"});
     for id in ["old", "new"] {
         assert_eq!(verdict(&by_id(id), &pair), Verdict::Delete);
@@ -164,7 +164,7 @@ fn an_external_id_that_equals_something_else_finds_nothing_else() {
 }
 
 #[test]
-fn an_archived_user_is_known_by_its_ids() {
+fn an_archived_user_is_recognised_by_its_ids() {
     let user = json!({
         "id": "67a1", "externalId": "old", "profile": {"email": "Profile@Example.com"},
         "identities": [{"type": "email", "value": "Anna@example.com"}, {"type": "phoneNumber", "value": "1"}],

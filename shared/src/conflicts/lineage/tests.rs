@@ -92,10 +92,12 @@ fn a_claim_with_a_time_is_compared_by_it() {
     assert_eq!(proof(&signed_up(NOW - 6 * DAY), &claim), Proof::Given);
     // The target signed up after the change, though before the claim was made.
     assert_eq!(proof(&signed_up(NOW - 4 * DAY), &claim), Proof::Missing);
-    let old = [changed_at(NOW - 90 * DAY, NOW)];
-    assert_eq!(proof(&signed_up(NOW - 100 * DAY), &old), Proof::Missing);
-    let young = [changed_at(NOW - 90 * DAY + 1, NOW)];
-    assert_eq!(proof(&signed_up(NOW - 100 * DAY), &young), Proof::Given);
+    // A change of long ago counts if it is stated now, and not if it was stated long ago.
+    let of_long_ago = [changed_at(NOW - 900 * DAY, NOW - 90 * DAY + 1)];
+    let early = signed_up(NOW - 901 * DAY);
+    assert_eq!(proof(&early, &of_long_ago), Proof::Given);
+    let stated_long_ago = [changed_at(NOW - 900 * DAY, NOW - 90 * DAY)];
+    assert_eq!(proof(&early, &stated_long_ago), Proof::Missing);
     let of_the_future = [changed_at(NOW + 1, NOW)];
     assert_eq!(proof(&target(), &of_the_future), Proof::Missing);
 }
@@ -123,7 +125,7 @@ fn a_user_who_signed_up_in_the_second_of_the_change_may_be_its_new_holder() {
 }
 
 #[test]
-fn a_lineage_is_not_of_the_future_and_counts_for_90_days() {
+fn a_lineage_counts_for_90_days_and_not_in_the_future() {
     let early = signed_up(Some(0));
     let at = |time| proof(&early, &[stated("1234", "123456", Source::Webhook, time)]);
     assert_eq!(at(NOW), Proof::Given);
@@ -133,13 +135,13 @@ fn a_lineage_is_not_of_the_future_and_counts_for_90_days() {
 }
 
 #[test]
-fn an_operator_speaks_of_one_user() {
+fn an_operators_statement_is_about_one_user() {
     for target in [signed_up(None), target()] {
         assert!(by_operator("b", NOW).is_of_another(&target));
         assert!(!by_operator("a", NOW).is_of_another(&target));
         assert!(!lineage().is_of_another(&target));
         assert_eq!(proof(&target, &[by_operator("a", NOW)]), Proof::Given);
-        // Stated of another user, so this one is the next holder of the external id.
+        // It was stated about another user, so this user is the next holder of the external id.
         let both = [by_operator("b", NOW - DAY), by_operator("a", NOW)];
         assert_eq!(proof(&target, &both), Proof::Contradicted);
     }
@@ -148,15 +150,15 @@ fn an_operator_speaks_of_one_user() {
 #[test]
 fn another_statement_contradicts() {
     for other in [
-        // It became another one's too.
+        // It also became another user's.
         stated("1234", "7", CLAIM, 1),
-        // It was given to a user again, at the time of the change or since.
+        // It was assigned to a user again, at the time of the change or later.
         stated("7", "1234", CLAIM, NOW - DAY),
         stated("7", "1234", CLAIM, NOW),
     ] {
         assert_eq!(proof(&target(), &[lineage(), other]), Proof::Contradicted);
     }
-    // The user itself came by it before.
+    // The user itself got it before.
     let earlier = stated("7", "1234", CLAIM, NOW - DAY - 1);
     assert_eq!(proof(&target(), &[lineage(), earlier]), Proof::Given);
     let elsewhere = stated("7", "8", CLAIM, NOW);
@@ -193,19 +195,19 @@ fn the_latest_statement_decides_which_id_is_left() {
         ..there()
     };
     assert_eq!(left(&["a", "b"], &[there_again, back()]), ["b"]);
-    // One that is not among them takes no other's place.
+    // An id that is not in the list replaces none.
     assert_eq!(left(&["a"], &[there()]), ["a"]);
     assert_eq!(left(&["a", "c"], &[there()]), ["a", "c"]);
     let chain = [there(), stated("b", "c", CLAIM, NOW - 1)];
     assert_eq!(left(&["a", "b", "c"], &chain), ["c"]);
-    // Also if the id in between claims nothing.
+    // The same is true if the id in between claims nothing.
     assert_eq!(left(&["a", "c"], &chain), ["c"]);
     let other_order = [there(), stated("b", "c", CLAIM, NOW - 3)];
     assert_eq!(left(&["a", "b", "c"], &other_order), ["c"]);
     let round = [there(), back(), stated("a", "b", CLAIM, NOW)];
     assert_eq!(left(&["a", "b"], &round), ["b"]);
     assert_eq!(left(&["a"], &[stated("a", "a", CLAIM, NOW)]), ["a"]);
-    // What is too old, or of the future, makes no two one person.
+    // A statement that is too old, or in the future, does not make two ids one person.
     for time in [NOW - 90 * DAY, NOW + 1] {
         assert_eq!(
             left(&["a", "b"], &[stated("a", "b", CLAIM, time)]),
@@ -215,7 +217,7 @@ fn the_latest_statement_decides_which_id_is_left() {
 }
 
 #[test]
-fn the_same_is_said_by_the_same_source() {
+fn two_statements_are_equal_only_if_their_sources_are() {
     let all = [
         lineage(),
         stated("1234", "123456", CLAIM, NOW),

@@ -1,4 +1,4 @@
-//! A report: somebody says that an email is theirs, or an event asks for a check.
+//! A report: someone claims an email, or an event asks for a check.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::conflicts::lineage::Lineage;
 use crate::conflicts::state::State;
 use crate::identity::email::EmailKey;
 
-/// A conflict that was resolved may open again after this.
+/// The time after which a resolved conflict may open again.
 const REOPENS_AFTER: Duration = Duration::from_mins(10);
-/// A conflict that failed, with nothing sent, may open again after this.
+/// The time after which a conflict that failed without a sent remedy may open again.
 const FAILED_REOPENS_AFTER: Duration = Duration::from_hours(24);
 /// Maximum lineages of one record, so that it stays far below DynamoDB's 400 KB.
 const MAX_LINEAGES: usize = 50;
 
-/// A claim to an email, and the lineage that comes with it. Has no printing `Debug`.
+/// A claim to an email, and the lineage that comes with it. Its `Debug` prints nothing.
 #[derive(Clone)]
 pub struct Report {
     conflict_id: ConflictId,
@@ -86,13 +86,17 @@ impl Conflict {
             archive_progress: None,
             approved_user_id: None,
             ended_at: None,
+            by: None,
+            note: None,
+            last_error: None,
+            pair: None,
         };
         conflict.take_in(report);
         conflict
     }
 
-    /// The record after `report` comes in; `None` if nothing changes. Whoever claimed the email
-    /// stays a claimant: otherwise two people with one email would take it off each other in turn.
+    /// The record after `report` is received; `None` if nothing changes. All claimants stay:
+    /// otherwise two people with one email would take it from each other in turn.
     pub fn reported_again(&self, report: &Report, now: u64) -> Option<Self> {
         let mut changed = if self.reopens(now) {
             self.new_episode(now)
@@ -107,8 +111,9 @@ impl Conflict {
         Some(changed)
     }
 
-    /// The record as an operator's command opens it, whatever its state is. If the conflict was
-    /// over this is a new one, about the operator's two external ids; what was stated of them stays.
+    /// The record as an operator's command opens it, in any state. If the conflict was over, this
+    /// is a new episode, about the operator's two external ids; existing statements about them
+    /// stay.
     #[must_use]
     pub fn reopened_by(&self, report: &Report, now: u64) -> Self {
         if matches!(self.state, State::Resolved | State::NotAConflict) {
@@ -158,10 +163,14 @@ impl Conflict {
             archive_progress: None,
             approved_user_id: None,
             ended_at: None,
+            by: None,
+            note: None,
+            last_error: None,
+            pair: None,
         }
     }
 
-    /// Adds the claim, and the lineage of a reporter who is a claimant.
+    /// Adds the claim, and the lineage if the reporter is a claimant.
     fn take_in(&mut self, report: &Report) {
         if !self.claims.add(&report.claim, self.created_at) {
             return;
@@ -186,8 +195,8 @@ impl Conflict {
         }
     }
 
-    /// Takes in what was reported while a worker had the record: `newer` is the record as it is in
-    /// the table. Answers whether somebody else claims the email now.
+    /// Adds the reports that came while a worker had the record: `newer` is the record as it is in
+    /// the table. Returns whether someone else claims the email now.
     pub fn take_in_reports(&mut self, newer: &Self) -> bool {
         let before = self.claims.external_ids().len();
         self.version = newer.version;
@@ -196,7 +205,7 @@ impl Conflict {
         self.claims.external_ids().len() > before
     }
 
-    /// Puts the external id `to` in the place of `from` in what events claim: they are one person.
+    /// Replaces the external id `from` by `to` in the claims of events: they are one person.
     pub fn rename_in_events(&mut self, from: &str, to: &str, now: u64) {
         let before = self.claims.clone();
         self.claims.rename_in_events(from, to);
@@ -205,7 +214,7 @@ impl Conflict {
         }
     }
 
-    /// Makes a planned conflict due: its plan was made without what is new.
+    /// Makes a planned conflict due, because its plan was made without the new information.
     fn plan_again(&mut self, now: u64) {
         if self.state == State::Planned {
             self.state = State::Pending;

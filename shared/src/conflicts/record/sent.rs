@@ -2,30 +2,30 @@
 
 use crate::conflicts::state::{Reason, Remedy};
 
-/// A changing call that may have been sent. It is recorded before the call is. Times are in
+/// A changing call that may have been sent. It is recorded before it is sent. Times are in
 /// milliseconds since 1970.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sent {
     /// The remedy.
     pub remedy: Remedy,
-    /// The id of the user that it was for, who need not be the one that holds the email now.
+    /// The id of the user that it was for, who need not be the current holder of the email.
     pub to: String,
     /// The external id of that user before.
     pub external_id: Option<String>,
     /// The id of the user that the caller had before.
     pub own_user_id: Option<String>,
-    /// Why it is this remedy, and not a merge.
+    /// The reason for this remedy instead of a merge.
     pub instead_because: Option<Reason>,
-    /// The keys of the manifests of its archives, the newest first: a call that is sent again is
+    /// The keys of the manifests of its archives, the newest first. A call that is sent again is
     /// archived again.
     pub archives: Vec<String>,
-    /// When it was sent last.
+    /// The time at which it was last sent.
     pub at: u64,
-    /// Whether it was answered.
+    /// Whether a response came.
     pub answered: bool,
-    /// How often its effect was looked at.
+    /// The number of checks of its effect.
     pub checks: u32,
-    /// Whether what a release took beside the email was written back.
+    /// Whether the fields that a release cleared by side effect were restored.
     pub restored: bool,
 }
 

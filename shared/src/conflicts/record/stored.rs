@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Conflict, Sent};
 use crate::conflicts::claim::{Claim, ClaimSource, Claims};
 use crate::conflicts::id::ConflictId;
+use crate::conflicts::import::PairRef;
 use crate::conflicts::lineage::Lineage;
 use crate::conflicts::state::{Reason, Remedy, State};
 
@@ -23,7 +24,7 @@ pub(super) struct StoredConflict {
     state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
-    /// The claimants, each person once. All that earlier versions know of claims.
+    /// The claimants, each person once. Earlier versions know nothing else of claims.
     claimants: BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Claims>,
@@ -71,7 +72,15 @@ pub(super) struct StoredConflict {
     approved_user_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<u64>,
-    /// In seconds since 1970, as DynamoDB wants it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pair: Option<PairRef>,
+    /// In seconds since 1970, as DynamoDB requires.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
 }
@@ -111,6 +120,10 @@ impl From<Conflict> for StoredConflict {
             restored: false,
             approved_user_id: conflict.approved_user_id,
             ended_at: conflict.ended_at,
+            by: conflict.by,
+            note: conflict.note,
+            last_error: conflict.last_error,
+            pair: conflict.pair,
             expires_at: Some(expires_at),
         };
         if let Some(sent) = conflict.sent {
@@ -153,8 +166,8 @@ impl TryFrom<StoredConflict> for Conflict {
                 restored: stored.restored,
             }),
         };
-        // Earlier versions kept neither source nor time. Most claims were reports, and none of
-        // them was made before the conflict opened.
+        // Earlier versions stored neither source nor time. Most claims were reports, and none was
+        // made before the conflict opened.
         let reported = |id| Claim::new(id, ClaimSource::Report, stored.created_at);
         let claims = stored
             .claims
@@ -179,6 +192,10 @@ impl TryFrom<StoredConflict> for Conflict {
             archive_progress: stored.archive_progress,
             approved_user_id: stored.approved_user_id,
             ended_at: stored.ended_at,
+            by: stored.by,
+            note: stored.note,
+            last_error: stored.last_error,
+            pair: stored.pair,
         })
     }
 }

@@ -1,5 +1,7 @@
 use serde_json::{Value, json};
 
+use super::report::Report;
+use super::transitions::MAX_ATTEMPTS;
 use super::*;
 use crate::conflicts::claim::Claim;
 use crate::conflicts::id::Scope;
@@ -54,7 +56,7 @@ fn ended(mut conflict: Conflict, state: State, reason: Option<Reason>) -> Confli
     conflict
 }
 
-/// `before` as a worker has it.
+/// `before`, after a worker has taken it.
 fn taken(before: &Conflict) -> Conflict {
     let mut conflict = before.clone();
     conflict.begin_attempt(NOW + MINUTE);
@@ -167,6 +169,20 @@ fn a_plan_is_made_again_if_something_is_new() {
 }
 
 #[test]
+fn a_plan_that_is_made_again_and_again_is_no_attempt() {
+    let mut conflict = pending();
+    conflict.approve("user".to_owned(), NOW);
+    for _ in 0..2 * MAX_ATTEMPTS {
+        conflict.begin_attempt(NOW + MINUTE);
+        conflict.plan(Remedy::ReleaseEmail, None);
+    }
+    assert_eq!(
+        (conflict.attempts(), conflict.approved_user_id()),
+        (0, None)
+    );
+}
+
+#[test]
 fn an_event_renames_what_events_claim_and_makes_the_plan_again() {
     let mut conflict = Conflict::open(&claim(ClaimSource::Event, "a", NOW));
     conflict.plan(Remedy::ReleaseEmail, Some(Reason::NotClaimed));
@@ -196,13 +212,13 @@ fn lineage_makes_two_claimants_one_person() {
     let one = one.reported_again(&there, NOW + 3).unwrap();
     assert_eq!(people(&one, NOW + 3), ["b"]);
     assert_eq!(one.lineages().len(), 2);
-    // Said once more with nothing in between, nothing changes.
+    // If it is repeated with nothing in between, nothing changes.
     let there = reported("b", NOW + 4).with_lineages([stated("a", "b", NOW + 4)]);
     assert!(one.reported_again(&there, NOW + 4).is_none());
 }
 
 #[test]
-fn what_events_state_makes_two_claimants_one_person() {
+fn lineage_from_events_makes_two_claimants_one_person() {
     let two = pending().reported_again(&reported("b", NOW), NOW).unwrap();
     let events = [Lineage::new("a", "b", Source::Webhook, NOW)];
     assert_eq!(two.people(&events, NOW), BTreeSet::from(["b"]));
@@ -228,7 +244,7 @@ fn an_event_alone_makes_no_caller() {
 }
 
 #[test]
-fn there_are_at_most_50_lineages_and_none_of_a_reporter_who_is_no_claimant() {
+fn there_are_at_most_50_lineages_and_none_of_a_reporter_who_is_not_a_claimant() {
     let mut conflict = pending();
     for number in 0..60 {
         let report = reported("a", NOW).with_lineages([stated(&number.to_string(), "a", NOW)]);
@@ -263,7 +279,7 @@ fn people_are_served_before_events() {
 }
 
 #[test]
-fn what_was_reported_while_a_worker_had_the_record_is_taken_in() {
+fn reports_that_came_while_a_worker_had_the_record_are_added() {
     let mut newer = pending();
     newer.version = 9;
     let mut working = taken(&pending());
@@ -304,7 +320,7 @@ fn a_run_that_is_over_leaves_the_record_as_it_was() {
 }
 
 #[test]
-fn a_remedy_that_was_sent_in_a_run_that_is_over_is_looked_at_by_the_next() {
+fn a_remedy_that_was_sent_at_the_end_of_a_run_is_checked_by_the_next() {
     for before in [pending(), planned(), sent()] {
         let mut conflict = taken(&before);
         conflict.record_sent(Sent::new(Remedy::Delete, "user", "manifest", NOW + 5));
@@ -319,7 +335,7 @@ fn a_remedy_that_was_sent_in_a_run_that_is_over_is_looked_at_by_the_next() {
 }
 
 #[test]
-fn an_outage_is_no_attempt_and_the_wait_grows_to_an_hour() {
+fn an_outage_is_not_an_attempt_and_the_wait_grows_to_an_hour() {
     let mut conflict = pending();
     let mut waits = Vec::new();
     for _ in 0..9 {
@@ -334,7 +350,7 @@ fn an_outage_is_no_attempt_and_the_wait_grows_to_an_hour() {
         0, 1000, 4000, 16_000, 64_000, 256_000, 1_024_000, hour, hour,
     ];
     assert_eq!(waits, expected);
-    // Once it was there again the wait begins small again.
+    // After the outage, the wait starts small again.
     let before = conflict.clone();
     let mut well = taken(&before);
     well.retry(NOW);
@@ -423,7 +439,7 @@ fn each_check_waits_longer() {
 }
 
 #[test]
-fn to_wait_for_the_effect_of_an_answered_call_is_no_attempt() {
+fn waiting_for_the_effect_of_an_answered_call_is_not_an_attempt() {
     let before = sent();
     let mut conflict = taken(&before);
     conflict.await_effect(&before, NOW);
@@ -442,7 +458,7 @@ fn to_wait_for_the_effect_of_an_answered_call_is_no_attempt() {
 }
 
 #[test]
-fn to_wait_for_the_holder_to_be_quiet_is_no_attempt() {
+fn waiting_for_the_holder_to_be_quiet_is_not_an_attempt() {
     let before = pending();
     let mut conflict = taken(&before);
     conflict.postpone(Remedy::Merge, NOW + DAY, &before);
@@ -530,7 +546,7 @@ fn an_operators_command_opens_a_conflict_whatever_its_state() {
         let over = ended(Conflict::open(&before), state, None);
         let again = over.reopened_by(&command, NOW + 1);
         assert_eq!((again.state(), again.version()), (State::Pending, 7));
-        // It is about the operator's external ids alone.
+        // It is only about the operator's external ids.
         assert_eq!(people(&again, NOW + 1), ["b"]);
         assert_eq!(again.lineages().len(), 2);
     }
@@ -646,7 +662,7 @@ fn a_record_whose_fields_do_not_fit_together_is_malformed() {
 }
 
 #[test]
-fn a_write_is_counted_and_taken_back_if_it_failed() {
+fn a_write_is_counted_and_the_count_is_reverted_if_it_failed() {
     let mut conflict = pending();
     assert_eq!(conflict.count_write(NOW + 5), 1);
     assert_eq!((conflict.version(), conflict.updated_at()), (2, NOW + 5));

@@ -1,22 +1,23 @@
-//! How a worker and an operator move a conflict.
+//! The transitions of a conflict, by workers and operators.
 
 use std::time::Duration;
 
 use super::{Conflict, Sent};
+use crate::conflicts::import::PairRef;
 use crate::conflicts::state::{Reason, Remedy, State};
 
-/// Maximum attempts: after these a conflict fails.
+/// Maximum attempts, after which a conflict fails.
 pub const MAX_ATTEMPTS: u32 = 8;
 /// The longest wait between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_hours(1);
-/// For so long after a call each run looks at its effect; then the checks come less often.
+/// The time after a call in which each run checks its effect; later, the checks are less frequent.
 const CHECKED_AT_ONCE: Duration = Duration::from_secs(2);
 /// The longest wait between two checks.
 const LONGEST_PATIENCE: Duration = Duration::from_mins(10);
 
 impl Conflict {
     /// A worker takes the record until `lease_until`. The attempt is counted before the work, so
-    /// that work that kills its worker ends too.
+    /// that work that kills its worker also ends.
     pub fn begin_attempt(&mut self, lease_until: u64) {
         self.attempts += 1;
         self.state = if self.sent.is_some() {
@@ -27,18 +28,18 @@ impl Conflict {
         self.due_at = Some(lease_until);
     }
 
-    /// Notes the user that holds the email, for an operator to see.
+    /// Records the user that holds the email, for an operator to see.
     pub fn note_holder(&mut self, user_id: Option<String>, external_id: Option<String>) {
         self.user_id = user_id;
         self.holder_external_id = external_id;
     }
 
-    /// Notes the remedy that would be taken.
+    /// Records the remedy that would be applied.
     pub fn propose(&mut self, remedy: Remedy) {
         self.proposed = Some(remedy);
     }
 
-    /// Notes how far the archive has come, or that it is whole.
+    /// Records the progress of the archive, or that it is complete.
     pub fn note_archive_progress(&mut self, progress: Option<String>) {
         self.archive_progress = progress;
     }
@@ -56,7 +57,7 @@ impl Conflict {
         self.state = State::Confirming;
     }
 
-    /// The call was certainly not executed: the record is as `before` it was recorded.
+    /// Restores the record to `before`, because the call was certainly not executed.
     pub fn undo_send(&mut self, before: &Self) {
         *self = Self {
             version: self.version,
@@ -64,22 +65,23 @@ impl Conflict {
         };
     }
 
-    /// The call was answered.
+    /// Records that a response to the call came.
     pub fn note_answered(&mut self) {
         if let Some(sent) = &mut self.sent {
             sent.answered = true;
         }
     }
 
-    /// What a release took beside the email was written back.
+    /// Records that the fields that a release cleared by side effect were restored.
     pub fn note_restored(&mut self) {
         if let Some(sent) = &mut self.sent {
             sent.restored = true;
         }
     }
 
-    /// Ends the conflict. If a remedy may have been sent, there was one: it is resolved then, never
-    /// not a conflict. A resolved one keeps why it was released and not merged.
+    /// Ends the conflict. If a remedy may have been sent, there was a conflict, so it ends as
+    /// resolved and never as not a conflict. A resolved conflict keeps the reason why it was
+    /// released and not merged.
     pub fn end(&mut self, state: State, reason: Option<Reason>, now: u64) {
         let (state, reason) = match (&self.sent, state) {
             (Some(sent), State::Resolved | State::NotAConflict) => {
@@ -99,24 +101,27 @@ impl Conflict {
         }
     }
 
-    /// What would be done is known, and may not be done yet.
+    /// The remedy is known, and may not be taken yet. To plan it again, as often as it is reported,
+    /// is no attempt.
     pub fn plan(&mut self, remedy: Remedy, reason: Option<Reason>) {
         self.state = State::Planned;
+        self.attempts = 0;
+        self.approved_user_id = None;
         self.proposed = Some(remedy);
         self.reason = reason;
         self.due_at = None;
         self.outages = 0;
     }
 
-    /// Something failed that may pass: the next attempt comes later. The wait grows fourfold, up to
-    /// an hour.
+    /// Schedules the next attempt after a temporary failure. The wait grows fourfold each time, up
+    /// to an hour.
     pub fn retry(&mut self, now: u64) {
         self.rest();
         self.outages = 0;
         self.due_at = Some(now + millis(backoff(self.attempts)));
     }
 
-    /// The remedy would be taken, but not before `until`. To wait is no attempt.
+    /// Postpones the remedy to `until`. Waiting is not an attempt.
     pub fn postpone(&mut self, remedy: Remedy, until: u64, before: &Self) {
         self.rest();
         self.proposed = Some(remedy);
@@ -126,8 +131,8 @@ impl Conflict {
         self.due_at = Some(until);
     }
 
-    /// The effect of the call is not seen yet, so a later run checks again. To wait for the effect
-    /// of a call that was answered is no attempt.
+    /// Schedules another check, because the effect of the call has not been observed. Waiting for
+    /// the effect of an answered call is not an attempt.
     pub fn await_effect(&mut self, before: &Self, now: u64) {
         self.rest();
         self.outages = 0;
@@ -143,8 +148,8 @@ impl Conflict {
         }
     }
 
-    /// The run is over before the work was: the record is left as it was `before` the worker took
-    /// it, but for a remedy that was sent.
+    /// Leaves the record as it was `before` the worker took it, except for a sent remedy, because
+    /// the run is over before the work.
     pub fn leave(&mut self, before: &Self, now: u64) {
         self.rest();
         self.attempts = before.attempts;
@@ -162,8 +167,8 @@ impl Conflict {
         }
     }
 
-    /// What the work needs was not there (Sunshine, the archive, the key). That is no attempt, but
-    /// the wait grows up to an hour. The first time there is none.
+    /// Leaves the record after an outage of Sunshine, the archive or the key. An outage is not an
+    /// attempt, but the wait grows up to an hour; the first time, there is no wait.
     pub fn leave_after_outage(&mut self, before: &Self, now: u64) {
         self.leave(before, now);
         self.outages = before.outages + 1;
@@ -172,10 +177,46 @@ impl Conflict {
         }
     }
 
-    /// An operator lets the conflict go on with this user, and no other.
+    /// An operator lets the work continue with this user, and no other.
     pub fn approve(&mut self, user_id: String, now: u64) {
         self.approved_user_id = Some(user_id);
         self.reopen(now);
+    }
+
+    /// An operator asks for what comes next.
+    pub fn ask(&mut self, by: Option<&str>) {
+        if let Some(by) = by {
+            self.by = Some(by.to_owned());
+            self.note = None;
+        }
+    }
+
+    /// An operator ends the conflict: there is nothing to do. A remedy that may have been sent is
+    /// not forgotten: then it is resolved.
+    pub fn close(&mut self, by: &str, note: &str, now: u64) {
+        self.ask(Some(by));
+        self.note = Some(note.to_owned());
+        self.end(State::NotAConflict, None, now);
+    }
+
+    /// An operator took the release back, so it is over, and no email is free.
+    pub fn note_undone(&mut self, by: &str, now: u64) {
+        self.ask(Some(by));
+        self.note = Some("the release was taken back".to_owned());
+        self.sent = None;
+        self.end(State::NotAConflict, None, now);
+    }
+
+    /// Notes why the attempt did not get to an end, or that it did.
+    pub fn note_error(&mut self, error: Option<String>) {
+        self.last_error = error;
+    }
+
+    /// The import pair that asked for the conflict follows its state from now on.
+    pub fn follow(&mut self, pair: Option<PairRef>) {
+        if pair.is_some() {
+            self.pair = pair;
+        }
     }
 
     /// Limits the work to this user, if an operator named a remedy for it.
@@ -183,7 +224,7 @@ impl Conflict {
         self.approved_user_id = user_id;
     }
 
-    /// Opens the conflict again, as an operator asks. A remedy that was sent stays sent.
+    /// Opens the conflict again at an operator's request. A remedy that was sent stays sent.
     pub fn reopen(&mut self, now: u64) {
         self.rest();
         self.reason = None;
@@ -192,13 +233,13 @@ impl Conflict {
         self.due_at = Some(now);
         self.ended_at = None;
         if let Some(sent) = &mut self.sent {
-            // The call had no effect although it was answered, and the operator's look is a check.
+            // The call had no effect although it was answered, and the operator has checked it.
             sent.answered = false;
             sent.checks = 1;
         }
     }
 
-    /// No worker has the record any more.
+    /// Releases the record from its worker.
     fn rest(&mut self) {
         self.state = if self.sent.is_some() {
             State::Confirming
@@ -214,8 +255,8 @@ fn backoff(attempts: u32) -> Duration {
     Duration::from_secs(seconds).min(LONGEST_BACKOFF)
 }
 
-/// The wait before the next check of a call that was sent so long ago: the upstream may delete
-/// long histories long after it accepted to.
+/// The wait before the next check of a call that was sent this long ago: the upstream may delete
+/// long histories long after it accepted the call.
 fn patience(since: Duration) -> Duration {
     if since < CHECKED_AT_ONCE {
         Duration::ZERO

@@ -1,4 +1,4 @@
-//! An issuer's keys, fetched and kept.
+//! Fetches an issuer's keys and caches them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,26 +15,26 @@ use crate::lambda::deadline::Deadline;
 
 /// The age at which keys are fetched again.
 const KEYS_TTL: Duration = Duration::from_hours(1);
-/// The time for which keys serve on if the issuer does not respond.
+/// The additional time for which keys are used if the issuer does not respond.
 const STALE_FOR: Duration = Duration::from_hours(1);
 /// Minimum interval between refetches. Anyone can send a token with an unknown `kid`; this keeps
 /// them from making us hammer the issuer.
 pub const REFETCH_FLOOR: Duration = Duration::from_mins(1);
-/// The most time for discovery and keys together.
+/// Maximum time for discovery and keys together.
 pub(super) const FETCH_LIMIT: Duration = Duration::from_secs(3);
-/// Time reserved at the end of a request for saying that there are no keys.
+/// Time reserved at the end of a request for responding without keys.
 const RESPONSE_MARGIN: Duration = Duration::from_millis(100);
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
-/// The most characters of a document's issuer that reach the log.
+/// Maximum characters of a document's issuer in the log.
 const MAX_SHOWN: usize = 200;
 
 const DISCOVERY: &str = "discovery";
 const KEYS: &str = "keys";
 
-/// The reason why an issuer's keys cannot be had.
+/// The reason why an issuer's keys could not be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeysError {
-    /// There was no response.
+    /// No response came.
     #[error("{document}: {cause}")]
     Transport {
         /// Discovery or keys.
@@ -50,7 +50,7 @@ pub enum KeysError {
         /// The status.
         status: u16,
     },
-    /// The document is not what it should be.
+    /// The document is not valid.
     #[error("{document}: {problem}")]
     Document {
         /// Discovery or keys.
@@ -60,7 +60,7 @@ pub enum KeysError {
     },
 }
 
-/// The place of an issuer's keys.
+/// The source of the URL of an issuer's keys.
 pub(super) enum Origin {
     /// The issuer's own discovery document names it.
     Discovery { issuer: String, url: UpstreamUrl },
@@ -77,7 +77,7 @@ pub(super) struct IssuerKeys {
 }
 
 impl IssuerKeys {
-    /// Nothing is fetched yet.
+    /// Keys that are not fetched yet.
     pub(super) fn new(origin: Origin, http: HttpClient) -> Self {
         Self {
             origin,
@@ -93,7 +93,7 @@ impl IssuerKeys {
         }
     }
 
-    /// The keys, fetched if they are not at hand.
+    /// The keys, fetched if they are not cached.
     pub(super) async fn get(&self, deadline: Deadline) -> Result<Held<KeySet>, KeysError> {
         self.cache.get(async || self.fetch(deadline).await).await
     }
@@ -155,19 +155,10 @@ impl IssuerKeys {
             self.log_issuer(issuer, &discovery.issuer);
             return Err(fault(DISCOVERY, "its issuer is not OIDC_ISSUER"));
         }
-        let keys = upstream_url::endpoint(&discovery.jwks_uri)
-            .map_err(|_| fault(DISCOVERY, "its jwks_uri is neither https nor on loopback"))?;
-        // The Runtime API is on loopback, and a GET there would take an invocation away.
-        if upstream_url::is_this_machine(&keys) && !base.is_this_machine() {
-            return Err(fault(
-                DISCOVERY,
-                "its jwks_uri is on loopback, and it is not",
-            ));
-        }
-        Ok(keys)
+        keys_url(base, &discovery.jwks_uri)
     }
 
-    /// Logs once which two issuers differ: it does not mend itself.
+    /// Logs once which two issuers differ, because only an operator can fix it.
     fn log_issuer(&self, configured: &str, discovered: &str) {
         if !self.has_logged_issuer.swap(true, Ordering::Relaxed) {
             let discovered: String = discovered.chars().take(MAX_SHOWN).collect();
@@ -201,6 +192,52 @@ impl IssuerKeys {
     }
 }
 
+/// The URL of the keys, as the discovery document of `issuer` gives it.
+fn keys_url(issuer: &UpstreamUrl, jwks_uri: &str) -> Result<Url, KeysError> {
+    let url = upstream_url::endpoint(jwks_uri)
+        .map_err(|_| fault(DISCOVERY, "its jwks_uri is neither https nor on loopback"))?;
+    // The Runtime API is on loopback, and a GET there would consume an invocation.
+    if upstream_url::is_this_machine(&url) && !issuer.is_this_machine() {
+        return Err(fault(
+            DISCOVERY,
+            "its jwks_uri is on loopback, and the issuer is not",
+        ));
+    }
+    Ok(url)
+}
+
 fn fault(document: &'static str, problem: &'static str) -> KeysError {
     KeysError::Document { document, problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_from_elsewhere_does_not_lead_to_this_machine() {
+        let is_taken =
+            |issuer: &str, jwks_uri: &str| keys_url(&issuer.parse().unwrap(), jwks_uri).is_ok();
+        let remote = "https://login.example";
+        for uri in [
+            "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next",
+            "https://127.0.0.1/jwks",
+            "https://localhost/jwks",
+            "https://[::1]/jwks",
+            "https://[::ffff:7f00:1]/jwks",
+            "https://0.0.0.0/jwks",
+            "http://login.example/jwks",
+        ] {
+            assert!(!is_taken(remote, uri), "{uri}");
+        }
+        assert!(is_taken(remote, "https://keys.example/jwks?p=1"));
+        assert!(is_taken(
+            "http://127.0.0.1:9000",
+            "http://127.0.0.1:9000/jwks"
+        ));
+        assert!(is_taken(
+            "http://localhost:9000",
+            "http://127.0.0.1:9001/jwks"
+        ));
+    }
 }

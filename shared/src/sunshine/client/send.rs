@@ -1,7 +1,8 @@
 //! Sends a call: in its turn, again if that is safe, and never after the run was halted.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::SystemTime;
 
 use backon::{ExponentialBuilder, Retryable};
 use http::{Method, StatusCode};
@@ -89,6 +90,15 @@ impl SunshineClient {
         Ok(key.map_err(|_| OutOfTime)??)
     }
 
+    fn note_clock(&self, answer: &Answer) {
+        let now = SystemTime::now();
+        let difference = answer.date.map(|date| {
+            let ahead = date.duration_since(now);
+            ahead.unwrap_or_else(|behind| behind.duration())
+        });
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = difference;
+    }
+
     /// One request. Nothing is sent before the pacer grants it, or after the breaker has stopped.
     async fn exchange(
         &self,
@@ -109,6 +119,9 @@ impl SunshineClient {
         }
         let by = deadline.capped(self.options.attempt_timeout);
         let answer = self.http.send(request, by, self.options.body_limit).await;
+        if let Ok(answer) = &answer {
+            self.note_clock(answer);
+        }
         let result = answer.map_err(Error::from).and_then(success);
 
         if let Err(Error::RateLimited { retry_after }) = result {

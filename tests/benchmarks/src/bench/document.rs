@@ -1,5 +1,5 @@
-//! `docs/benchmarks.md` and the README: what is between the markers is written by the program, all
-//! else by hand.
+//! `docs/benchmarks.md` and the README: the program writes the text between the markers, people
+//! write the rest.
 
 use std::fmt::Write as _;
 
@@ -13,21 +13,21 @@ use super::table;
 const BEGIN: &str = "<!-- measured:begin -->";
 const END: &str = "<!-- measured:end -->";
 
-/// Below this a percentile says little.
+/// With fewer measurements, a percentile says little.
 const ENOUGH: Amount = Amount {
     cold: 30,
     warm: 20_000,
 };
 
-/// The document has no place for what was measured.
+/// The document has no place for the measurements.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there must be one line {BEGIN}, and one line {END} after it")]
 pub struct NoMarkers;
 
-/// One setting, and what was measured in it.
+/// One setting, and its measurements.
 pub type Measurement = (String, Vec<Figures>);
 
-/// All that one run has to say.
+/// The report of one run.
 pub fn report(
     machine: &Machine,
     command: &str,
@@ -41,7 +41,7 @@ pub fn report(
     );
     if amount.cold < ENOUGH.cold || amount.warm < ENOUGH.warm {
         report +=
-            "**A quick run: it shows that all of this works, and is no figure to quote.**\n\n";
+            "**A quick run: it shows that everything works, but do not quote its figures.**\n\n";
     }
     report += &machine.describe();
     for (setting, figures) in measurements {
@@ -66,7 +66,7 @@ pub fn report(
     report
 }
 
-/// `document` with `report` in place of what was between the markers.
+/// `document` with the text between the markers replaced by `report`.
 pub fn replace(document: &str, report: &str) -> Result<String, NoMarkers> {
     let (before, rest) = once(document, BEGIN)?;
     let (_, after) = once(rest, END)?;

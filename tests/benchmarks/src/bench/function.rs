@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::process::{Process, Program};
 use super::runtime_api::{Answered, ApiError, RuntimeApi};
 
-/// Why a measurement ended, with the end of the function's log.
+/// The reason why a measurement failed, with the end of the function's log.
 #[derive(Debug, thiserror::Error)]
 #[error("{name}: {why}\nit wrote:\n{log}")]
 pub struct Failure {
@@ -15,7 +15,7 @@ pub struct Failure {
     log: String,
 }
 
-/// A function that is started and waits for an event.
+/// A started function that waits for an event.
 #[derive(Debug)]
 pub struct Function {
     name: String,
@@ -50,7 +50,7 @@ impl Function {
         Ok(function)
     }
 
-    /// From before the process was made until it asked for an event.
+    /// The time from the start of the process until it asked for an event.
     pub fn init(&self) -> Duration {
         self.started - self.began
     }
@@ -64,24 +64,24 @@ impl Function {
         Ok(answered)
     }
 
-    /// From before the process was made until `first`, its first answer, was there.
+    /// The time from the start of the process until its first response, `first`.
     pub fn cold_start(&self, first: &Answered) -> Duration {
         first.answered - self.began
     }
 
-    /// The processor time that it took so far.
+    /// Its processor time so far.
     pub fn processor_time(&mut self) -> Result<Duration, Failure> {
         let time = self.process.processor_time();
         self.told(time.map_err(ApiError::from))
     }
 
-    /// The most memory that it has held so far, in bytes.
+    /// Its peak memory so far, in bytes.
     pub fn peak_memory(&mut self) -> Result<u64, Failure> {
         let peak = self.process.peak_memory();
         self.told(peak.map_err(ApiError::from))
     }
 
-    /// An answer that is not what it must be.
+    /// The failure for a wrong response.
     pub fn failed(&mut self, why: String) -> Failure {
         Failure {
             name: self.name.clone(),

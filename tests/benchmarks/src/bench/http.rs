@@ -1,22 +1,22 @@
-//! HTTP/1.1 as the clients of a Runtime API speak it: what has arrived is a request, or not yet.
+//! HTTP/1.1 as the clients of a Runtime API speak it: parses a request, possibly incomplete.
 
-/// A request: all that the Runtime API looks at.
+/// A request, as far as the Runtime API needs it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
     /// `GET` or `POST`.
     pub method: String,
-    /// The path as it came.
+    /// The path as received.
     pub path: String,
-    /// The body, without the marks of its chunks.
+    /// The body, without chunk headers.
     pub body: Vec<u8>,
 }
 
-/// What has arrived is no request.
+/// The received bytes are not a request.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a request that a Runtime API gets: {0}")]
 pub struct NotARequest(String);
 
-/// The first request in `bytes` and how many of them it takes; none as long as it is incomplete.
+/// The first request in `bytes` and its length; `None` if it is incomplete.
 pub fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, NotARequest> {
     let Some(end) = find(bytes, b"\r\n\r\n") else {
         return Ok(None);
@@ -51,7 +51,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, NotARequest> {
     }))
 }
 
-/// A chunked body and how many bytes it takes, its trailers included.
+/// A chunked body and its length in bytes, trailers included.
 fn unchunk(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, NotARequest> {
     let mut body = Vec::new();
     let mut at = 0;
@@ -98,7 +98,8 @@ mod tests {
         }
     }
 
-    /// Every beginning of `whole` is incomplete, and what follows it is left alone.
+    /// Checks that every prefix of `whole` is incomplete, and that the bytes after it are
+    /// untouched.
     fn assert_parses(whole: &str, expected: &Request) {
         for end in 0..whole.len() {
             assert_eq!(parse(&whole.as_bytes()[..end]), Ok(None), "{end}");
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_told() {
+    fn bytes_that_are_not_a_request_are_an_error() {
         assert!(parse(b"hello\r\n\r\n").is_err());
         assert!(parse(b"POST /p HTTP/1.1\r\nContent-Length: x\r\n\r\n").is_err());
         assert!(parse(b"POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n").is_err());

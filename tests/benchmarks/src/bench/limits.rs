@@ -1,4 +1,4 @@
-//! What must hold between the figures of one run.
+//! The limits for the figures of one run.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use super::measure::Figures;
 use super::programs::{FLOOR, Measured, NEWCOMER, SIGN, SIGN_PLAIN, SMALLEST};
 use super::table;
 
-/// A ratio of two figures, and the most that it may be.
+/// A ratio of two figures, and its maximum.
 #[derive(Clone, Debug)]
 pub struct Limit {
     what: String,
     ratio: f64,
     at_most: f64,
-    /// What is aimed at may be missed.
+    /// Whether it is only an aim, which may be missed.
     is_aim: bool,
 }
 
@@ -23,7 +23,7 @@ impl Limit {
     }
 }
 
-/// The limits for which there are figures.
+/// The limits for which figures exist.
 pub fn limits(programs: &[Measured], figures: &[Figures]) -> Vec<Limit> {
     let rows: Vec<(&str, &Figures)> = programs
         .iter()
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_request_is_held_against_a_warm_one_on_a_new_connection() {
+    fn the_first_request_is_compared_with_a_warm_one_on_a_new_connection() {
         let samples = |time| [Duration::from_millis(time)].into_iter().collect();
         let is_broken = |first| {
             let first_request = Some(FirstRequest {

@@ -1,4 +1,4 @@
-//! The machine that was measured on.
+//! The machine on which the measurements ran.
 
 use std::process::Command;
 
@@ -6,21 +6,21 @@ use time::OffsetDateTime;
 
 use super::processors::Processors;
 
-/// What a reader has to know to compare.
+/// The facts that a reader needs for a comparison.
 #[derive(Clone, Debug)]
 pub struct Machine {
     processor: String,
     count: u32,
     memory: String,
     kernel: String,
-    /// Of the minute before.
+    /// The load of the last minute.
     load: String,
     versions: Vec<String>,
     date: String,
 }
 
 impl Machine {
-    /// This one.
+    /// This machine.
     pub fn this(processors: &Processors) -> Self {
         let now = OffsetDateTime::now_utc();
         let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
@@ -42,7 +42,7 @@ impl Machine {
         }
     }
 
-    /// A sentence about it.
+    /// A sentence that describes it.
     pub fn describe(&self) -> String {
         let Self {
             processor,
@@ -81,12 +81,12 @@ fn field(text: &str, name: &str) -> String {
         )
 }
 
-/// What a program says that it is, where it is here.
+/// The version that a program reports, if it is installed.
 fn version(program: &str) -> Option<String> {
     let output = Command::new(program).arg("--version").output();
     let text = String::from_utf8(output.ok()?.stdout).ok()?;
     let text = text.trim();
-    // Node says its number alone.
+    // Node prints only its number.
     match text.strip_prefix('v') {
         _ if text.is_empty() => None,
         Some(number) => Some(format!("{program} {number}")),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_here_has_no_version() {
+    fn a_program_that_is_not_installed_has_no_version() {
         assert_eq!(version("no-such-program"), None);
         assert!(version("rustc").unwrap().starts_with("rustc 1."));
     }

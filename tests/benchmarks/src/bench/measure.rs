@@ -1,4 +1,5 @@
-//! The measurements: every program in turn, so that whatever else the machine does hits all.
+//! The measurements: the programs take turns, so that other load on the machine affects all of
+//! them.
 
 use std::time::Duration;
 
@@ -9,20 +10,20 @@ use super::statistics::Samples;
 use super::work::Work;
 use super::world::World;
 
-/// Invocations before anything is counted: connections are made, caches filled, and a
-/// just-in-time compiler has seen the handler. Never more than are counted.
+/// Uncounted invocations at the start: they open connections, fill caches, and let a just-in-time
+/// compiler see the handler. Never more than the counted ones.
 const WARM_UP: usize = 500;
 /// Invocations of one program in a row.
 const BLOCK: usize = 500;
 
-/// Time for a process to settle: to notice a closed connection, and to be idle again.
+/// The time for a process to settle: to notice a closed connection, and to become idle again.
 const SETTLE: Duration = Duration::from_millis(10);
-/// Invocations before a request that opens a new connection is measured, and new connections before
-/// one counts: the first ones of a process still load code.
+/// Invocations before a request on a new connection is measured, and new connections before one
+/// counts: the first ones of a process still load code.
 const INVOCATIONS_BEFORE: usize = 20;
 const CONNECTIONS_BEFORE: usize = 2;
 
-/// How much is measured.
+/// The number of measurements.
 #[derive(Clone, Copy, Debug)]
 pub struct Amount {
     /// Cold starts of each program.
@@ -31,24 +32,24 @@ pub struct Amount {
     pub warm: usize,
 }
 
-/// What was measured of one program.
+/// The measurements of one program.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     /// From the process's start to its first `next`.
     pub init: Samples,
-    /// From the process's start to its first answer.
+    /// From the process's start to its first response.
     pub cold: Samples,
-    /// From an event's hand-over to its answer.
+    /// From the delivery of an event to its response.
     pub warm: Samples,
     /// Bytes, after all invocations.
     pub peak_memory: u64,
-    /// For one invocation, user and system, averaged over all.
+    /// User and system time of one invocation, averaged over all.
     pub processor_time: Duration,
-    /// For a function that needs an upstream in a request.
+    /// Set if a request of the function needs an upstream.
     pub first_request: Option<FirstRequest>,
 }
 
-/// The first request after init beside later ones, from hand-over to answer.
+/// The first request after init and later ones, from delivery to response.
 #[derive(Clone, Debug)]
 pub struct FirstRequest {
     /// The first request.
@@ -59,7 +60,7 @@ pub struct FirstRequest {
     pub kept: Samples,
 }
 
-/// A program with its work in one world.
+/// A program with its workload in one world.
 struct Case<'a> {
     program: &'a Program,
     environment: Vec<(String, String)>,
@@ -72,14 +73,14 @@ impl Case<'_> {
         Function::start(self.program, &self.environment)
     }
 
-    /// The event's answer must be right.
+    /// Checks that the response to the event is right.
     fn check(&self, function: &mut Function, answer: &[u8]) -> Result<(), Failure> {
         (self.work.check)(answer).map_err(|why| function.failed(why))
     }
 }
 
-/// Measures all programs against one world: first cold, then warm. Each one's answer is checked
-/// beforehand, and every first and last answer of what is measured too.
+/// Measures all programs against one world: first cold, then warm. Each program's response is
+/// checked before the measurements, and so is every first and last response of them.
 pub fn measure(
     world: &World,
     programs: &[Measured],
@@ -100,7 +101,7 @@ pub fn measure(
             }
         })
         .collect();
-    // Uncounted: it is checked, and its files are read into the page cache.
+    // Uncounted: checks the program, and reads its files into the page cache.
     for case in &mut cases {
         cold_start(case)?;
     }
@@ -188,7 +189,7 @@ fn first_request(world: &World, case: &mut Case<'_>) -> Result<[Duration; 3], Fa
     Ok([first, reconnected, kept])
 }
 
-/// What the blocks of one program add up to.
+/// The sum of the blocks of one program.
 #[derive(Default)]
 struct Total {
     latencies: Vec<Duration>,
@@ -252,7 +253,7 @@ fn block(
     case.check(function, &last)
 }
 
-/// The order of one round: each time another one is first.
+/// The order of one round: each round starts with another program.
 fn turns(count: usize, round: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |turn| (turn + round) % count)
 }
@@ -262,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everyone_has_a_turn_in_every_round_and_each_is_first_once() {
+    fn every_program_has_a_turn_in_each_round_and_is_first_once() {
         let rounds: Vec<Vec<usize>> = (0..3).map(|round| turns(3, round).collect()).collect();
         assert_eq!(rounds, [[0, 1, 2], [1, 2, 0], [2, 0, 1]]);
     }

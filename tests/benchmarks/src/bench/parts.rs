@@ -1,4 +1,4 @@
-//! Where the time of a cold start goes: differences between rows of one run.
+//! The parts of a cold start: differences between rows of one run.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::measure::Figures;
 use super::programs::{FLOOR, Measured, NEWCOMER, SIGN, SIGN_PLAIN, SMALLEST};
 use super::table;
 
-/// A part: the row that has it, and the row that does not.
+/// The parts: a name, the row with the part, and the row without it.
 const PARTS: [(&str, &str, Option<&str>); 4] = [
     ("process and runtime", FLOOR, None),
     (
@@ -26,7 +26,7 @@ const PARTS: [(&str, &str, Option<&str>); 4] = [
     ),
 ];
 
-/// A table of the parts for which there are figures.
+/// A table of the parts for which figures exist.
 pub fn markdown(programs: &[Measured], figures: &[Figures]) -> String {
     let cold = |name: &str| {
         let mut rows = programs.iter().zip(figures);

@@ -1,4 +1,4 @@
-//! The same signing in Node and in Python, with AWS's own runtime clients: installed into
+//! The same signing in Node and in Python, with AWS's runtime clients: installed into
 //! `target/peers`, at the versions that `tests/benchmarks/peers` pins.
 
 use std::ffi::OsStr;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use super::process::Program;
 use harness::lambda::workspace_root;
 
-/// What `aws-lambda-ric` is built with: the commands that must be there, and Debian's packages.
+/// The build tools of `aws-lambda-ric`: the required commands, and Debian's packages for them.
 const BUILD_TOOLS: [&str; 7] = [
     "cmake",
     "autoconf",
@@ -24,7 +24,7 @@ const PACKAGES: [&str; 7] = [
     "cmake", "autoconf", "automake", "libtool", "unzip", "make", "g++",
 ];
 
-/// Why a peer is left out.
+/// The reason why a peer is left out.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Missing(String);
@@ -35,11 +35,11 @@ impl From<io::Error> for Missing {
     }
 }
 
-/// A peer: the program, and the folder that would be deployed.
+/// A peer: the program, and the folder of its deployment.
 pub struct Peer {
-    /// What is started.
+    /// The program to start.
     pub program: Program,
-    /// Handler and dependencies.
+    /// The handler and its dependencies.
     pub folder: PathBuf,
 }
 
@@ -50,8 +50,8 @@ pub fn node() -> Result<Peer, Missing> {
     install(&folder, "package-lock.json", || {
         install_build_tools()?;
         run(Command::new(&npm).arg("ci").current_dir(&folder))?;
-        // What it was built from. Its own script means to take that away, and with Debian's `sh`
-        // does not.
+        // Remove the build sources. The package's own script should do that, but fails with
+        // Debian's `sh`.
         Ok(fs::remove_dir_all(
             folder.join("node_modules/aws-lambda-ric/deps"),
         )?)
@@ -72,7 +72,7 @@ pub fn node() -> Result<Peer, Missing> {
 pub fn python() -> Result<Peer, Missing> {
     let python = find("python3")?;
     let folder = copy("python", &["requirements.txt", "handler.py"])?;
-    // Beside what would be deployed, not in it.
+    // Beside the deployed folder, not in it.
     let environment = folder.with_file_name("python-venv");
     let interpreter = environment.join("bin/python");
     install(&folder, "requirements.txt", || {
@@ -104,7 +104,7 @@ pub fn python() -> Result<Peer, Missing> {
     })
 }
 
-/// The peer's own files, in a folder of its own that dependencies may be put into.
+/// Copies the peer's files into their own folder, to which dependencies can be added.
 fn copy(peer: &str, files: &[&str]) -> Result<PathBuf, Missing> {
     let source = workspace_root().join("tests/benchmarks/peers").join(peer);
     let folder = workspace_root().join("target/peers").join(peer);
@@ -115,7 +115,7 @@ fn copy(peer: &str, files: &[&str]) -> Result<PathBuf, Missing> {
     Ok(folder)
 }
 
-/// Runs `install`, unless it went well before with the same list of versions.
+/// Runs `install`, unless it already succeeded with the same list of versions.
 fn install(
     folder: &Path,
     versions: &str,
@@ -143,20 +143,22 @@ fn install_build_tools() -> Result<(), Missing> {
     }
     missing().map_or(Ok(()), |tool| {
         let packages = PACKAGES.join(" ");
-        Err(Missing(format!("{tool} is not here; it needs {packages}")))
+        Err(Missing(format!(
+            "{tool} is not installed; install {packages}"
+        )))
     })
 }
 
-/// The program that a shell would start.
+/// The path of the program that a shell would start.
 fn find(name: &str) -> Result<PathBuf, Missing> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())
-        .ok_or_else(|| Missing(format!("{name} is not here")))
+        .ok_or_else(|| Missing(format!("{name} is not installed")))
 }
 
-/// Runs a command, and has its last words where it fails.
+/// Runs a command, and returns the end of its output if it fails.
 fn run(command: &mut Command) -> Result<(), Missing> {
     let name = command.get_program().to_owned();
     let name = Path::new(&name).file_name().map(OsStr::to_owned);
@@ -178,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_installed_once_for_one_list_of_versions_and_again_after_a_failure() {
+    fn a_peer_is_installed_once_for_a_list_of_versions_and_again_after_a_failure() {
         let folder = std::env::temp_dir().join(format!("peer-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let mut installed = 0;
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_fails_is_told_with_its_last_words() {
+    fn a_failed_command_is_reported_with_the_end_of_its_output() {
         let failed = run(Command::new("sh").args(["-c", "echo words; echo last >&2; exit 3"]));
         let told = failed.unwrap_err().to_string();
         assert!(

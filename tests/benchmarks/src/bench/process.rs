@@ -1,4 +1,4 @@
-//! The process of a function: started as Lambda starts it, and what the kernel knows of it.
+//! The process of a function: started as by Lambda, and observed through the kernel.
 
 use std::ffi::OsString;
 use std::io::{self, PipeReader, Read};
@@ -12,26 +12,26 @@ use rustix::io::ioctl_fionbio;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-/// What the log's pipe holds: the most that Linux allows without privileges.
+/// The size of the log's pipe: the maximum that Linux allows without privileges.
 const PIPE: usize = 1 << 20;
-/// What is kept of a log, to tell why something went wrong.
+/// The kept part of a log, to explain a failure.
 const KEPT: usize = 16 << 10;
 
 /// A program that can be started as a function.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// How the table calls it.
+    /// Its name in the table.
     pub name: String,
     /// The program's file.
     pub file: PathBuf,
-    /// What comes after it.
+    /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Where it starts, if that matters.
+    /// Its working directory, if that matters.
     pub folder: Option<PathBuf>,
 }
 
 impl Program {
-    /// A binary that needs nothing else.
+    /// A binary without arguments.
     pub fn binary(name: &str, file: PathBuf) -> Self {
         Self {
             name: name.to_owned(),
@@ -64,9 +64,9 @@ impl Program {
 
 /// A running function. It is killed when dropped.
 ///
-/// It logs into a pipe, as it does in Lambda. Nobody waits at the other end: a reader that is
-/// woken by each line would take the processor that the function is measured on. The pipe is
-/// large enough for hundreds of lines, and [`Process::drain`] empties it between invocations.
+/// It logs into a pipe, as in Lambda. No one waits at the other end, because a reader that each
+/// line wakes up would use the processor on which the function is measured. The pipe is large
+/// enough for hundreds of lines, and [`Process::drain`] empties it between invocations.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -75,7 +75,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `program` with these variables and no others but Lambda's own.
+    /// Starts `program` with these variables and Lambda's own only.
     pub fn spawn(
         program: &Program,
         api: SocketAddr,
@@ -83,7 +83,7 @@ impl Process {
     ) -> io::Result<Self> {
         let (pipe, output) = io::pipe()?;
         fcntl_setpipe_size(&pipe, PIPE)?;
-        // The reading end only: the function's end blocks as usual.
+        // Only the reading end is non-blocking; the function's end blocks as usual.
         ioctl_fionbio(&pipe, true)?;
         let mut command = program.command(api, environment);
         let child = command.stdout(output.try_clone()?).stderr(output).spawn()?;
@@ -94,7 +94,7 @@ impl Process {
         })
     }
 
-    /// What can be waited for: it is readable once the process has ended.
+    /// A descriptor that becomes readable once the process has ended.
     pub fn end(&self) -> io::Result<OwnedFd> {
         Ok(pidfd_open(
             Pid::from_child(&self.child),
@@ -102,7 +102,7 @@ impl Process {
         )?)
     }
 
-    /// Reads what was logged so far.
+    /// Reads the log so far.
     pub fn drain(&mut self) -> io::Result<()> {
         let mut bytes = [0; KEPT];
         loop {
@@ -120,12 +120,12 @@ impl Process {
 
     /// The end of its log.
     pub fn log(&mut self) -> String {
-        // What cannot be read cannot be told.
+        // An unreadable log is left out.
         let _ = self.drain();
         String::from_utf8_lossy(&self.log).into_owned()
     }
 
-    /// The most memory that it has held so far, in bytes.
+    /// Its peak memory so far, in bytes.
     pub fn peak_memory(&self) -> io::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         peak_memory(&status).ok_or_else(|| io::Error::other("no VmHWM in /proc"))
@@ -133,7 +133,7 @@ impl Process {
 
     /// The processor time of all its threads so far.
     pub fn processor_time(&self) -> io::Result<Duration> {
-        // `stat` would say it too, but in hundredths of a second.
+        // `stat` has it too, but only in hundredths of a second.
         let mut nanoseconds = 0;
         for thread in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_tells_memory_and_processor_time() {
+    fn the_kernel_reports_memory_and_processor_time() {
         let process = shell("while :; do :; done");
         assert!(process.peak_memory().unwrap() > 0);
         let before = process.processor_time().unwrap();

@@ -1,26 +1,27 @@
-//! Which processors this program and all that it starts run on.
+//! The processors on which this program and all that it starts run.
 
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Those that we may use.
+/// The processors that we may use.
 #[derive(Debug)]
 pub struct Processors(CpuSet);
 
 impl Processors {
-    /// Those of the calling thread, before anything is pinned.
+    /// The processors of the calling thread, before anything is pinned.
     pub fn allowed() -> io::Result<Self> {
         Ok(Self(sched_getaffinity(None)?))
     }
 
-    /// How many.
+    /// Their number.
     pub fn count(&self) -> u32 {
         self.0.count()
     }
 
-    /// Pins the calling thread to one of them, and with it every thread and process that it
-    /// starts from now on. It is the last one: the first has most of the machine's interrupts.
+    /// Pins the calling thread to one of them, and with it every thread and process that it starts
+    /// from now on. It uses the last one, because the first handles most of the machine's
+    /// interrupts.
     pub fn pin(&self) -> io::Result<()> {
         let last = (0..CpuSet::MAX_CPU).rev().find(|it| self.0.is_set(*it));
         let mut one = CpuSet::new();
@@ -28,7 +29,7 @@ impl Processors {
         Ok(sched_setaffinity(None, &one)?)
     }
 
-    /// Lets it run on all of them again.
+    /// Unpins the calling thread.
     pub fn release(&self) -> io::Result<()> {
         Ok(sched_setaffinity(None, &self.0)?)
     }
@@ -39,8 +40,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_pinned_thread_starts_is_pinned_until_it_is_released() {
-        // A thread of its own, so that no other test is pinned.
+    fn threads_started_by_a_pinned_thread_are_pinned_until_it_is_released() {
+        // A separate thread, so that no other test is pinned.
         std::thread::spawn(|| {
             let all = Processors::allowed().unwrap();
             let counted = || {

@@ -1,4 +1,4 @@
-//! What is measured: built, installed and weighed.
+//! The programs to measure: builds, installs and weighs them.
 
 use std::path::{Path, PathBuf};
 
@@ -17,12 +17,12 @@ pub const NEWCOMER: &str = "smallest-without-flag";
 pub const SIGN: &str = "sign-token";
 /// The same binary without TLS.
 pub const SIGN_PLAIN: &str = "sign-token-without-tls";
-/// The least that a function can be.
+/// The minimal function.
 pub const FLOOR: &str = "floor";
 
 /// A program in Rust.
 struct Binary {
-    /// How the table calls it.
+    /// Its name in the table.
     name: &'static str,
     package: &'static str,
     build: fn(&str) -> PathBuf,
@@ -67,7 +67,7 @@ const BINARIES: [Binary; 10] = [
     Binary::of("clean-conflicts", Kind::CleanConflicts),
 ];
 
-/// A peer's name, and how it is installed.
+/// A peer's name, and its installation.
 type Installed = (&'static str, fn() -> Result<Peer, Missing>);
 
 const PEERS: [Installed; 2] = [("node", peers::node), ("python", peers::python)];
@@ -75,35 +75,35 @@ const PEERS: [Installed; 2] = [("node", peers::node), ("python", peers::python)]
 /// A program that is measured.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// What is started.
+    /// The program to start.
     pub program: Program,
-    /// What it is given to do.
+    /// Its workload.
     pub kind: Kind,
-    /// How it reaches AWS.
+    /// Its connection to AWS.
     pub transport: Transport,
-    /// Bytes, of the binary or of all that would be deployed.
+    /// The size in bytes, of the binary or of the whole deployment.
     pub size: u64,
-    /// Bytes, zipped for deployment.
+    /// The zipped size in bytes.
     pub zipped: u64,
 }
 
 /// The programs that are measured, and a line for each that is not.
 #[derive(Clone, Debug, Default)]
 pub struct Programs {
-    /// Those that are measured.
+    /// The measured programs.
     pub measured: Vec<Measured>,
-    /// Why a peer is left out.
+    /// The reason for each peer that is left out.
     pub left_out: Vec<String>,
 }
 
-/// All names that may be asked for.
+/// All names that may be selected.
 pub fn names() -> impl Iterator<Item = &'static str> {
     let binaries = BINARIES.iter().map(|binary| binary.name);
     binaries.chain(PEERS.iter().map(|(name, _)| *name))
 }
 
-/// Builds and installs those that are `wanted`. `variants` are other builds of sign-token, by
-/// name, measured beside it.
+/// Builds and installs the `wanted` programs. `variants` are other builds of sign-token, by name,
+/// which are measured beside it.
 pub fn prepare(
     wanted: impl Fn(&str) -> bool,
     variants: &[(String, PathBuf)],

@@ -1,10 +1,10 @@
 //! A Lambda Runtime API for one process, served by the thread that measures.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 //!
-//! The harness has one already, on axum, for tests that invoke several functions at once. What is
-//! measured here takes microseconds, so that a scheduler and a queue between the clock and the
-//! wire would be a good part of it: this one writes an event and reads its answer itself, with
-//! one `write`, one `poll` and one `read`.
+//! The harness already has one, on axum, for tests that invoke several functions at once. The
+//! measurements here are of microseconds, so a scheduler and a queue between the clock and the wire
+//! would distort them. This one writes an event and reads its response itself, with one `write`,
+//! one `poll` and one `read`.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -15,41 +15,41 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::http::{self, Request};
 
-/// What a process has for its start, and for each event.
+/// Maximum time for a process to start, and for each event.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
 const PATH: &str = "/2018-06-01/runtime/";
 const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\n\
     content-length: 16\r\n\r\n{\"status\":\"OK\"}\n";
 
-/// Why there is no answer.
+/// The reason why there is no response.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)] // each says it itself
+#[allow(missing_docs)] // the messages explain them
 pub enum ApiError {
     #[error("the Runtime API: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
     NotARequest(#[from] http::NotARequest),
-    #[error("it did not answer in time")]
+    #[error("it did not respond in time")]
     TimedOut,
     #[error("it ended")]
     Ended,
     #[error("it reported an error: {0}")]
     Reported(String),
-    #[error("it asked for {method} {path}, which was not its turn")]
+    #[error("it unexpectedly requested {method} {path}")]
     OutOfTurn { method: String, path: String },
 }
 
-/// An event that was answered.
+/// The response to an event, with its times.
 #[derive(Debug)]
 pub struct Answered {
-    /// The answer.
+    /// The response.
     pub body: Vec<u8>,
-    /// When the event was handed over.
+    /// The time at which the event was delivered.
     pub began: Instant,
-    /// When the answer was there.
+    /// The time at which the response was received.
     pub answered: Instant,
-    /// When the process asked for the next event.
+    /// The time at which the process asked for the next event.
     pub ready: Instant,
 }
 
@@ -90,16 +90,17 @@ impl RuntimeApi {
         self.listener.local_addr()
     }
 
-    /// Waits until the process, by its `pidfd`, asks for its first event, and says when it did.
+    /// Waits until the process, given by its `pidfd`, asks for its first event, and returns that
+    /// time.
     pub fn started(&mut self, process: OwnedFd) -> Result<Instant, ApiError> {
         self.process = Some(process);
         self.asked_for_next()
     }
 
-    /// Hands over `event`, waits for the answer, and until the process asks for the next one.
+    /// Delivers `event`, and waits for the response and for the request for the next event.
     pub fn invoke(&mut self, event: &[u8]) -> Result<Answered, ApiError> {
         let Some(waiting) = self.waiting.take() else {
-            return Err(io::Error::other("nobody waits for an event").into());
+            return Err(io::Error::other("no connection is waiting for an event").into());
         };
         self.handed_over += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", self.handed_over);
@@ -150,7 +151,7 @@ impl RuntimeApi {
         }
     }
 
-    /// The next request, whichever connection it comes on.
+    /// The next request, on any connection.
     fn request(&mut self) -> Result<(usize, Request), ApiError> {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -163,7 +164,7 @@ impl RuntimeApi {
         }
     }
 
-    /// Waits for a connection or for bytes on one, and takes them.
+    /// Waits for a connection or for bytes, and reads them.
     fn wait(&mut self, deadline: Instant) -> Result<(), ApiError> {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
@@ -195,7 +196,7 @@ impl RuntimeApi {
                 arrived: Vec::new(),
             });
         }
-        // Only the process is left to have been ready.
+        // Otherwise the process was ready: it has ended.
         if took { Ok(()) } else { Err(ApiError::Ended) }
     }
 }
@@ -211,7 +212,7 @@ impl Connection {
         }))
     }
 
-    /// Takes what has come. False at the end.
+    /// Reads the available bytes. Returns false at the end of the connection.
     fn read(&mut self) -> io::Result<bool> {
         let mut bytes = [0; 16 << 10];
         let count = match self.stream.read(&mut bytes) {

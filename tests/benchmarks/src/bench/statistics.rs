@@ -1,4 +1,4 @@
-//! What many measurements come to.
+//! Statistics of many measurements.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ impl FromIterator<Duration> for Samples {
 }
 
 impl Samples {
-    /// The smallest sample that so many of a thousand do not exceed (the nearest rank): a value
-    /// that was measured, none in between. Zero where there are none.
+    /// The smallest sample that this many of a thousand do not exceed (the nearest rank): a
+    /// measured value, never an interpolated one. Zero without samples.
     pub fn per_mille(&self, rank: usize) -> Duration {
         let index = (self.sorted.len() * rank).div_ceil(1000).saturating_sub(1);
         self.sorted.get(index).copied().unwrap_or_default()
     }
 
-    /// Half of them are at most this.
+    /// The median: half of the samples are at most this.
     pub fn median(&self) -> Duration {
         self.per_mille(500)
     }
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_slow_shows_in_the_tail_and_not_in_the_median() {
+    fn a_single_slow_sample_shows_in_the_tail_and_not_in_the_median() {
         let slow = samples((0..999).map(|_| 20).chain([5_000]));
         assert_eq!(slow.median(), micros(20));
         assert_eq!(slow.per_mille(999), micros(20));

@@ -1,4 +1,4 @@
-//! The table: Markdown, and the same for whoever reads the terminal.
+//! The table: Markdown for the document, and the same for the terminal.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -37,8 +37,8 @@ const README: [(&str, &str); 4] = [
     ),
 ];
 
-/// A table of what was measured. Times are medians where nothing else is said, and MB are
-/// 1,000,000 bytes.
+/// A table of the measurements. Times are medians unless stated otherwise, and MB are 1,000,000
+/// bytes.
 pub fn markdown(programs: &[Measured], figures: &[Figures]) -> String {
     let rows: Vec<(&Measured, &Figures)> = programs.iter().zip(figures).collect();
     let smallest = rows.iter().find(|(it, _)| it.program.name == SMALLEST);
@@ -93,7 +93,7 @@ pub fn short(programs: &[Measured], figures: &[Figures]) -> String {
     table
 }
 
-/// The first requests of those that need an upstream, in milliseconds.
+/// The first requests of the programs that need an upstream, in milliseconds.
 pub fn first_requests(programs: &[Measured], figures: &[Figures]) -> String {
     let mut table = row([
         "program",
@@ -135,7 +135,7 @@ pub fn row<const N: usize>(cells: [String; N]) -> String {
     row + "\n"
 }
 
-/// Nothing measures as zero, so zero is nothing to compare with.
+/// The ratio to the smallest value. No measurement is zero, so zero means that there is none.
 fn times(value: f64, smallest: Option<f64>) -> String {
     let smallest = smallest.filter(|it| *it > 0.0);
     smallest.map_or_else(String::new, |it| format!("{:.2}", value / it))
@@ -155,7 +155,7 @@ fn megabytes(bytes: u64) -> String {
     format!("{megabytes:.1}")
 }
 
-/// A whole number with commas; one decimal where it has few digits.
+/// A whole number with commas; one decimal if it has few digits.
 fn thousands(value: f64) -> String {
     if value < 100.0 {
         return format!("{value:.1}");
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_holds_the_figures_and_what_they_are_of_the_smallest() {
+    fn a_row_contains_the_figures_and_their_ratios_to_the_smallest() {
         let programs = [measured("node"), measured(SMALLEST)];
         let table = markdown(
             &programs,
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_smallest_there_is_nothing_to_compare_with() {
+    fn without_the_smallest_there_are_no_ratios() {
         let table = markdown(&[measured("node")], &[figures(60, 543, 70)]);
         assert!(table.contains("| `node` | 60.00 |  | 60.00 |"), "{table}");
     }

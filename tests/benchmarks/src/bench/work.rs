@@ -1,4 +1,4 @@
-//! What each function is given to do, and what it must answer.
+//! The workload of each function, and the expected responses.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
@@ -8,24 +8,24 @@ use harness::lambda::{HttpAnswer, HttpEvent};
 use local_stack::issuer::Issuer;
 use local_stack::webhook;
 
-/// The user who is signed for.
+/// The user of the signed tokens.
 const USER: &str = "123456";
 /// RFC 7636 Appendix B.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// Longer than any run.
 const TOKEN_SECONDS: u32 = 86_400;
 
-/// A function's work.
+/// A function's workload.
 pub struct Work {
     /// The events, one for each invocation.
     pub event: Box<dyn FnMut() -> String>,
-    /// Whether an answer is right, and if not what is wrong with it.
+    /// Checks a response; the error says what is wrong with it.
     pub check: fn(&[u8]) -> Result<(), String>,
-    /// The variables of this work alone.
+    /// The variables of this workload only.
     pub variables: &'static [(&'static str, &'static str)],
 }
 
-/// What a function is measured with.
+/// The kinds of workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // the functions' own names
 pub enum Kind {
@@ -39,7 +39,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What one event asks for, for the reader of the table.
+    /// A description of one event, for the reader of the table.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Constant => "an HTTP API event; a constant comes back",
@@ -73,7 +73,7 @@ impl Kind {
         }
     }
 
-    /// Its work in this world.
+    /// Its workload in this world.
     pub fn work(self, world: &World) -> Work {
         match self {
             Self::Constant => Work::constant(&request("/zendesk/token", world), accept),
@@ -123,7 +123,7 @@ fn each_another(event: fn(u64) -> Value) -> Box<dyn FnMut() -> String> {
     })
 }
 
-/// A request as a browser sends it, and what API Gateway makes of it.
+/// A request as a browser sends it and API Gateway passes it on.
 fn from_a_browser(event: HttpEvent) -> HttpEvent {
     event
         .header("accept", "*/*")
@@ -151,7 +151,7 @@ fn request(path: &str, world: &World) -> Value {
         "email_verified": true, "ttl_seconds": TOKEN_SECONDS,
     });
     let token = world.issuer.id_token(claims.clone());
-    // The authorizer hands on what was in the token, all of it as strings.
+    // The authorizer passes on all claims of the token, as strings.
     let claims = world.issuer.claims(claims);
     let claims = claims.as_object().into_iter().flatten();
     let claims: serde_json::Map<String, Value> = claims
@@ -222,7 +222,7 @@ fn check_drain(answer: &[u8]) -> Result<(), String> {
     Err(wrong("not a whole run with nothing due", answer))
 }
 
-/// Whether the answer holds a token that Zendesk would take for the user of the event.
+/// Checks that the response contains a token that Zendesk would accept for the user of the event.
 pub fn check_token(answer: &[u8]) -> Result<(), String> {
     check_status(answer, 200)?;
     let value = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_with_another_status_or_a_run_that_did_something_is_wrong() {
+    fn a_response_with_another_status_or_a_run_that_did_something_is_wrong() {
         assert_eq!(check_status(br#"{"statusCode":202}"#, 202), Ok(()));
         assert!(check_status(br#"{"statusCode":503}"#, 202).is_err());
         assert_eq!(check_drain(br#"{"examined":0}"#), Ok(()));

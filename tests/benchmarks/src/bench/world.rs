@@ -1,6 +1,6 @@
-//! What the measured functions talk to: the local stack's stand-ins, on loopback, in threads of
-//! this program. Each has TLS in front of it, as in the cloud. There are no taps in front of them,
-//! because nobody watches.
+//! The backends of the measured functions: the local stack's stand-ins, on loopback, in threads of
+//! this program. Each has TLS in front of it, as in the cloud. There are no taps, because no one
+//! watches the calls.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,11 +15,11 @@ use local_stack::standins::sunshine::{Sunshine, SunshineConfig};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-/// The HMAC secret that all signers sign with, long enough that none of them warns.
+/// The HMAC secret of all signers, long enough that none of them logs a warning.
 pub const SIGNING_SECRET: &str = "a-secret-for-measuring-that-is-long-enough";
 /// The HMAC secret of the webhooks.
 pub const WEBHOOK_SECRET: &str = "a-webhook-secret-for-measuring";
-/// A table that nothing is ever put into.
+/// A table that is always empty.
 pub const EMPTY_TABLE: &str = "nothing-due";
 
 const SIGNING_KEYS: &str = "signing-keys";
@@ -27,12 +27,12 @@ const API_KEY: &str = "sunshine-api-key";
 const WEBHOOK: &str = "webhook";
 const CUSTOMER: &str = "12345";
 
-/// How a function reaches AWS.
+/// The connection of a function to AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// As in the cloud.
     Tls,
-    /// In the clear, to tell what TLS costs.
+    /// Without TLS, to measure the cost of TLS.
     Plain,
 }
 
@@ -43,7 +43,7 @@ pub struct World {
     pub issuer: Issuer,
     aws: Aws,
     fronts: Vec<TlsFront>,
-    // Kept only so that they last as long.
+    // Held only to keep it alive.
     _bundle: Bundle,
     _services: (Sunshine, Puzzel),
     _runtime: Runtime,
@@ -74,19 +74,19 @@ impl World {
         }
     }
 
-    /// The number of connections with TLS that were opened so far.
+    /// The number of TLS connections opened so far.
     pub fn connections(&self) -> usize {
         self.fronts.iter().map(TlsFront::opened).sum()
     }
 }
 
-/// The file with the roots that the functions trust: a bundle of the system's size. It is deleted
+/// The file with the functions' trusted roots: a bundle of the size of the system's. It is deleted
 /// when dropped.
 struct Bundle(PathBuf);
 
 impl Drop for Bundle {
     fn drop(&mut self) {
-        // A file that stays in the temporary folder harms nobody.
+        // A leftover in the temporary folder does no harm.
         let _ = std::fs::remove_file(&self.0);
     }
 }
@@ -158,7 +158,7 @@ async fn start() -> io::Result<impl FnOnce(Runtime) -> World> {
     })
 }
 
-/// The variables by which Rust, Node and Python find their roots of trust.
+/// The variables with which Rust, Node and Python find their trusted roots.
 fn trust(bundle: &Path) -> [(String, String); 3] {
     ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"]
         .map(|name| (name.to_owned(), bundle.display().to_string()))

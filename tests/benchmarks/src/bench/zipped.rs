@@ -1,4 +1,4 @@
-//! The size of what would be deployed.
+//! The size of a deployment.
 
 use std::fs::File;
 use std::io::{self, Cursor, Write};
@@ -14,7 +14,7 @@ pub fn of_binary(binary: &Path) -> io::Result<u64> {
     finish(zip)
 }
 
-/// The bytes of a zip file with all that is in this folder, and the bytes of that.
+/// The size in bytes of a zip file of this folder, and of the folder itself.
 pub fn of_folder(folder: &Path) -> io::Result<(u64, u64)> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let mut unpacked = 0;
@@ -22,7 +22,7 @@ pub fn of_folder(folder: &Path) -> io::Result<(u64, u64)> {
     while let Some(next) = folders.pop() {
         for entry in std::fs::read_dir(next)? {
             let path = entry?.path();
-            // A link, as in `node_modules/.bin`, is next to nothing.
+            // The size of a link, as in `node_modules/.bin`, is negligible.
             if path.is_symlink() {
                 continue;
             }
@@ -41,7 +41,7 @@ pub fn of_folder(folder: &Path) -> io::Result<(u64, u64)> {
 type Zip = ZipWriter<Cursor<Vec<u8>>>;
 
 fn add(zip: &mut Zip, name: &str, file: &Path) -> io::Result<()> {
-    // Level 9 as cargo-lambda and `zip -9` have it.
+    // Level 9, like cargo-lambda and `zip -9`.
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .compression_level(Some(9));
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_zipped_with_all_that_is_in_it() {
+    fn a_folder_is_zipped_with_its_whole_content() {
         let folder = std::env::temp_dir().join(format!("zipped-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("inner")).unwrap();
         std::fs::write(folder.join("a"), vec![b'a'; 100_000]).unwrap();

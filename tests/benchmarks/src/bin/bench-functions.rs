@@ -22,16 +22,16 @@ struct Arguments {
     /// Only these, separated by commas
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(programs::names()))]
     only: Vec<String>,
-    /// Another build of sign-token, measured beside it under this name (can be given again)
+    /// Another build of sign-token, measured beside it under this name (may be repeated)
     #[arg(long, value_name = "NAME=FILE", value_parser = variant)]
     variant: Vec<(String, PathBuf)>,
-    /// Few rounds: enough to see that it works, too few to quote
+    /// Few rounds: enough to check that it works, too few to quote
     #[arg(long)]
     quick: bool,
-    /// How many cold starts of each
+    /// The number of cold starts of each
     #[arg(long, default_value_t = 40, default_value_if("quick", "true", "5"))]
     cold: usize,
-    /// How many warm invocations of each
+    /// The number of warm invocations of each
     #[arg(
         long,
         default_value_t = 20_000,
@@ -41,7 +41,7 @@ struct Arguments {
     /// Everything on one processor, or wherever the kernel puts it
     #[arg(long, value_enum, default_value_t = Pin::Yes)]
     pin: Pin,
-    /// Write the outcome into docs/benchmarks.md and the README too
+    /// Also write the result into docs/benchmarks.md and the README
     #[arg(long, conflicts_with_all = ["only", "variant"])]
     write: bool,
     /// Fail if a limit is broken
@@ -61,7 +61,7 @@ fn variant(text: &str) -> Result<(String, PathBuf), &'static str> {
     Ok((name.to_owned(), file.into()))
 }
 
-// Not a tokio program: the stand-ins have a runtime of their own, and the clock is read here.
+// Not a tokio program: the stand-ins have their own runtime, and this thread reads the clock.
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -95,7 +95,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     println!("{report}");
     if arguments.write {
         write("docs/benchmarks.md", &report)?;
-        // The first setting is the one that is quoted.
+        // The README quotes the first setting.
         if let Some((_, figures)) = measurements.first() {
             write("README.md", &table::short(&programs.measured, figures))?;
         }
@@ -120,7 +120,7 @@ fn write(file: &str, report: &str) -> Result<(), Box<dyn Error>> {
     )?)
 }
 
-/// One setting, in a world of its own: its threads stay where this one was when they began.
+/// Measures one setting, in its own world, whose threads stay on the processors of this one.
 fn measured(
     setting: &str,
     programs: &Programs,
@@ -132,7 +132,7 @@ fn measured(
     Ok((setting.to_owned(), figures))
 }
 
-/// How this run was asked for.
+/// The command line of this run.
 fn command() -> String {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.is_empty() {

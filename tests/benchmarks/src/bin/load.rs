@@ -1,5 +1,4 @@
-//! `cargo load` and `cargo load-functions`: how much it bears, and what it says when that is more
-//! than it can.
+//! `cargo load` and `cargo load-functions`: how much load it can bear, and how it responds to more.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -8,10 +7,10 @@ use benchmarks::load::{self, Options, Summary};
 use clap::{Parser, Subcommand};
 use harness::lambda::workspace_root;
 
-/// How many wrong answers are shown.
+/// Maximum wrong responses shown.
 const SHOWN: usize = 10;
 
-/// Sends requests at their times, whatever becomes of those before them, and checks each answer.
+/// Sends requests at fixed times, regardless of earlier ones, and checks each response.
 #[derive(Parser)]
 #[command(name = "cargo load")]
 struct Arguments {
@@ -21,18 +20,18 @@ struct Arguments {
 
 #[derive(Clone, Copy, Subcommand)]
 enum Target {
-    /// An hour's worth of traffic in a minute at the local stack, then more to where it breaks
+    /// Send an hour's worth of traffic in a minute to the local stack, then more until it breaks
     Stack(Load),
-    /// Each HTTP function's release binary, at higher and higher rates to where it breaks
+    /// Send to each HTTP function's release binary, at higher and higher rates until it breaks
     Functions(Load),
 }
 
 #[derive(Clone, Copy, clap::Args)]
 struct Load {
-    /// A few seconds of all of it, with debug binaries: that it works, not how well
+    /// Run everything for a few seconds with debug binaries, only to check that it works
     #[arg(long)]
     short: bool,
-    /// Where the random numbers start
+    /// The seed of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Write the table into docs/load.md

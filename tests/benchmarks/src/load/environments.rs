@@ -1,21 +1,21 @@
-//! A function as Lambda scales it: environments that each take one event at a time, and no more of
-//! them than the concurrency that it was given.
+//! A function as Lambda scales it: environments that each process one event at a time, up to the
+//! configured concurrency.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use harness::lambda::{Function, HttpAnswer, HttpEvent};
 
-/// The time of a request, as the template gives it.
+/// The timeout of a request, as in the template.
 const TIME: Duration = Duration::from_secs(10);
 
-/// The environments of one function, all of them started.
+/// The running environments of one function.
 pub(super) struct Environments {
     functions: Vec<Function>,
     free: Mutex<Vec<usize>>,
 }
 
-/// An environment that is busy as long as this lives.
+/// An environment that is busy while this exists.
 struct Busy<'a> {
     environments: &'a Environments,
     number: usize,
@@ -29,9 +29,9 @@ impl Environments {
         }
     }
 
-    /// The answer; none where every environment is busy, which Lambda says at once (429, and API
-    /// Gateway hands it on as 503): it keeps no queue for those who wait for an answer. An error
-    /// says how the function failed.
+    /// The response; `None` if every environment is busy. Lambda refuses such a request at once
+    /// (429, which API Gateway passes on as 503), because it has no queue for synchronous requests.
+    /// An error says how the function failed.
     pub(super) async fn http(&self, event: &HttpEvent) -> Result<Option<HttpAnswer>, String> {
         let Some(busy) = self.take() else {
             return Ok(None);
@@ -45,7 +45,7 @@ impl Environments {
         }
     }
 
-    /// The most memory that any of them took, in bytes.
+    /// The peak memory of the largest of them, in bytes.
     pub(super) fn peak_memory(&self) -> u64 {
         let peaks = self.functions.iter().map(Function::peak_memory);
         peaks.max().unwrap_or_default()

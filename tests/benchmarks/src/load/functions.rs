@@ -1,8 +1,8 @@
 //! Each HTTP function alone, in a bounded number of environments.
 //!
-//! The load plays Lambda's part: an environment takes one event at a time, and where all of them
-//! are busy the load refuses the request itself, as Lambda does (429, with a `Retry-After` of the
-//! load's own). So a function breaks at the rate where its environments are all busy.
+//! The load plays Lambda's part: an environment processes one event at a time, and if all are busy
+//! the load itself refuses the request, as Lambda does (429, with a `Retry-After` of its own). So a
+//! function breaks at the rate at which all its environments are busy.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -20,39 +20,39 @@ use local_stack::aws::{Fault, Service};
 use local_stack::stack::Backends;
 use local_stack::standins::faults;
 
-/// How many environments each function has.
+/// The number of environments of each function.
 const ENVIRONMENTS: usize = 8;
-/// Where a sweep begins.
+/// The first rate of a sweep, per second.
 const LOWEST: f64 = 25.0;
-/// By how much each rate is greater than the one before.
+/// The factor from one rate to the next.
 const STEP: f64 = 2.0;
-/// Where a sweep ends, whatever comes of it.
+/// The highest rate of a sweep.
 const HIGHEST: f64 = 20_000.0;
-/// A rate is too high where more than this share of the requests is refused.
+/// A rate is too high if more than this share of the requests is refused.
 const BROKEN: f64 = 0.01;
 /// The rate while an upstream refuses.
 const CALM: f64 = 20.0;
-/// How many people ask.
+/// The number of users who send requests.
 const PEOPLE: usize = 500;
 
-/// How long a load is kept up.
+/// The durations of the loads.
 struct Spans {
-    /// Each rate of a sweep.
+    /// The duration of each rate of a sweep.
     step: Duration,
-    /// While an upstream refuses, and as long again after it.
+    /// The duration of an upstream's refusals, and of the time after them.
     refusing: Duration,
-    /// How many rates a sweep has at most.
+    /// Maximum rates of a sweep.
     steps: usize,
 }
 
-/// One function, and who asks it.
+/// One function, and the traffic that is sent to it.
 struct Target {
     backends: Arc<Backends>,
     environments: Arc<Environments>,
     traffic: Arc<Traffic>,
     kind: Kind,
     seed: u64,
-    /// How many requests have been sent: each has a number of its own.
+    /// The number of requests sent; each has its own number.
     sent: usize,
 }
 
@@ -122,7 +122,7 @@ impl Target {
         })
     }
 
-    /// What becomes of the request with this number.
+    /// Sends the request with this number, and returns its outcome.
     fn send(&self, number: usize) -> impl Future<Output = Outcome> + Send + 'static {
         let (backends, traffic) = (Arc::clone(&self.backends), Arc::clone(&self.traffic));
         let (environments, kind) = (Arc::clone(&self.environments), self.kind);
@@ -152,7 +152,7 @@ impl Target {
         measured
     }
 
-    /// Higher and higher rates, to the first that is too high. Answers that one.
+    /// Tries higher and higher rates, up to the first that is too high. Returns that one.
     async fn sweep(&mut self, spans: &Spans, summary: &mut Summary) -> f64 {
         let mut rate = LOWEST;
         for _ in 0..spans.steps {
@@ -168,15 +168,16 @@ impl Target {
         rate
     }
 
-    /// Twice what it can bear: whoever is served is served right.
+    /// Sends twice the rate that it can bear: every request that is served must be served
+    /// correctly.
     async fn beyond(&mut self, highest: f64, spans: &Spans, summary: &mut Summary) {
         let rate = highest * 2.0;
         let measured = self.load(rate, spans.step).await;
         self.tell("beyond", (rate, spans.step), measured, summary);
     }
 
-    /// An upstream that refuses, and then does not: the refusals are passed on, and what was
-    /// refused is taken when it comes again.
+    /// An upstream that refuses and then recovers: the refusals are passed on, and the refused
+    /// requests succeed when they are sent again.
     async fn upstream_refuses(&mut self, spans: &Spans, summary: &mut Summary) {
         let upstream = match self.kind {
             // The key is in the function.

@@ -1,4 +1,4 @@
-//! Sending at times that were drawn beforehand.
+//! Sends requests at times that are drawn beforehand.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,33 +8,34 @@ use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It was answered, and the answer is right.
+    /// The response came, and is right.
     Served,
-    /// It was refused as designed, with `Retry-After`: by whom and with what.
+    /// It was refused as designed, with `Retry-After`; contains the refusal.
     Refused(String),
     /// Anything else.
     Wrong(String),
 }
 
-/// What came of a load.
+/// The results of a load.
 #[derive(Debug, Default)]
 pub(super) struct Measured {
-    /// How many requests were sent.
+    /// The number of requests sent.
     pub(super) sent: usize,
-    /// The numbers of those that were served.
+    /// The numbers of the requests that were served.
     pub(super) served: Vec<usize>,
-    /// How many were refused, by what was said.
+    /// The count of each refusal.
     pub(super) refused: BTreeMap<String, usize>,
-    /// All that is wrong.
+    /// The descriptions of everything wrong.
     pub(super) wrong: Vec<String>,
-    /// The requests that were refused, by their numbers, to be sent again.
+    /// The numbers of the refused requests, to send them again.
     pub(super) refused_numbers: Vec<usize>,
-    /// Of those served, from when they were to be sent; shortest first.
+    /// The latencies of the served requests, counted from their due time; shortest first.
     latencies: Vec<Duration>,
-    /// How much later than it should each was sent, least first: what the sender itself adds.
+    /// The delay between the due time and the sending of each request, least first: the sender's
+    /// own overhead.
     lags: Vec<Duration>,
 }
 
@@ -43,7 +44,7 @@ impl Measured {
         self.refused.values().sum()
     }
 
-    /// Which share of the requests was refused.
+    /// The share of the requests that was refused.
     #[expect(clippy::cast_precision_loss, reason = "some thousands")]
     pub(super) fn refused_share(&self) -> f64 {
         self.refusals() as f64 / (self.sent as f64).max(1.0)
@@ -54,7 +55,7 @@ impl Measured {
         quantile(&self.latencies, share)
     }
 
-    /// The same of how late the requests were sent.
+    /// The same for the sending delays.
     pub(super) fn lag(&self, share: f64) -> Duration {
         quantile(&self.lags, share)
     }
@@ -86,8 +87,8 @@ fn quantile(sorted: &[Duration], share: f64) -> Duration {
     value.copied().unwrap_or_default()
 }
 
-/// The times at which requests come, `rate` a second on average for `span`: independent of one
-/// another, as those of many people are (a Poisson process).
+/// The times of the requests, `rate` a second on average for `span`: independent of one another,
+/// like those of many users (a Poisson process).
 fn arrivals(rate: f64, span: Duration, seed: u64) -> Vec<Duration> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut at = 0.0;
@@ -101,7 +102,7 @@ fn arrivals(rate: f64, span: Duration, seed: u64) -> Vec<Duration> {
     }
 }
 
-/// Sends requests when it is their time, and waits for what becomes of all of them.
+/// Sends requests at their times, and waits for all outcomes.
 pub(super) async fn open_loop<F>(
     rate: f64,
     span: Duration,
@@ -139,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arrivals_are_as_many_as_asked_for_and_the_same_for_a_seed() {
+    fn arrivals_have_the_requested_rate_and_depend_only_on_the_seed() {
         let minute = Duration::from_mins(1);
         let came = arrivals(100.0, minute, 7);
         assert!((5700..6300).contains(&came.len()), "{}", came.len());
@@ -157,9 +158,10 @@ mod tests {
         assert_eq!(quantile(&[], 0.5), Duration::ZERO);
     }
 
-    /// One at a time, 20 ms each, 100 a second: half of the time is missing, and told.
+    /// One at a time, 20 ms each, 100 a second: half of the capacity is missing, and the latency
+    /// shows it.
     #[tokio::test]
-    async fn who_falls_behind_cannot_hide_it() {
+    async fn a_function_that_falls_behind_cannot_hide_it() {
         let one = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
         let measured = open_loop(100.0, Duration::from_millis(600), 7, |_| {
             let one = one.clone();

@@ -1,10 +1,10 @@
-//! How a load run is asked for.
+//! The options of a load run.
 
-/// How much of it.
+/// The options.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// A few seconds of all of it, to see that it works; its figures mean nothing.
+    /// Run everything for a few seconds, only to check that it works; the figures mean nothing.
     pub short: bool,
-    /// Where the random numbers start.
+    /// The seed of the random numbers.
     pub seed: u64,
 }

@@ -1,4 +1,4 @@
-//! The whole local stack, through its one address.
+//! Loads the whole local stack through its address.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,35 +13,35 @@ use super::traffic::{Kind, Traffic};
 use harness::lambda::HttpAnswer;
 use local_stack::stack::{self, Backends, Stack, StackError};
 
-/// An hour's worth of traffic of a company with some ten thousand customers a day: a login or a
-/// renewed token each second, a conflict every half a minute (a migration is under way), a webhook
-/// every ten seconds, and a chat identity every six.
+/// An hour's traffic of a company with some ten thousand customers a day: a login or a renewed
+/// token each second, a conflict every half a minute (a migration is in progress), a webhook every
+/// ten seconds, and a chat identity every six.
 const AN_HOUR: [(Kind, f64); 4] = [
     (Kind::Sign, 3600.0),
     (Kind::Report, 120.0),
     (Kind::Webhook, 360.0),
     (Kind::Exchange, 600.0),
 ];
-/// How many people ask.
+/// The number of users who send requests.
 const PEOPLE: usize = 500;
-/// A stack whose slowest hundredth takes longer than this falls behind.
+/// A stack falls behind if its slowest hundredth takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// What is not answered by then never is.
+/// A request without a response by then is lost.
 const LOST: Duration = Duration::from_secs(30);
-/// By how much each load of the sweep is greater than the one before.
+/// The factor from one load of the sweep to the next.
 const STEP: f64 = 2.0;
-/// How long each is kept up.
+/// The duration of each load.
 const SPAN: Duration = Duration::from_secs(10);
-/// Where the sweep ends, whatever comes of it: so many hours in an hour's minute.
+/// The highest load of the sweep, in hours of traffic per minute.
 const HIGHEST: f64 = 16.0;
 
-/// The stack, and who asks it.
+/// The stack, and the traffic that is sent to it.
 struct Target {
     url: String,
     http: reqwest::Client,
     backends: Arc<Backends>,
     seed: u64,
-    /// How many loads there were: each has people of its own.
+    /// The number of loads so far; each has its own users.
     loads: usize,
 }
 
@@ -86,7 +86,8 @@ pub(super) async fn run(options: Options) -> Result<Summary, StackError> {
 }
 
 impl Target {
-    /// So many hours' worth in each minute of `span`. Answers the worst latency of a hundredth.
+    /// Sends this many hours of traffic in each minute of `span`. Returns the worst latency of a
+    /// hundredth.
     async fn load(
         &mut self,
         what: &str,

@@ -1,4 +1,4 @@
-//! The table of what was measured, printed and written into the docs.
+//! The table of the measurements, printed and written into the docs.
 
 use std::fmt::Write as _;
 use std::io;
@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use super::open_loop::Measured;
 
-/// Around what is written into the docs.
+/// The markers around the generated text in the docs.
 const BEGIN: &str = "<!-- load:begin -->";
 const END: &str = "<!-- load:end -->";
 
 const HEAD: &str = "| load | offered/s | served/s | refused | wrong | p50 ms | p99 ms | p99.9 ms | sent late, p99 ms |\n\
      | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |";
 
-/// One load and what came of it.
+/// One load and its results.
 #[derive(Debug)]
 pub struct Row {
     what: String,
@@ -23,13 +23,13 @@ pub struct Row {
     measured: Measured,
 }
 
-/// What a program says at its end.
+/// The summary of a program.
 #[derive(Debug, Default)]
 pub struct Summary {
     heading: &'static str,
     conditions: String,
     rows: Vec<Row>,
-    /// What was found where nothing may be found.
+    /// The errors found; there must be none.
     wrong: Vec<String>,
 }
 
@@ -65,8 +65,8 @@ impl Summary {
         self.wrong.extend(wrong);
     }
 
-    /// Everything that must not be: answers that are none of the designed ones or somebody
-    /// else's, and what was promised and is not there.
+    /// All errors: responses that are not as designed or belong to another user, and promised
+    /// records that are missing.
     pub fn wrong(&self) -> &[String] {
         &self.wrong
     }
@@ -81,10 +81,10 @@ impl Summary {
         table
     }
 
-    /// Writes the table into the docs, in place of the one that is under its heading.
+    /// Writes the table into the docs, in place of the one under its heading.
     ///
     /// # Errors
-    /// Where the file cannot be read or written, or holds no place for it.
+    /// If the file cannot be read or written, or has no place for it.
     pub fn write(&self, file: &Path) -> io::Result<()> {
         let text = match std::fs::read_to_string(file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -98,8 +98,8 @@ impl Summary {
     }
 }
 
-/// `text` with `section` between the marks, in place of the one with the same heading; none where
-/// there are no marks.
+/// `text` with `section` between the markers, in place of the one with the same heading; `None` if
+/// there are no markers.
 fn placed(text: &str, heading: &str, section: &str) -> Option<String> {
     let (before, rest) = text.split_once(BEGIN)?;
     let (there, after) = rest.split_once(END)?;
@@ -120,7 +120,8 @@ fn placed(text: &str, heading: &str, section: &str) -> Option<String> {
     ))
 }
 
-/// What all of it ran on, and what else did: the load, the stand-ins and the functions share it.
+/// A description of the machine and its other load: the load, the stand-ins and the functions share
+/// it.
 pub(super) fn machine() -> String {
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     let build = if cfg!(debug_assertions) {
@@ -167,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_takes_the_place_of_the_one_with_its_heading_and_of_no_other() {
+    fn a_table_replaces_only_the_one_with_its_heading() {
         let empty = format!("# Benchmarks\n\n{BEGIN}\n{END}\n\nmore\n");
         let first = placed(&empty, "B", "### B\n\nold\n").unwrap();
         let both = placed(&first, "A", "### A\n\nother\n").unwrap();

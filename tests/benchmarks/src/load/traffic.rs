@@ -1,4 +1,4 @@
-//! The requests, and whether an answer to one is right.
+//! The requests, and the checks of their responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use local_stack::webhook::{self, external_id_changed, seconds_from_now};
 /// RFC 7636 Appendix B.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
-/// What is asked.
+/// The kinds of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Sign,
@@ -28,7 +28,7 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) const ALL: [Self; 4] = [Self::Sign, Self::Report, Self::Webhook, Self::Exchange];
 
-    /// The function that answers.
+    /// The function that serves it.
     pub(super) fn function(self) -> &'static str {
         match self {
             Self::Sign => "sign-token",
@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-/// Somebody who is logged in.
+/// A logged-in user.
 struct Person {
     external_id: String,
     email: String,
@@ -47,14 +47,15 @@ struct Person {
     conflict_id: String,
 }
 
-/// Those who ask.
+/// The users who send requests.
 pub(super) struct Traffic {
     people: Vec<Person>,
-    /// Told apart from those of another load on the same backends.
+    /// The name of this load, which keeps its users apart from those of another load on the same
+    /// backends.
     name: String,
 }
 
-/// A request as it goes over the wire.
+/// A request as it is sent.
 pub(super) struct Ask {
     pub(super) method: &'static str,
     pub(super) path: String,
@@ -99,7 +100,7 @@ impl Ask {
 }
 
 impl Traffic {
-    /// So many people with tokens of the issuer.
+    /// This many users with tokens of the issuer.
     pub(super) fn new(backends: &Backends, name: String, people: usize) -> Self {
         let scope = Scope {
             app_id: SunshineConfig::default().app_id,
@@ -149,7 +150,7 @@ impl Traffic {
         }
     }
 
-    /// Each is an event of its own, about somebody of its own.
+    /// A new event, about a new user, for each number.
     fn webhook(&self, backends: &Backends, number: usize) -> Ask {
         let (previous, current) = self.change(number);
         let now = seconds_from_now(0);
@@ -179,7 +180,7 @@ impl Traffic {
         format!("{}-{number}", self.name)
     }
 
-    /// Whether the answer is the right one, for this request and no other.
+    /// Checks that the response is the right one for this request and no other.
     pub(super) fn judge(
         &self,
         backends: &Backends,
@@ -190,7 +191,7 @@ impl Traffic {
             let wait = answer.header("retry-after");
             let wait = wait.and_then(|wait| wait.parse::<u64>().ok());
             let problem: Option<Value> = serde_json::from_str(&answer.body).ok();
-            // A gateway refuses in words of its own.
+            // A gateway refuses with its own message.
             let member = if answer.status == 429 {
                 "message"
             } else {
@@ -244,8 +245,8 @@ impl Traffic {
                 })
     }
 
-    /// What is not recorded, or not once, of the requests of a kind with these numbers, all of
-    /// which were served.
+    /// The errors in the records of the served requests of a kind with these numbers: not recorded,
+    /// or not exactly once.
     pub(super) fn unrecorded(
         &self,
         backends: &Backends,
@@ -264,7 +265,7 @@ impl Traffic {
                 for number in served {
                     let person = self.person(*number);
                     let record = records.get(person.conflict_id.as_str());
-                    // Reported again by the same caller, it stays as it was written.
+                    // If the same caller reports it again, the record stays unchanged.
                     let is_whole = record.is_some_and(|record| {
                         record["version"] == 1
                             && record["claimants"] == json!([person.external_id])
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_callers_own_answer_is_right() {
+    async fn only_the_callers_own_response_is_right() {
         let backends = Backends::start(None).await.unwrap();
         let traffic = Traffic::new(&backends, "test".to_owned(), 2);
         let is_right =
@@ -354,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_says_when_to_come_again() {
+    async fn a_refusal_says_when_to_retry() {
         let backends = Backends::start(None).await.unwrap();
         let traffic = Traffic::new(&backends, "test".to_owned(), 1);
         let busy = json!({"code": "upstream_busy"});
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_promised_and_is_not_there_is_told() {
+    async fn a_missing_promised_record_is_reported() {
         let backends = Backends::start(None).await.unwrap();
         let traffic = Traffic::new(&backends, "test".to_owned(), 1);
         for kind in [Kind::Report, Kind::Webhook] {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::world::World;
 use crate::fixture::*;
 
-/// How things were before the cleanup ran.
+/// The state before the cleanup ran.
 pub(super) struct Before {
     pub(super) users: Vec<User>,
-    /// When the conflict over each email was opened.
+    /// The opening time of the conflict over each email.
     opened_at: BTreeMap<String, u64>,
 }
 
@@ -24,7 +24,7 @@ impl World {
         }
     }
 
-    /// The person whose external id this is.
+    /// The owner of an external id.
     fn owner(&self, external_id: &str) -> usize {
         let (number, _) = external_id.split_once('-').unwrap();
         number.parse().unwrap()
@@ -44,7 +44,7 @@ impl World {
             .collect()
     }
 
-    /// No history is lost, or shown to another person.
+    /// Checks that no history is lost, or shown to another person.
     pub(super) fn assert_promises(&self) {
         let mut found = vec![0; self.people.len()];
         for user in self.stack.sunshine.users() {
@@ -65,8 +65,9 @@ impl World {
         assert_eq!(self.stack.sunshine.strays(), [""; 0]);
     }
 
-    /// Every identity that is gone since `before` was given away by evidence: it was a left-over of
-    /// the claimant's own, or of somebody who neither reported nor was seen since the first report.
+    /// Checks that evidence justifies every identity that is gone since `before`: it was left over
+    /// from the claimant, or belonged to someone who neither reported nor was seen since the first
+    /// report.
     pub(super) fn assert_justified(&self, before: &Before) {
         let after = self.stack.sunshine.users();
         for user in &before.users {
@@ -76,7 +77,7 @@ impl World {
             let owner = self.owner(external_id);
             for email in user.emails() {
                 let is_kept = |it: &User| it.id == user.id && it.has_email(email);
-                // A merge by one's own external id may give the email to it, or drop it.
+                // A merge by a user's own external id may move the email to it, or drop it.
                 let is_merged = after.iter().all(|it| it.id != user.id);
                 if after.iter().any(is_kept) || is_merged && self.is_left(owner, external_id) {
                     continue;
@@ -109,7 +110,7 @@ impl World {
         );
     }
 
-    /// Every conflict has ended, or waits for a reason that has a name.
+    /// Checks that every conflict has ended, or waits for a reason that has a name.
     pub(super) fn assert_at_rest(&self) {
         for record in self.stack.records() {
             let state = record["state"].as_str().unwrap();
@@ -127,7 +128,7 @@ impl World {
     }
 }
 
-/// A dry run and the command agree.
+/// Checks that a dry run and the command agree.
 pub(super) fn assert_agree(promised: &Value, done: &Value) {
     let is_interrupted = |report: &Value| report["stoppedBecause"].is_string();
     if is_interrupted(promised) || is_interrupted(done) {
@@ -142,7 +143,7 @@ pub(super) fn assert_agree(promised: &Value, done: &Value) {
         (Some("planned"), Some("planned" | "resolved" | "confirming" | "pending")) => {
             assert_eq!(remedy, by, "{promised} {done}");
         }
-        // The remedy was taken, and what it did is for a person.
+        // The remedy was applied, and its effect needs a person.
         (Some("planned"), Some("needs_review")) => {
             let because = because.unwrap_or_default();
             let is_of_effect = ["email_still_held", "other_user_changed", "merge_forbidden"];

@@ -1,4 +1,4 @@
-//! The people of a history, and the running functions that they meet.
+//! The people of a history, and the running functions that they use.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ pub(super) struct Person {
     /// The external ids so far; the last one is current.
     pub(super) ids: Vec<String>,
     pub(super) email: String,
-    /// How many messages the person has written.
+    /// The number of messages that the person has written.
     pub(super) written: usize,
-    /// The last proof that the login gives, and the time of the change.
+    /// The last proof from the login, and the time of the change.
     proof: Option<(Proof, String)>,
-    /// When the person was last seen, in milliseconds since 1970.
+    /// The time at which the person was last seen, in milliseconds since 1970.
     pub(super) seen_at: u64,
 }
 
@@ -37,11 +37,11 @@ struct Event {
     current: String,
 }
 
-/// The people, the functions, and the ends of what was promised.
+/// The people, the functions, and the data to check the promises.
 pub(super) struct World {
     pub(super) stack: Stack,
     pub(super) people: Vec<Person>,
-    /// Who reported a conflict over its email, and when.
+    /// The people who reported a conflict over their email, with the times.
     pub(super) reports: Vec<(usize, u64)>,
     zendesk: Zendesk,
     events: Vec<Event>,
@@ -184,7 +184,7 @@ impl World {
         let (email, zendesk_id) = (person.email.clone(), format!("{}", 100 + number));
         let sunshine = &self.stack.sunshine;
         if let Some(user) = sunshine.user_by_external_id(&previous) {
-            // A help center login linked the user some day.
+            // A login at the help center linked the user at some time.
             let linked = Some(zendesk_id.clone());
             if sunshine.users().iter().all(|it| it.zendesk_id != linked) {
                 let zendesk_id = user.zendesk_id.clone().or(linked);
@@ -227,7 +227,8 @@ impl World {
         }
     }
 
-    /// An operator who trusts events promises that no single sign-on sends them.
+    /// Recycles an address, unless events are trusted: an operator who trusts events promises that
+    /// no single sign-on sends them.
     fn recycle_address(&mut self) {
         if self.is_trusted {
             return;
@@ -266,7 +267,7 @@ impl World {
         if is_killed {
             self.stack.clean.kill().await;
             if !is_handled {
-                // The request died with its sender.
+                // The request is lost with its sender.
                 let lost = Rule::new("*", Fault::Reset).times(1);
                 self.stack.sunshine.faults().add(lost);
             }
@@ -280,7 +281,7 @@ impl World {
         self.assert_justified(&before);
     }
 
-    /// Time goes on beyond every lease of a process that was killed.
+    /// Lets every lease of a killed process expire.
     fn end_leases(&self) {
         for mut item in self.stack.aws.items(TABLE) {
             if item["sk"] == "lease" {
@@ -291,7 +292,7 @@ impl World {
         self.stack.make_due();
     }
 
-    /// Invokes the cleanup, and checks that it took nothing that it may not.
+    /// Invokes the cleanup, and checks that it took nothing without evidence.
     async fn cleaned(&mut self, event: Value) {
         self.stack.make_due();
         let before = self.before();
@@ -299,7 +300,7 @@ impl World {
         self.assert_justified(&before);
     }
 
-    /// An operator states the truth. A dry run says first what the command will do.
+    /// An operator states the truth. A dry run first shows what the command will do.
     async fn resolve(&mut self, number: usize) {
         let [.., previous, current] = self.people[number].ids.as_slice() else {
             return;
@@ -345,7 +346,8 @@ impl World {
         }
     }
 
-    /// Everything works, every event comes, and every wait is over: then nothing is left half done.
+    /// Everything works, every event arrives, and every wait is over, so that nothing may remain
+    /// half done.
     pub(super) async fn come_to_rest(&mut self) {
         self.outage(false);
         while !self.events.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Who still has the problem reports again at the next login.
+/// A user who still has the problem reports it again at the next login.
 #[tokio::test]
 async fn a_claim_of_last_year_is_not_carried_out_when_the_remedy_is_raised() {
     let stack = Stack::start(&[]).await;
@@ -46,7 +46,7 @@ async fn the_new_holder_of_an_external_id_is_not_merged_away() {
     assert_eq!(stack.messages_of(&new_holder.id), 5);
     assert_ne!(stack.the_record()["remedy"], "merge");
 
-    // The claim has no time, and the new holder is alive.
+    // The claim has no time, and the new holder is active.
     let stack = Stack::start(&merge).await;
     let new_holder = stack.sunshine.add_user(holder());
     let client = Client::seen_at(AFTER_THE_REPORT);
@@ -69,7 +69,7 @@ async fn a_claim_without_a_time_merges_a_quiet_holder() {
     assert_eq!(stack.the_record()["remedy"], "merge");
 }
 
-/// A to B, and back to A: the one who has the id now gets the email.
+/// From A to B, and back to A: the current holder of the id gets the email.
 #[tokio::test]
 async fn the_way_back_is_followed_as_claims_report_it() {
     let stack = Stack::start(&[("REMEDY", "release-email")]).await;
@@ -111,7 +111,7 @@ async fn the_way_back_is_followed_as_an_operator_states_it() {
     assert_eq!(outcome(&done), ("resolved", None), "{done}");
 }
 
-/// With a wrong mapping everybody has one email, and a previous id each.
+/// With a wrong mapping, everyone has the same email, each with another previous id.
 #[tokio::test]
 async fn a_record_stays_small_whoever_reports() {
     let stack = Stack::start(&[]).await;
@@ -127,7 +127,7 @@ async fn a_record_stays_small_whoever_reports() {
     assert!(record.to_string().len() < 100_000);
 }
 
-/// Every record expires, whatever became of it.
+/// Every record expires, in any state.
 #[tokio::test]
 async fn every_record_expires_90_days_after_its_last_claim() {
     let stack = Stack::start(&[]).await;

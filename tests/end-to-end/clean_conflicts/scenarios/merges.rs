@@ -1,4 +1,4 @@
-//! A merge shows a history to a person: only to the one whose history it is.
+//! A merge may show a history only to the person who owns it.
 
 use super::*;
 
@@ -35,7 +35,8 @@ fn assert_released_instead(stack: &Stack, reason: &str) {
     assert!(changes.iter().all(|it| !it.contains("sync")), "{changes:?}");
 }
 
-/// A sync writes whatever external id Support has into the user, and merges whoever has it.
+/// A sync writes Support's external id into the user, whatever it is, and merges the user who has
+/// it.
 #[tokio::test]
 async fn a_history_goes_to_no_one_whom_only_support_names() {
     let stack = Stack::start(&[MERGE, TRUST]).await;
@@ -53,7 +54,7 @@ async fn a_history_goes_to_no_one_whom_only_support_names() {
 
 #[tokio::test]
 async fn a_sync_needs_a_trusted_event_that_names_the_callers_external_id() {
-    // Not trusted; another Support user; an older event than the one that says otherwise.
+    // Not trusted; about another Support user; older than an event that contradicts it.
     for case in ["no trust", "another user", "changed since", "merged since"] {
         let trust = if case == "no trust" { "false" } else { "true" };
         let stack = Stack::start(&[MERGE, ("TRUST_WEBHOOK_LINEAGE", trust)]).await;
@@ -97,7 +98,7 @@ async fn a_sync_is_sent_if_a_trusted_event_names_the_callers_external_id() {
     assert_unchanged(&stack, &third);
 }
 
-/// Support has changed since the event, and no event told it.
+/// Support has changed since the event, without another event.
 #[tokio::test]
 async fn a_sync_that_touched_a_third_user_stops_the_run() {
     let stack = Stack::start(&[MERGE, TRUST]).await;
@@ -105,7 +106,7 @@ async fn a_sync_that_touched_a_third_user_stops_the_run() {
     two_people(&stack);
     support_has(&stack, THIRD);
     zendesk.external_id_changed(60, OLD, NEW).await;
-    // Another conflict of the same run, with a merge of its own.
+    // Another conflict in the same run, with its own merge.
     let email = "ben@example.com";
     stack.sunshine.add_user(User {
         zendesk_id: Some("2".to_owned()),
@@ -127,7 +128,7 @@ async fn a_sync_that_touched_a_third_user_stops_the_run() {
     assert!(report["stoppedBecause"].is_string(), "{report}");
     let is_moved = |it: &Value| it["reason"] == "other_user_changed";
     assert_eq!(stack.records().iter().filter(|it| is_moved(it)).count(), 1);
-    assert_eq!(stack.changes().len(), 1, "the run went on");
+    assert_eq!(stack.changes().len(), 1, "the run continued");
 }
 
 /// Zendesk's single sign-on changes an external id because the email matched.
@@ -235,7 +236,7 @@ async fn a_key_that_may_not_merge_by_ids_stops_nothing_else() {
     }
 }
 
-/// All is there but the link: the history stays, and `resolve` can join it later.
+/// Only the link is missing: the history stays, and `resolve` can join it later.
 #[tokio::test]
 async fn without_a_zendesk_id_the_email_is_released_and_the_reason_kept() {
     for zendesk_id in [None, Some("not-a-number")] {

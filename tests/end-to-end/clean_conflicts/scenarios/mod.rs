@@ -1,5 +1,5 @@
-//! Attempts to have the cleanup take something from a person who did nothing wrong. Each is one
-//! that an earlier version fell for.
+//! Attempts to make the cleanup take something from a person who did nothing wrong. An earlier
+//! version fell for each of them.
 
 mod claims;
 mod merges;
@@ -14,7 +14,7 @@ const LONG_AGO: &str = "2020-02-03T19:10:08.152Z";
 /// A time after every report of these tests.
 const AFTER_THE_REPORT: &str = "2099-02-03T19:10:08.152Z";
 
-/// Nothing of this user has changed.
+/// Checks that nothing about this user has changed.
 fn assert_unchanged(stack: &Stack, before: &User) {
     assert_eq!(stack.sunshine.user(&before.id).as_ref(), Some(before));
 }
@@ -32,22 +32,23 @@ fn assert_state(stack: &Stack, state: &str, reason: Option<&str>) {
 }
 
 impl Stack {
-    /// Makes a record look as if everything about it had happened so much earlier, in milliseconds.
+    /// Makes a record older by this many milliseconds.
     fn age(&self, id: &str, by: u64) {
         self.edit(id, |record| move_back(record, by));
     }
 
-    /// Gives a user a conversation of so many messages.
+    /// Adds a conversation with this many messages to a user.
     fn add_conversation_of(&self, user: &User, messages: usize) {
         self.sunshine.add_conversation(&user.id, messages);
     }
 
     /// A report of [`NEW`] whose login says that it was [`OLD`], and since when it is not.
-    async fn report_changed_at(&self, changed_at: &str) -> HttpAnswer {
+    async fn report_changed_at(&self, changed_at: &str) {
         let caller = json!({
             "sub": NEW, "previous": OLD, "changed_at": changed_at, "email": EMAIL,
             "email_verified": true,
         });
-        self.report_as(caller).await
+        let answer = self.report_as(caller).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
     }
 }

@@ -1,10 +1,10 @@
-//! What fails for a while, or for one user, costs nothing else.
+//! A failure that is temporary, or affects one user only, costs nothing else.
 
 use super::*;
 
 const RELEASE: (&str, &str) = ("REMEDY", "release-email");
 
-/// Seconds of an outage are no verdict on a conflict.
+/// A short outage decides nothing about a conflict.
 #[tokio::test]
 async fn an_outage_however_long_does_not_end_a_conflict() {
     let stack = Stack::start(&[RELEASE]).await;
@@ -22,7 +22,7 @@ async fn an_outage_however_long_does_not_end_a_conflict() {
     assert_state(&stack, "resolved", None);
 }
 
-/// One user whom the key may not touch.
+/// The key may not touch one of the users.
 #[tokio::test]
 async fn a_403_for_one_user_stops_no_other() {
     let stack = Stack::start(&[RELEASE]).await;
@@ -46,7 +46,7 @@ async fn a_403_for_one_user_stops_no_other() {
     assert_eq!(stack.record(&other)["state"], "resolved");
 }
 
-/// A failed conflict from which nothing was sent is reported again after a day.
+/// A failed conflict without a sent remedy may be reported again after a day.
 #[tokio::test]
 async fn a_failed_conflict_opens_again_after_a_day() {
     let stack = Stack::start(&[RELEASE]).await;
@@ -66,7 +66,7 @@ async fn a_failed_conflict_opens_again_after_a_day() {
     assert_state(&stack, "resolved", None);
 }
 
-/// The answer to a release is lost, and the user is changed before it is sent again.
+/// The response to a release is lost, and the user changes before the release is sent again.
 #[tokio::test]
 async fn a_release_that_is_sent_again_is_archived_again() {
     let stack = Stack::start(&[RELEASE]).await;
@@ -96,7 +96,7 @@ async fn a_release_that_is_sent_again_is_archived_again() {
     assert!(archived.contains("platinum") && archived.contains("gold"));
 }
 
-/// The person was erased at Zendesk after a release, and an operator lets the conflict go on.
+/// The person was erased at Zendesk after a release, and an operator lets the conflict continue.
 #[tokio::test]
 async fn nothing_that_was_erased_comes_back() {
     let stack = Stack::start(&[RELEASE]).await;
@@ -126,7 +126,7 @@ async fn nothing_that_was_erased_comes_back() {
     );
 }
 
-/// Whoever is refused at the login now comes before a bulk change.
+/// People whose login is refused now come before a bulk change.
 #[tokio::test]
 async fn reports_are_worked_on_before_events() {
     let stack = Stack::start(&[RELEASE, ("MAX_ACTIONS_PER_RUN", "1")]).await;

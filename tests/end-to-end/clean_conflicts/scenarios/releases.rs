@@ -1,10 +1,10 @@
-//! A release takes an email from a person: only from one who has gone, and for one who owns it.
+//! A release may take an email only from a user who has gone, for the person who owns the email.
 
 use super::*;
 
 const RELEASE: (&str, &str) = ("REMEDY", "release-email");
 
-/// The holder was seen after the first report, so it is a person and not a left-over.
+/// The holder was seen after the first report, so it is an active person.
 #[tokio::test]
 async fn one_report_takes_nothing_from_a_holder_who_is_active() {
     let stack = Stack::start(&[RELEASE]).await;
@@ -31,7 +31,7 @@ async fn a_holder_who_was_never_seen_since_the_report_is_released() {
     assert_state(&stack, "resolved", None);
 }
 
-/// The wait gives the holder the time to be seen.
+/// During the wait, the holder may be seen.
 #[tokio::test]
 async fn a_release_without_lineage_waits_and_a_holder_who_comes_back_keeps_the_email() {
     let stack = Stack::start(&[RELEASE, ("RELEASE_AFTER_SECONDS", "2")]).await;
@@ -62,7 +62,7 @@ async fn a_release_without_lineage_is_taken_once_the_wait_is_over() {
     assert_state(&stack, "resolved", None);
 }
 
-/// `personalinformation` takes every identity, so one email in dispute is not worth the others.
+/// `personalinformation` removes every identity, and one disputed email is not worth the others.
 #[tokio::test]
 async fn a_holder_with_another_identity_is_for_a_person() {
     let others = [
@@ -104,7 +104,7 @@ async fn an_event_alone_releases_nothing() {
     assert_unchanged(&stack, &victim);
 }
 
-/// Support's external ids are of another system: the event is about the holder itself.
+/// Support's external ids belong to another system: the event is about the holder itself.
 #[tokio::test]
 async fn an_event_about_ids_of_another_namespace_takes_nothing_from_its_own_user() {
     for kind in ["external id", "email"] {
@@ -123,7 +123,7 @@ async fn an_event_about_ids_of_another_namespace_takes_nothing_from_its_own_user
     }
 }
 
-/// A report of the same external id makes an event's check a claim.
+/// A report by the same external id turns an event's check into a claim.
 #[tokio::test]
 async fn a_report_after_an_event_is_worked_on() {
     let stack = Stack::start(&[RELEASE]).await;
@@ -138,7 +138,7 @@ async fn a_report_after_an_event_is_worked_on() {
     assert_eq!(stack.the_record()["remedy"], "release-email");
 }
 
-/// Two people say that the email is theirs, however long ago the first of them did.
+/// Two people claim the email, even if the first claim is old.
 #[tokio::test]
 async fn a_dispute_is_not_forgotten() {
     let stack = Stack::start(&[RELEASE]).await;

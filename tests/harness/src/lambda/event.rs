@@ -1,4 +1,4 @@
-//! The events of an HTTP function, in the three formats of AWS, and its response.
+//! The events that reach an HTTP function, in the shapes that AWS has for them, and its response.
 
 use std::collections::BTreeMap;
 
@@ -20,13 +20,14 @@ pub struct HttpEvent {
 }
 
 impl HttpEvent {
-    /// A request with this method and path (encoded as on the wire).
+    /// A request with this method and path (encoded as it would be on the wire). As the pages do,
+    /// it says that it is JSON.
     pub fn new(method: &str, path: &str) -> Self {
         Self {
             method: method.to_owned(),
             path: path.to_owned(),
             query: String::new(),
-            headers: BTreeMap::new(),
+            headers: BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]),
             path_parameters: BTreeMap::new(),
             authorizer: None,
             body: None,
@@ -73,7 +74,15 @@ impl HttpEvent {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
-    /// A header; its name keeps its case.
+    /// The same without a header.
+    #[must_use]
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.headers
+            .retain(|other, _| !other.eq_ignore_ascii_case(name));
+        self
+    }
+
+    /// A header, in the case it is given in.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.insert(name.to_owned(), value.to_owned());
@@ -164,6 +173,62 @@ impl HttpEvent {
             "body": self.body,
             "isBase64Encoded": self.base64,
         })
+    }
+
+    /// A REST API, which has the authorizer's result flat and puts no stage before the path.
+    pub fn rest_api(&self) -> Value {
+        let many: BTreeMap<_, _> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name, [value]))
+            .collect();
+        json!({
+            "resource": self.path,
+            "path": self.path,
+            "httpMethod": self.method,
+            "headers": self.headers,
+            "multiValueHeaders": many,
+            "queryStringParameters": null,
+            "multiValueQueryStringParameters": null,
+            "pathParameters": (!self.path_parameters.is_empty()).then_some(&self.path_parameters),
+            "stageVariables": null,
+            "requestContext": {
+                "accountId": "000000000000",
+                "apiId": "api",
+                "authorizer": self.authorizer,
+                "domainName": "api.example.com",
+                "httpMethod": self.method,
+                "identity": {"sourceIp": "192.0.2.1"},
+                "path": format!("/prod{}", self.path),
+                "protocol": "HTTP/1.1",
+                "requestId": "gateway-request-1",
+                "resourcePath": self.path,
+                "stage": "prod",
+            },
+            "body": self.body,
+            "isBase64Encoded": self.base64,
+        })
+    }
+
+    /// An HTTP API that is set to payload format 1.0.
+    pub fn payload_1(&self) -> Value {
+        let mut event = self.rest_api();
+        event["version"] = json!("1.0");
+        event["requestContext"]["stage"] = json!("$default");
+        event["requestContext"]["path"] = json!(self.path);
+        event
+    }
+
+    /// The target group of a load balancer that is set to multi-value headers.
+    pub fn load_balancer_with_many_values(&self) -> Value {
+        let mut event = self.load_balancer();
+        let headers = event["headers"].take();
+        event.as_object_mut().expect("an event").remove("headers");
+        let headers = headers.as_object().into_iter().flatten();
+        event["multiValueHeaders"] = headers
+            .map(|(name, value)| (name.clone(), json!([value])))
+            .collect();
+        event
     }
 
     /// An Application Load Balancer's target group.

@@ -1,26 +1,34 @@
-//! Keys and tokens, good and hostile. Signed with `aws-lc-rs` itself, not with the JWT library
-//! that the functions verify with, so that the two cannot share a mistake.
+//! Keys and tokens, valid and hostile. They are signed with `aws-lc-rs` itself and not with the JWT
+//! library that the functions verify with, so that the two cannot share a mistake.
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
-    RSA_PSS_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
+    ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaKeyPair,
 };
 use aws_lc_rs::{hmac, signature};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-/// What an issuer's key signs with.
+/// The signature algorithm of an issuer's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[allow(missing_docs)] // the names are RFC 7518's
+#[allow(missing_docs)] // the names are those of RFC 7518, and of RFC 9864 for the last one
 pub enum Algorithm {
     RS256,
+    RS384,
+    RS512,
     PS256,
+    PS384,
+    PS512,
     ES256,
+    ES384,
+    ES512,
     EdDSA,
+    Ed25519,
 }
 
 enum Pair {
@@ -48,20 +56,35 @@ impl std::fmt::Debug for Key {
 impl Key {
     /// A new key pair.
     pub fn generate(kid: impl Into<String>, algorithm: Algorithm) -> Self {
-        let rsa = || RsaKeyPair::generate(KeySize::Rsa2048).expect("an RSA key");
+        let rsa = |encoding| {
+            let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("an RSA key");
+            Pair::Rsa(pair, encoding)
+        };
+        let ec = |curve| Pair::Ec(EcdsaKeyPair::generate(curve).expect("an EC key"));
         let pair = match algorithm {
-            Algorithm::RS256 => Pair::Rsa(rsa(), &RSA_PKCS1_SHA256),
-            Algorithm::PS256 => Pair::Rsa(rsa(), &RSA_PSS_SHA256),
-            Algorithm::ES256 => Pair::Ec(
-                EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a P-256 key"),
-            ),
-            Algorithm::EdDSA => Pair::Ed(Ed25519KeyPair::generate().expect("an Ed25519 key")),
+            Algorithm::RS256 => rsa(&RSA_PKCS1_SHA256),
+            Algorithm::RS384 => rsa(&RSA_PKCS1_SHA384),
+            Algorithm::RS512 => rsa(&RSA_PKCS1_SHA512),
+            Algorithm::PS256 => rsa(&RSA_PSS_SHA256),
+            Algorithm::PS384 => rsa(&RSA_PSS_SHA384),
+            Algorithm::PS512 => rsa(&RSA_PSS_SHA512),
+            Algorithm::ES256 => ec(&ECDSA_P256_SHA256_FIXED_SIGNING),
+            Algorithm::ES384 => ec(&ECDSA_P384_SHA384_FIXED_SIGNING),
+            Algorithm::ES512 => ec(&ECDSA_P521_SHA512_FIXED_SIGNING),
+            Algorithm::EdDSA | Algorithm::Ed25519 => {
+                Pair::Ed(Ed25519KeyPair::generate().expect("an Ed25519 key"))
+            }
         };
         Self {
             kid: kid.into(),
             algorithm,
             pair,
         }
+    }
+
+    /// The algorithm that it signs with.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// The `kid` under which the JWKS has it.
@@ -78,9 +101,16 @@ impl Key {
             }
             Pair::Ec(pair) => {
                 // An uncompressed point: 0x04, x, y.
-                let point = pair.public_key().as_ref();
-                json!({"kty": "EC", "crv": "P-256",
-                       "x": base64url(&point[1..33]), "y": base64url(&point[33..])})
+                let (x, y) = {
+                    let point = &pair.public_key().as_ref()[1..];
+                    point.split_at(point.len() / 2)
+                };
+                let curve = match self.algorithm {
+                    Algorithm::ES384 => "P-384",
+                    Algorithm::ES512 => "P-521",
+                    _ => "P-256",
+                };
+                json!({"kty": "EC", "crv": curve, "x": base64url(x), "y": base64url(y)})
             }
             Pair::Ed(pair) => {
                 json!({"kty": "OKP", "crv": "Ed25519", "x": base64url(pair.public_key().as_ref())})
@@ -92,7 +122,7 @@ impl Key {
         jwk
     }
 
-    /// The public half in PEM, the bytes that an `alg` confusion attack signs HS256 with.
+    /// The public half in PEM, which an `alg` confusion attack uses as the HS256 secret.
     pub fn public_pem(&self) -> String {
         let der = match &self.pair {
             Pair::Rsa(pair, _) => pair.public_key().as_der(),
@@ -109,7 +139,7 @@ impl Key {
         format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
     }
 
-    /// The header that a decent issuer writes.
+    /// The header that a well-behaved issuer writes.
     pub fn header(&self) -> Value {
         json!({"alg": format!("{:?}", self.algorithm), "typ": "JWT", "kid": self.kid})
     }
@@ -119,7 +149,7 @@ impl Key {
         self.sign_with_header(&self.header(), claims)
     }
 
-    /// A token with any header, true or not, signed by this key all the same.
+    /// A token with any header, true or false, signed by this key.
     pub fn sign_with_header(&self, header: &Value, claims: &Value) -> String {
         let message = message(header, claims);
         let random = SystemRandom::new();
@@ -177,7 +207,8 @@ fn message(header: &Value, claims: &Value) -> String {
     format!("{header}.{claims}")
 }
 
-fn base64url(bytes: &[u8]) -> String {
+/// Base64url without padding, as the parts of a token have it.
+pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -186,15 +217,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_algorithm_signs_what_its_own_public_key_verifies() {
+    fn the_public_key_of_every_algorithm_verifies_its_signature() {
         for (algorithm, verification) in [
             (
                 Algorithm::RS256,
                 &signature::RSA_PKCS1_2048_8192_SHA256 as &dyn signature::VerificationAlgorithm,
             ),
+            (Algorithm::RS384, &signature::RSA_PKCS1_2048_8192_SHA384),
+            (Algorithm::RS512, &signature::RSA_PKCS1_2048_8192_SHA512),
             (Algorithm::PS256, &signature::RSA_PSS_2048_8192_SHA256),
+            (Algorithm::PS384, &signature::RSA_PSS_2048_8192_SHA384),
+            (Algorithm::PS512, &signature::RSA_PSS_2048_8192_SHA512),
             (Algorithm::ES256, &signature::ECDSA_P256_SHA256_FIXED),
+            (Algorithm::ES384, &signature::ECDSA_P384_SHA384_FIXED),
+            (Algorithm::ES512, &signature::ECDSA_P521_SHA512_FIXED),
             (Algorithm::EdDSA, &signature::ED25519),
+            (Algorithm::Ed25519, &signature::ED25519),
         ] {
             let key = Key::generate("a", algorithm);
             let public = match &key.pair {

@@ -121,8 +121,8 @@ impl Backends {
         SunshineConfig::default().app_id
     }
 
-    /// clean-conflicts with other variables than the stack's, in a separate process:
-    /// `cargo lambda watch` gives all functions one environment.
+    /// Starts clean-conflicts with other variables than the stack's, in a separate process: `cargo
+    /// lambda watch` gives all functions the same environment.
     pub async fn clean_conflicts(
         &self,
         variables: &[(&str, &str)],

@@ -102,7 +102,7 @@ pub(super) fn known_as(external_id: &str) -> Value {
 }
 
 impl Story<'_> {
-    /// Somebody logs in and writes to support.
+    /// A user logs in and writes to support.
     pub(super) async fn write(&mut self, user: Value) -> Seen {
         self.log_in(user).await?;
         self.sign(&json!({})).await?;
@@ -136,7 +136,7 @@ impl Story<'_> {
         Ok(seen + &linked)
     }
 
-    /// The core Zendesk user has another external id; the messaging user has not.
+    /// Changes the external id of the core Zendesk user, and not of the messaging user.
     pub(super) fn change_core_user(&self, external_id: &str, zendesk_id: &str) {
         let core_user = CoreUser {
             external_id: Some(external_id.to_owned()),
@@ -204,7 +204,7 @@ impl Story<'_> {
         Ok(format!("{seen}\nfirst message {message}"))
     }
 
-    /// The login with the last token, which must be for the external id of who is logged in.
+    /// Logs in with the last token, which must be for the logged-in user.
     async fn session(&self) -> Result<Value, String> {
         let (status, session) = self.zendesk_login(&self.messaging_token).await?;
         let is_theirs = session["user"]["externalId"] == self.external_id();
@@ -221,7 +221,7 @@ impl Story<'_> {
         Ok(format!("202 {reported}"))
     }
 
-    /// What the stack's own clean-conflicts does, under its default remedy.
+    /// Runs the stack's own clean-conflicts, with its default remedy.
     async fn plan(&mut self) -> Seen {
         let sunshine = &self.stack.backends.sunshine;
         let event = json!({"action": "drain"});
@@ -234,7 +234,8 @@ impl Story<'_> {
         Ok(seen)
     }
 
-    /// Drains until nothing is left for a later run: a call takes effect after it was answered.
+    /// Drains until nothing is left for a later run, because a call takes effect after its
+    /// response.
     pub(super) async fn drain(&mut self, variables: &[(&str, &str)]) -> Seen {
         let before = self.stack.backends.sunshine.changing_calls().len();
         let mut runs = Vec::new();
@@ -259,7 +260,8 @@ impl Story<'_> {
         let user = self.stack.backends.sunshine.user(&self.zendesk_user);
         let previous = user.and_then(|user| user.external_id).unwrap_or_default();
         let event = json!({"action": "resolve", "previousExternalId": previous,
-                           "currentExternalId": self.external_id(), "remedy": remedy});
+                           "currentExternalId": self.external_id(), "remedy": remedy,
+                           "by": "the tour"});
         let report = self.clean(&[("REMEDY", remedy)], &event).await?;
         let is_gone = self
             .stack
@@ -299,7 +301,7 @@ impl Story<'_> {
         Ok(seen)
     }
 
-    /// The keys and the counts of lines of what was archived for the conflict.
+    /// The keys and line counts of the objects that were archived for the conflict.
     async fn archive(&mut self) -> Seen {
         let aws = &self.stack.backends.aws;
         let mut items = aws.items(TABLE).into_iter();

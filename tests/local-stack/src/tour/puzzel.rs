@@ -27,7 +27,8 @@ pub(super) const CHAPTER: Chapter = (
 );
 
 impl Story<'_> {
-    /// The source's three steps: authenticate by the function, then the chat calls by the browser.
+    /// The three steps of Puzzel's documentation: the function authenticates, then the browser
+    /// makes the chat calls.
     async fn client_held(&mut self, kind: &str) -> Seen {
         self.log_in(Stack::user()).await?;
         let (conversation, verifier) = (random(), random());
@@ -55,7 +56,7 @@ impl Story<'_> {
         )
     }
 
-    /// The same with the PKCE pair in the function, for one request each.
+    /// The same with the PKCE pair in the function, a new pair for each request.
     async fn server_held(&mut self, kind: &str) -> Seen {
         self.log_in(Stack::user()).await?;
         let conversation = random();
@@ -89,7 +90,7 @@ impl Story<'_> {
     }
 }
 
-/// 43 characters, good for a conversation's id and for a verifier.
+/// 43 random characters, usable as a conversation's id and as a verifier.
 fn random() -> String {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes).expect("randomness");

@@ -68,7 +68,7 @@ impl Story<'_> {
     }
 
     async fn expired(&mut self) -> Seen {
-        // The function signs no token that is past already, so we do, with its own secret.
+        // The function does not sign expired tokens, so we do, with its secret.
         let mut claims = claims_of(&self.messaging_token).unwrap_or_default();
         let issued = claims["iat"].as_i64().unwrap_or_default();
         claims["iat"] = json!(issued - 7200);

@@ -1,4 +1,4 @@
-//! What the chapters share: who is logged in, and the ways to ask the stack.
+//! The state that the chapters share: the logged-in user, and the ways to call the stack.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -8,23 +8,23 @@ use serde_json::{Value, json};
 use crate::issuer::Tokens;
 use crate::stack::Stack;
 
-/// What a step saw, or what it saw instead.
+/// The observation of a step, or the unexpected observation if it failed.
 pub(super) type Seen = Result<String, String>;
 pub(super) type Step = for<'a> fn(&'a mut Story) -> Pin<Box<dyn Future<Output = Seen> + 'a>>;
 pub(super) type Chapter = (&'static str, &'static [(&'static str, Step)]);
 
-/// How long one invocation may take.
+/// Maximum time of one invocation.
 pub(super) const DEADLINE: Duration = Duration::from_mins(1);
 
-/// What one step leaves to the next.
+/// The state that one step leaves to the next.
 pub(super) struct Story<'a> {
     pub(super) stack: &'a Stack,
     pub(super) client: reqwest::Client,
-    /// Who is logged in at the company's own login.
+    /// The user who is logged in at the company's own login.
     pub(super) user: Value,
     pub(super) tokens: Option<Tokens>,
     pub(super) messaging_token: String,
-    /// The messaging user that the person was before the external id changed.
+    /// The messaging user of the person before the external id changed.
     pub(super) zendesk_user: String,
     pub(super) conflict: String,
 }
@@ -43,7 +43,7 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// Somebody logs in at the company's own login.
+    /// Logs a user in at the company's own login.
     pub(super) async fn log_in(&mut self, user: Value) -> Result<&Tokens, String> {
         let url = format!("{}/token", self.stack.backends.issuer.url());
         let (status, tokens) = answer(self.client.post(url).json(&user)).await?;
@@ -62,7 +62,7 @@ impl<'a> Story<'a> {
         tokens.map_or("", |tokens| &tokens.access_token)
     }
 
-    /// The external id of who is logged in.
+    /// The external id of the logged-in user.
     pub(super) fn external_id(&self) -> &str {
         self.user["sub"].as_str().unwrap_or_default()
     }
@@ -73,7 +73,7 @@ impl<'a> Story<'a> {
             .request(method, format!("{}{path}", self.stack.url()))
     }
 
-    /// A request of who is logged in.
+    /// A request of the logged-in user.
     pub(super) fn as_user(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.request(method, path).bearer_auth(self.id_token())
     }
@@ -87,7 +87,7 @@ impl<'a> Story<'a> {
         Ok(signed)
     }
 
-    /// Shows a messaging token to Zendesk, as its SDK does, on a device of the person's own.
+    /// Logs in at Zendesk with a messaging token, as its SDK does, on a new device.
     pub(super) async fn zendesk_login(&self, jwt: &str) -> Result<(u16, Value), String> {
         let url = format!("{}/_login", self.stack.backends.sunshine.url());
         let login = json!({"jwt": jwt, "deviceId": self.user["email"]});

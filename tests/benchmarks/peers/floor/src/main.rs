@@ -1,4 +1,4 @@
-//! The least that a Lambda function in Rust can be: the runtime alone, and a constant.
+//! The minimal Lambda function in Rust: only the runtime, and a constant response.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! The smallest function that signs: the crates that `sign-token` uses, and nothing else. No
-//! logs, no metrics, no problem details, no cache: what a competent engineer writes in an hour.
+//! The smallest function that signs: it uses the same crates as `sign-token`, and has no logs,
+//! metrics, problem details or cache. A competent engineer writes it in an hour.
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,4 +1,5 @@
-//! The v2 API, and the one call of v1.1 that is used: who may call, and which call is meant.
+//! Dispatches the calls of the v2 API, and the one call of v1.1 that is used, after checking the
+//! API key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,10 +12,10 @@ use super::state::State;
 use crate::standins::http::{Request, Response};
 use crate::standins::path::Path;
 
-/// What a request body may have.
+/// Maximum bytes of a request body.
 const BODY: usize = 100_000;
 
-/// Answers a call of the API, and notes the path of every other request.
+/// Responds to a call of the API, and records the path of every other request.
 pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> Response {
     let path = Path::resolve(request.path());
     let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
@@ -38,7 +39,7 @@ pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> R
     match (inside, call) {
         (Some(_), _) if state.app_deleted => error(404, "app_not_found", "App not found"),
         (None, _) => error(404, "app_not_found", "App not found"),
-        // A real integration key has no right to this. The worst case teaches more.
+        // A real integration key is not allowed to do this; the worst case teaches more.
         (Some((_, [])), None) if request.method == "DELETE" => {
             state.app_deleted = true;
             Response::json(200, &json!({}))

@@ -1,4 +1,4 @@
-//! What each call of the API does.
+//! The implementation of each call of the API.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use super::store::{Store, now};
 use super::sync::sync;
 use crate::standins::http::{Request, Response};
 
-/// The messages on a page; `page[size]` has no say.
+/// The number of messages on a page; `page[size]` has no effect.
 const MESSAGES: usize = 100;
 
 pub(super) fn answer(
@@ -175,7 +175,7 @@ struct Sync {
 }
 
 /// The fields of a new user that are used here. Any other is refused, so that a client that sends
-/// it does not go unnoticed.
+/// it is noticed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Create {
@@ -214,9 +214,9 @@ struct MergeSide {
     id: String,
 }
 
-/// The discarded user's history becomes the surviving user's, who keeps the external id. Whether an
-/// integration key may call this, and whether the discarded user's identities move or vanish, is
-/// not documented, so a [`super::Behaviour`] decides both.
+/// Moves the discarded user's history to the surviving user, who keeps the external id. It is not
+/// documented whether an integration key may call this, or whether the discarded user's identities
+/// move or vanish, so a [`super::Behaviour`] decides both.
 fn merge(state: &mut State, request: &Request) -> Result<Response, Response> {
     if let Some(status) = state.behaviour.refuse_merges {
         return Err(error(status, "forbidden", "Authorization is required"));
@@ -237,7 +237,7 @@ fn merge(state: &mut State, request: &Request) -> Result<Response, Response> {
     Ok(Response::json(200, &json!({})))
 }
 
-/// What PATCH writes. It refuses the rest, so that a client that sends it does not go unnoticed.
+/// The fields that PATCH writes. Any other is refused, so that a client that sends it is noticed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Patch {
@@ -277,7 +277,7 @@ fn patch(mut user: User, request: &Request) -> Result<User, Response> {
     Ok(user)
 }
 
-/// `personalinformation`: the conversations and the external id stay.
+/// `personalinformation`: the conversations and the external id remain.
 fn release(state: &mut State, mut user: User) -> User {
     for name in ["givenName", "surname", "email", "avatarUrl"] {
         user.profile.remove(name);

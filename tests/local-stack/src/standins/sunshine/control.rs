@@ -1,14 +1,14 @@
-//! The stand-in's control over HTTP while it runs; the handle's methods do the same:
+//! Controls the stand-in over HTTP while it runs; the methods of the handle do the same:
 //!
 //! | call under `/_control/` | does |
 //! | --- | --- |
 //! | `GET users` | every user |
 //! | `POST users` with a [`User`](super::User) | adds it, or replaces the one with its id |
-//! | `DELETE users/{id}` | removes it, as if an agent had |
+//! | `DELETE users/{id}` | removes it, as an agent would |
 //! | `POST users/{id}/clients` with a [`Client`](super::Client) | adds a client |
-//! | `POST users/{id}/conversations` `{"messages": n}` | adds a conversation of `n` made-up messages |
+//! | `POST users/{id}/conversations` `{"messages": n}` | adds a conversation of `n` generated messages |
 //! | `POST conversations/{id}/messages` `{"text": "…"}` | posts as the business |
-//! | `PUT core-users/{zendeskId}` with a [`CoreUser`] | sets what `sync` copies |
+//! | `PUT core-users/{zendeskId}` with a [`CoreUser`] | sets the source of `sync` |
 //! | `GET`, `PUT behaviour` with a [`Behaviour`] | shows, sets it |
 //! | `PUT keys` `{"integrationKeys"?, "signingKeys"?}` | replaces them |
 //! | `POST deletions` | completes the deferred deletions |
@@ -45,7 +45,7 @@ struct Keys {
     signing_keys: Option<BTreeMap<String, String>>,
 }
 
-/// Answers a call of `/_control/`.
+/// Responds to a call of `/_control/`.
 pub(super) fn answer(state: &mut State, what: &str, request: &Request) -> Response {
     match done(state, what, request) {
         Ok(Some(value)) => Response::json(200, &value),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::standins::http::Response;
 
-/// An error as the contract has it.
+/// An error in the format of the contract.
 pub(super) fn error(status: u16, code: &str, title: &str) -> Response {
     Response::json(
         status,

@@ -1,4 +1,4 @@
-//! The methods by which a test looks at the stand-in's state and changes it.
+//! The methods with which a test inspects and changes the state of the stand-in.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::{Behaviour, Sunshine};
 use crate::standins::traffic::Exchange;
 
 impl Sunshine {
-    /// Keeps a user, new or (with an id) in place of the one with that id.
+    /// Adds a user, or replaces the user with the same id.
     pub fn add_user(&self, user: User) -> User {
         self.state().store.put(user)
     }
@@ -27,7 +27,7 @@ impl Sunshine {
         self.state().store.users().cloned().collect()
     }
 
-    /// Removes a user with its history, as if an agent had.
+    /// Removes a user with its history, as an agent would.
     pub fn remove_user(&self, id: &str) {
         self.state().store.delete(id);
     }
@@ -62,14 +62,14 @@ impl Sunshine {
             .collect()
     }
 
-    /// Posts a message of the business; none where there is no such conversation.
+    /// Posts a message of the business; `None` if the conversation does not exist.
     pub fn post_message(&self, conversation_id: &str, text: &str) -> Option<Message> {
         self.state()
             .store
             .post(conversation_id, Message::business(text))
     }
 
-    /// Sets what `sync` copies for a `zendeskId`.
+    /// Sets the core user that `sync` copies for a `zendeskId`.
     pub fn set_core_user(&self, zendesk_id: &str, core_user: CoreUser) {
         self.state()
             .store
@@ -92,7 +92,7 @@ impl Sunshine {
         self.state().integration_keys = keys;
     }
 
-    /// Completes the deferred deletions; gives the ids of the users who are gone.
+    /// Completes the deferred deletions; returns the ids of the deleted users.
     pub fn complete_deletions(&self) -> Vec<String> {
         self.state().store.complete_deletions()
     }
@@ -102,12 +102,12 @@ impl Sunshine {
         self.state().app_deleted
     }
 
-    /// The request lines whose path is none of the calls that cleaning up needs.
+    /// The request lines whose path does not belong to any call that the cleanup needs.
     pub fn strays(&self) -> Vec<String> {
         self.state().strays.clone()
     }
 
-    /// The calls of the API that change something, refused and broken ones included.
+    /// The calls of the API that change something, including refused and failed ones.
     pub fn changing_calls(&self) -> Vec<Exchange> {
         let changes = |one: &Exchange| {
             let version = one.path.strip_prefix(&self.base_path).unwrap_or(&one.path);

@@ -1,11 +1,11 @@
-//! The messaging login of the SDK, which has no published contract: what it decides is Zendesk's,
-//! its paths and shapes are ours.
+//! The messaging login of the SDK, which has no published contract: its decisions are Zendesk's,
+//! its paths and formats are ours.
 //!
-//! | call | answer |
+//! | call | response |
 //! | --- | --- |
 //! | `POST /_login` `{"jwt"?, "deviceId"?, "brandId"?}` | 200 `{"user", "conversations":[{…, "messages"}]}`; without a `jwt`, the device's anonymous user |
 //! | `POST /_messages` `{"text", "jwt"?, "deviceId"?, "brandId"?, "conversationId"?}` | 201 `{"userId", "conversationId", "message"}` |
-//! | `POST /_logout` `{"deviceId"}` | 200 `{}`; the device's next user is a new stranger |
+//! | `POST /_logout` `{"deviceId"}` | 200 `{}`; the device's next user is a new anonymous user |
 //!
 //! Refused: 400 `bad_request`; 401 `invalid_auth`; 409 `conflict`, each `{"code","description"}`.
 
@@ -28,10 +28,10 @@ struct Call {
     text: Option<String>,
 }
 
-/// How many of a conversation's messages a login shows.
+/// Maximum messages of a conversation that a login shows.
 const SHOWN: usize = 100;
 
-/// Answers a call of the SDK; none for a path that is not the SDK's.
+/// Responds to a call of the SDK; `None` for any other path.
 pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> Option<Response> {
     let call = match path {
         "/_login" | "/_messages" | "/_logout" if request.method == "POST" => request.json::<Call>(),
@@ -54,7 +54,7 @@ fn refused(status: u16, code: &str, description: &str) -> Response {
     Response::json(status, &json!({ "code": code, "description": description }))
 }
 
-/// The user that a call is made as, who is seen by it.
+/// The user who makes a call; the call is a sign of life.
 fn user(state: &mut State, call: &Call) -> Result<User, Response> {
     let user = caller(state, call)?;
     state.store.see(&user.id);
@@ -80,7 +80,7 @@ fn caller(state: &mut State, call: &Call) -> Result<User, Response> {
     identified(&mut state.store, claims, device, call.brand_id.as_deref())
 }
 
-/// Resolves a login by external id first, and by a verified email only where no user has that
+/// Resolves a login by external id first. It resolves by a verified email only if no user has that
 /// external id and the email's user has none.
 fn identified(
     store: &mut Store,
@@ -117,8 +117,8 @@ fn identified(
         .or_else(|| email_users.next())
         .or_else(|| anonymous.clone())
         .unwrap_or_else(|| create(store, device, brand.map(Into::into)).id);
-    // What the person did before being known stays theirs: same email without an external id, and
-    // the stranger on this device.
+    // The person keeps the history from before the login: of the user with the same email and no
+    // external id, and of the anonymous user on this device.
     for other in email_users.chain(anonymous) {
         store.merge(&other, &id);
     }

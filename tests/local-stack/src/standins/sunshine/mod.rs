@@ -30,18 +30,18 @@ use super::lock::lock;
 use super::server::Server;
 use super::traffic::Traffic;
 
-/// What a stand-in starts with.
+/// The configuration of a stand-in.
 #[derive(Clone)]
 pub struct SunshineConfig {
     /// The app that it serves.
     pub app_id: String,
-    /// Key id to secret, for Basic auth on the v2 API.
+    /// The secret of each key id, for Basic auth on the v2 API.
     pub integration_keys: BTreeMap<String, String>,
-    /// `kid` to secret, for the end users' JWTs.
+    /// The secret of each `kid`, for the end users' JWTs.
     pub signing_keys: BTreeMap<String, String>,
-    /// What comes before `/v2`: `/sc`, or nothing.
+    /// The prefix of `/v2`: `/sc`, or empty.
     pub base_path: String,
-    /// The port on loopback; 0 is a free one.
+    /// The port on loopback; 0 for a free one.
     pub port: u16,
 }
 
@@ -58,7 +58,7 @@ impl Default for SunshineConfig {
     }
 }
 
-/// A running stand-in. It ends with its last handle.
+/// A running stand-in. It stops when its last handle is dropped.
 #[derive(Clone)]
 pub struct Sunshine {
     server: Arc<Server>,
@@ -95,17 +95,17 @@ impl Sunshine {
         })
     }
 
-    /// The base URL, as `SUNSHINE_BASE_URL` has it; `/v2/…`, `/_login` and `/_control/…` go after it.
+    /// The base URL for `SUNSHINE_BASE_URL`; append `/v2/…`, `/_login` or `/_control/…`.
     pub fn url(&self) -> String {
         self.server.origin() + &self.base_path
     }
 
-    /// What goes wrong.
+    /// The faults.
     pub fn faults(&self) -> &Faults {
         &self.line.faults
     }
 
-    /// What came over the wire.
+    /// The traffic.
     pub fn traffic(&self) -> &Traffic {
         &self.line.traffic
     }

@@ -1,13 +1,13 @@
-//! The contract's users, clients, conversations and messages, as they are kept and sent.
+//! The users, clients, conversations and messages of the contract, as they are stored and sent.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// A messaging user. In `POST /_control/users` every field may be left out.
+/// A messaging user. Every field is optional in `POST /_control/users`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct User {
-    /// 24 hex digits; given by the stand-in where it is empty.
+    /// 24 hex digits; the stand-in fills in an empty one.
     pub id: String,
     /// Whether the user has ever logged in by JWT or at the help center.
     pub authenticated: bool,
@@ -69,12 +69,12 @@ pub struct Identity {
     pub kind: String,
     /// The email or the phone number.
     pub value: String,
-    /// How it was verified: `embed` for a JWT, `sso` for the help center.
+    /// The way it was verified: `embed` for a JWT, `sso` for the help center.
     pub verification: String,
 }
 
 impl Identity {
-    /// An email that a JWT vouched for.
+    /// An email that a JWT verified.
     pub fn email(value: &str) -> Self {
         Self {
             kind: "email".into(),
@@ -83,7 +83,7 @@ impl Identity {
         }
     }
 
-    /// A phone number that a channel vouched for.
+    /// A phone number that a channel verified.
     pub fn phone(value: &str) -> Self {
         Self {
             kind: "phoneNumber".into(),
@@ -96,7 +96,7 @@ impl Identity {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Client {
-    /// 24 hex digits; given by the stand-in where it is empty.
+    /// 24 hex digits; the stand-in fills in an empty one.
     pub id: String,
     /// `sdk`, `whatsapp` and so on.
     #[serde(rename = "type")]
@@ -115,16 +115,16 @@ pub struct Client {
     /// The picture on the channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
-    /// What the platform tells, curated.
+    /// The platform's information, curated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub info: Option<Value>,
-    /// What the platform tells, raw.
+    /// The platform's raw information.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<Value>,
 }
 
 impl Client {
-    /// An SDK client whose `info` tells of a browser.
+    /// An SDK client whose `info` describes a browser.
     pub fn sdk() -> Self {
         Self {
             kind: "sdk".into(),
@@ -142,7 +142,7 @@ impl Client {
         }
     }
 
-    /// What `DELETE …/personalinformation` does to a client.
+    /// The effect of `DELETE …/personalinformation` on a client.
     pub(super) fn forget_person(&mut self) {
         (self.display_name, self.avatar_url, self.info, self.raw) = (None, None, None, None);
     }
@@ -153,13 +153,13 @@ impl Client {
 pub struct Message {
     /// 24 hex digits: 12 of its conversation, 12 of its place in it.
     pub id: String,
-    /// When, in ISO 8601 and UTC.
+    /// The time, in ISO 8601 and UTC.
     pub received: String,
     /// `{"type":"user","userId":…}` or `{"type":"business"}`.
     pub author: Value,
     /// `{"type":"text","text":…}` or any other content of the contract.
     pub content: Value,
-    /// Where it came from.
+    /// The channel that it came from.
     pub source: Value,
 }
 
@@ -198,25 +198,25 @@ pub struct Conversation {
     pub participants: Vec<String>,
     /// Whether it is the user's first personal one.
     pub is_default: bool,
-    /// When, in ISO 8601 and UTC.
+    /// The time, in ISO 8601 and UTC.
     pub created_at: String,
-    /// When the last message came.
+    /// The time of the last message.
     pub last_updated_at: String,
-    /// Its number, which its messages' ids begin with.
+    /// Its number, with which the ids of its messages begin.
     pub(super) number: u64,
-    /// How many of the messages are made up when they are read. They come before the posted ones.
+    /// The number of messages that are generated when they are read. They precede the posted ones.
     pub(super) generated: usize,
-    /// The messages that somebody posted.
+    /// The messages that were posted.
     pub(super) posted: Vec<Message>,
 }
 
 impl Conversation {
-    /// How many messages it has.
+    /// The number of its messages.
     pub fn message_count(&self) -> usize {
         self.generated + self.posted.len()
     }
 
-    /// The message at a place, 0 being the oldest.
+    /// The message at an index; 0 is the oldest.
     pub fn message(&self, at: usize) -> Option<Message> {
         if let Some(posted) = at.checked_sub(self.generated) {
             return self.posted.get(posted).cloned();
@@ -237,7 +237,7 @@ impl Conversation {
         format!("{:012x}{at:012x}", self.number)
     }
 
-    /// The place of the message with this id.
+    /// The index of the message with this id.
     pub(super) fn place(&self, message_id: &str) -> Option<usize> {
         let place = message_id.strip_prefix(&format!("{:012x}", self.number))?;
         usize::from_str_radix(place, 16)
@@ -245,7 +245,7 @@ impl Conversation {
             .filter(|at| *at < self.message_count())
     }
 
-    /// What the contract shows of a conversation.
+    /// The conversation in the format of the contract.
     pub(super) fn json(&self) -> Value {
         json!({
             "id": self.id, "type": "personal", "isDefault": self.is_default,
@@ -254,8 +254,8 @@ impl Conversation {
     }
 }
 
-/// A core Zendesk user, which `sync` copies from. Its external id need not be one of the messaging
-/// users': many companies keep a number of another system there.
+/// A core Zendesk user, the source of `sync`. Its external id may differ from those of the
+/// messaging users: many companies store the number of another system there.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct CoreUser {

@@ -1,4 +1,4 @@
-//! Cursor paging as the v2 API has it.
+//! The cursor paging of the v2 API.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::error::error;
 use crate::standins::http::{Request, Response};
 
-/// The page that comes without a cursor.
+/// The page for a request without a cursor.
 #[derive(Clone, Copy)]
 pub(super) enum First {
     /// The oldest records, then forwards.
@@ -24,7 +24,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// The page that a request asks for, of `count` records, `place` telling where a cursor is.
+    /// The requested page of `count` records; `place` returns the position of a cursor.
     pub(super) fn of(
         request: &Request,
         first: First,

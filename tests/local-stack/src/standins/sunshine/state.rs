@@ -1,4 +1,4 @@
-//! The state of one app, and how it behaves where the real service may do one thing or the other.
+//! The state of one app, and its behaviour if the real service may behave in more than one way.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::Store;
 
-/// How the real service may behave one way or the other.
+/// The undocumented behaviours of the real service.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Behaviour {
@@ -17,9 +17,9 @@ pub struct Behaviour {
     pub keep_identities: bool,
     /// The status that refuses every merge by ids, as if the key's scope did not allow it.
     pub refuse_merges: Option<u16>,
-    /// A merge by ids drops the discarded user's identities, in place of moving them.
+    /// A merge by ids drops the discarded user's identities instead of moving them.
     pub drop_merged_identities: bool,
-    /// More requests than this are answered with 429.
+    /// More requests than this get a 429.
     pub rate: Option<Rate>,
 }
 
@@ -27,20 +27,20 @@ pub struct Behaviour {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rate {
-    /// How many requests any one second may have.
+    /// Maximum requests in any second.
     pub per_second: usize,
-    /// The `Retry-After` that a refusal carries.
+    /// The `Retry-After` of a refusal.
     #[serde(default)]
     pub retry_after: Option<String>,
 }
 
-/// What the stand-in holds.
+/// The state of the stand-in.
 pub(super) struct State {
     pub(super) app_id: String,
     pub(super) integration_keys: BTreeMap<String, String>,
     pub(super) signing_keys: BTreeMap<String, String>,
     pub(super) behaviour: Behaviour,
-    /// When the requests of the last second came.
+    /// The arrival times of the requests in the last second.
     pub(super) recent: VecDeque<Instant>,
     pub(super) store: Store,
     pub(super) app_deleted: bool,
@@ -48,7 +48,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Counts a request; where it is one too many, the error is the `Retry-After` to refuse it with.
+    /// Counts a request. If it exceeds the rate, the error is the `Retry-After` of the refusal.
     pub(super) fn within_the_rate(&mut self) -> Result<(), Option<String>> {
         let Some(rate) = &self.behaviour.rate else {
             return Ok(());

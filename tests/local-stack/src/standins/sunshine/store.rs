@@ -1,4 +1,4 @@
-//! Who is who at the stand-in: users and their conversations, and the rules that hold for them.
+//! The users of the stand-in, their conversations, and the rules for them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::model::{Client, Conversation, CoreUser, Message, User};
 
-/// What a user can be found by, besides its id.
+/// An attribute by which a user can be found, besides its id.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Handle {
     External(Option<String>, String),
@@ -18,12 +18,12 @@ enum Handle {
 #[derive(Default)]
 pub(super) struct Store {
     users: BTreeMap<String, User>,
-    /// Always what `users` says: changed by `put` and `take` alone.
+    /// Always consistent with `users`: only `put` and `take` change it.
     index: HashMap<Handle, BTreeSet<String>>,
     pub(super) clients: BTreeMap<String, Vec<Client>>,
     conversations: BTreeMap<String, Conversation>,
     pub(super) core_users: BTreeMap<String, CoreUser>,
-    /// Device to user.
+    /// The user of each device.
     pub(super) devices: HashMap<String, String>,
     /// Deleted users that can still be read.
     pub(super) leaving: BTreeSet<String>,
@@ -36,7 +36,7 @@ impl Store {
         format!("67a11490f030{:012x}", self.ids)
     }
 
-    /// Keeps a user, new or changed, giving it an id if it has none.
+    /// Stores a new or changed user, and gives it an id if it has none.
     pub(super) fn put(&mut self, mut user: User) -> User {
         if user.id.is_empty() {
             user.id = self.new_id();
@@ -52,7 +52,7 @@ impl Store {
         user
     }
 
-    /// Takes a user out, leaving what hangs on its id.
+    /// Removes a user, but keeps the data under its id.
     fn take(&mut self, id: &str) -> Option<User> {
         let user = self.users.remove(id)?;
         for handle in handles(&user) {
@@ -93,7 +93,7 @@ impl Store {
             .next()
     }
 
-    /// The trap of the v2 paths: an id first, and an external id where no user has that id.
+    /// The trap of the v2 paths: an id first, or an external id if no user has that id.
     pub(super) fn by_id_or_external_id(&self, brand: Option<&str>, either: &str) -> Option<User> {
         self.user(either)
             .or_else(|| self.by_external_id(brand, either))
@@ -108,7 +108,7 @@ impl Store {
             .collect()
     }
 
-    /// A user is gone with its clients, and with the conversations that were its alone.
+    /// Deletes a user with its clients, and the conversations in which it was alone.
     pub(super) fn delete(&mut self, id: &str) {
         self.take(id);
         self.clients.remove(id);
@@ -120,8 +120,8 @@ impl Store {
         });
     }
 
-    /// `loser` becomes part of `survivor`: its history, identities, clients and devices move, and
-    /// what the survivor lacks is filled in. The survivor's own values stay.
+    /// Merges `loser` into `survivor`: its history, identities, clients and devices move, and
+    /// missing values of the survivor are filled in. The survivor's own values stay.
     pub(super) fn merge(&mut self, loser: &str, survivor: &str) {
         if loser == survivor {
             return;
@@ -149,7 +149,7 @@ impl Store {
         kept.authenticated |= lost.authenticated;
         kept.external_id = kept.external_id.or(lost.external_id);
         kept.zendesk_id = kept.zendesk_id.or(lost.zendesk_id);
-        // ISO 8601 sorts as time does.
+        // ISO 8601 sorts chronologically.
         kept.signed_up_at = [kept.signed_up_at, lost.signed_up_at]
             .into_iter()
             .flatten()
@@ -180,7 +180,7 @@ impl Store {
         self.put(kept);
     }
 
-    /// Completes the deferred deletions; gives the ids of the users who are gone.
+    /// Completes the deferred deletions; returns the ids of the deleted users.
     pub(super) fn complete_deletions(&mut self) -> Vec<String> {
         let leaving: Vec<String> = std::mem::take(&mut self.leaving).into_iter().collect();
         for id in &leaving {
@@ -200,7 +200,7 @@ impl Store {
         client
     }
 
-    /// Notes that a user did something in the SDK just now.
+    /// Records that a user was just active in the SDK.
     pub(super) fn see(&mut self, user_id: &str) {
         let clients = self.clients.entry(user_id.into()).or_default();
         match clients.iter_mut().find(|client| client.kind == "sdk") {
@@ -211,7 +211,7 @@ impl Store {
         }
     }
 
-    /// Adds a conversation whose messages, if any, are made up when they are read.
+    /// Adds a conversation whose messages are generated when they are read.
     pub(super) fn add_conversation(&mut self, user_id: &str, messages: usize) -> Conversation {
         let id = self.new_id();
         let now = now();
@@ -239,7 +239,7 @@ impl Store {
         self.conversations.values().filter(is_theirs).collect()
     }
 
-    /// Posts a message, giving it its id and time.
+    /// Posts a message, and sets its id and time.
     pub(super) fn post(&mut self, conversation_id: &str, mut message: Message) -> Option<Message> {
         let conversation = self.conversations.get_mut(conversation_id)?;
         message.id = conversation.message_id(conversation.message_count());

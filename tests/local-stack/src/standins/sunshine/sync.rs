@@ -1,13 +1,13 @@
-//! `POST …/users/{zendeskId}/sync`: a messaging user follows its core Zendesk user.
+//! `POST …/users/{zendeskId}/sync`: updates a messaging user from its core Zendesk user.
 
 use super::model::{Identity, User};
 use super::store::Store;
 
-/// Merges into the surviving user where one is named, then copies the core user's external id,
-/// names and primary email. None where no messaging user is linked to `zendesk_id`.
+/// Merges into the surviving user if one is named, then copies the core user's external id, names
+/// and primary email. `None` if no messaging user is linked to `zendesk_id`.
 ///
-/// A third user who has that external id or email is merged in, its history included. One who is
-/// linked to a core user of its own cannot be merged: it loses the identifier.
+/// A third user with that external id or email is merged in, its history included. If it is linked
+/// to another core user, it cannot be merged and loses the identifier instead.
 pub(super) fn sync(store: &mut Store, zendesk_id: &str, surviving: Option<&str>) -> Option<User> {
     let mut id = store.by_zendesk_id(zendesk_id)?.id;
     if let Some(surviving) = surviving.filter(|surviving| *surviving != zendesk_id) {

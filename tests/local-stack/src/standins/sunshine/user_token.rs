@@ -1,4 +1,4 @@
-//! What Zendesk demands of an end user's JWT, checked without the library that signs it.
+//! Zendesk's requirements for an end user's JWT, checked without the library that signs it.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-/// Who a JWT says its bearer is.
+/// The claims of a JWT about its bearer.
 pub struct Claims {
     /// The external id.
     pub external_id: String,
@@ -18,7 +18,8 @@ pub struct Claims {
     pub name: Option<String>,
 }
 
-/// Checks a JWT against the keys of the app, by `kid`; the error is the description that goes with `invalid_auth`.
+/// Checks a JWT against the keys of the app, by `kid`. The error is the description that
+/// accompanies `invalid_auth`.
 pub fn verify(jwt: &str, keys: &BTreeMap<String, String>) -> Result<Claims, String> {
     let mut parts = jwt.split('.');
     let (Some(header), Some(payload), Some(signature), None) =

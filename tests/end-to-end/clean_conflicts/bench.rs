@@ -1,25 +1,24 @@
-//! How near a run of `clean-conflicts` comes to the rate that it is allowed, and that its memory
-//! does not grow with what there is to do:
+//! Measures how close a run of `clean-conflicts` comes to its allowed rate, and that its memory
+//! does not grow with the number of conflicts:
 //!
-//! `cargo bench --profile host -p benchmarks --bench clean_conflicts`, or with a smaller number of
+//! `cargo bench --profile host -p end-to-end --bench cleanup_rate`, or with a smaller number of
 //! conflicts after `--`. It takes two minutes after the build.
 
-#[path = "../../end-to-end/clean_conflicts/crowd.rs"]
+mod contract;
 mod crowd;
-#[path = "../../end-to-end/clean_conflicts/fixture.rs"]
 #[allow(dead_code, unused_imports, reason = "the tests use all of it")]
 mod fixture;
 
 use fixture::{Duration, Fault, Rule, Stack, json};
 
-/// In requests a second.
+/// In requests per second.
 const RATE: u32 = 200;
 /// As long as Lambda allows.
 const LONGEST: Duration = Duration::from_mins(15);
 
 #[tokio::main]
 async fn main() {
-    // `cargo test --all-targets` runs it too, and has no binary that is worth measuring.
+    // `cargo test --all-targets` runs it too, but without a binary that is worth measuring.
     if !std::env::args().any(|it| it == "--bench") {
         return;
     }
@@ -33,7 +32,7 @@ async fn main() {
     assert!(growth <= 20.0);
 }
 
-/// Plans so many conflicts. Answers the process's peak memory.
+/// Plans this many conflicts. Returns the peak memory of the process.
 async fn plan(count: usize) -> u64 {
     let rate = RATE.to_string();
     let stack = Stack::start(&[("SUNSHINE_REQUESTS_PER_SECOND", &rate)]).await;

@@ -1,0 +1,143 @@
+//! The action `check`: whether the function could do its work now.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value};
+use shared::lambda::check::{Check, Checks};
+use shared::lambda::deadline::Deadline;
+use shared::sunshine::{Error, SunshineClient};
+
+use crate::CleanConflicts;
+use crate::archive::Archive;
+
+/// With more than this between our clock and Sunshine's, times of claims and lineage mislead.
+const MAX_SKEW: Duration = Duration::from_mins(1);
+
+impl CleanConflicts {
+    /// Looks at everything that a cleanup needs.
+    pub async fn check(&self, sunshine: &SunshineClient, deadline: Deadline) -> Checks {
+        let key = self.api_key.check("api_key", deadline, look_at_key);
+        let (key, table, archive) = tokio::join!(
+            key,
+            self.table.check_read(),
+            check_archive(self.archive.as_ref(), deadline)
+        );
+        let mut checks = vec![Check::configuration()];
+        if key.ok == Some(true) {
+            checks.extend(check_sunshine(key, sunshine, deadline).await);
+        } else {
+            checks.extend([
+                key,
+                Check::not_asked("sunshine", "api_key"),
+                Check::not_asked("clock", "api_key"),
+            ]);
+        }
+        checks.extend([table, archive]);
+        checks.into_iter().collect()
+    }
+}
+
+/// Looks at the id of the key.
+fn look_at_key(secret: &Map<String, Value>) -> Result<String, String> {
+    match secret.get("keyId").and_then(Value::as_str) {
+        Some(id) if id.starts_with("int_") => Ok("an integration key".to_owned()),
+        Some(id) if id.starts_with("app_") => {
+            Ok("an app key: it can do everything, deleting the app included; an integration key (int_…) is enough".to_owned())
+        }
+        _ => Err("keyId begins neither with int_ nor with app_: take an API key of Sunshine Conversations".to_owned()),
+    }
+}
+
+/// Asks Sunshine for an email that no one has. A 401 is the key's fault, everything else is not.
+async fn check_sunshine(key: Check, sunshine: &SunshineClient, deadline: Deadline) -> Vec<Check> {
+    let asked = sunshine.probe(deadline).await;
+    let (key, sunshine_check) = match asked {
+        Ok(()) => (key, Check::passed("sunshine", "it answers for this app")),
+        Err(Error::Unauthorized | Error::Stopped(shared::sunshine::Halt::Unauthorized)) => (
+            Check::failed(
+                "api_key",
+                "Sunshine refused it (401): put a key of this account's into the secret",
+            ),
+            Check::not_asked("sunshine", "api_key"),
+        ),
+        Err(error) => (key, Check::failed("sunshine", advice(&error))),
+    };
+    let clock = match sunshine.clock_difference() {
+        Some(difference) => clock(difference),
+        None => Check::not_asked("clock", "sunshine"),
+    };
+    vec![key, sunshine_check, clock]
+}
+
+fn advice(error: &Error) -> String {
+    let what_to_do = match error {
+        Error::NotFound => {
+            "compare SUNSHINE_APP_ID with the app's id, and see that SUNSHINE_BASE_URL ends with /sc for a Zendesk host"
+        }
+        Error::Forbidden | Error::Stopped(_) => {
+            "the key may not read users, or is another app's: compare SUNSHINE_APP_ID with the key's"
+        }
+        _ => {
+            "compare SUNSHINE_BASE_URL with the account's; if it is right, see Zendesk's status page"
+        }
+    };
+    format!("it does not answer as it should ({error}): {what_to_do}")
+}
+
+fn clock(difference: Duration) -> Check {
+    if difference > MAX_SKEW {
+        let seconds = difference.as_secs();
+        let detail = format!(
+            "{seconds} seconds between our clock and Sunshine's: times of claims and lineage would mislead"
+        );
+        Check::failed("clock", detail)
+    } else {
+        Check::passed("clock", "it agrees with Sunshine's")
+    }
+}
+
+/// Writes an object and reads it back. It expires after a day.
+async fn check_archive(archive: Option<&Archive>, deadline: Deadline) -> Check {
+    let Some(archive) = archive else {
+        return Check::passed(
+            "archive",
+            "none is configured; only REMEDY=plan works without",
+        );
+    };
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let key = format!("checks/{}-{:08x}.json", now.as_millis(), fastrand::u32(..));
+    let written = tokio::time::timeout(deadline.remaining(), archive.write_json(&key, &"check"));
+    match written.await {
+        Ok(Ok(())) => Check::passed("archive", "an object was written and read back"),
+        Ok(Err(error)) => Check::failed(
+            "archive",
+            format!(
+                "{error}: compare ARCHIVE_BUCKET with the bucket's name, and its policy and KMS key with the template's"
+            ),
+        ),
+        Err(_elapsed) => Check::failed("archive", "it did not answer in time"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_integration_key_is_right_and_an_app_key_is_too_strong() {
+        let look = |id: &str| look_at_key(json!({"keyId": id}).as_object().unwrap());
+        assert_eq!(look("int_1"), Ok("an integration key".to_owned()));
+        assert!(look("app_1").unwrap().contains("deleting the app"));
+        assert!(look("act_1").is_err() && look("").is_err());
+    }
+
+    #[test]
+    fn a_minute_between_the_clocks_is_too_much() {
+        assert_eq!(clock(Duration::from_secs(60)).ok, Some(true));
+        assert_eq!(clock(Duration::from_secs(61)).ok, Some(false));
+    }
+}

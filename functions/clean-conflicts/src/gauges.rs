@@ -1,0 +1,59 @@
+//! Gauges: how many conflicts are open, and how long the oldest has waited. Counting costs reads, so
+//! an environment does it every few minutes.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use shared::conflicts::{State, Table, TableError};
+use shared::lambda::clock::now_millis;
+use shared::lambda::metrics::{self, Metric, Unit};
+
+/// The time between two counts of one environment.
+const EVERY: Duration = Duration::from_mins(5);
+/// More than this need not be told apart.
+const MOST: u64 = 10_000;
+/// The states of conflicts that are not over, or not over well.
+const OPEN: [State; 6] = [
+    State::Pending,
+    State::InProgress,
+    State::Confirming,
+    State::Planned,
+    State::NeedsReview,
+    State::Failed,
+];
+
+/// When the gauges were last written.
+#[derive(Default)]
+pub struct Gauges(Cell<Option<Instant>>);
+
+impl Gauges {
+    /// Counts and writes the gauges, if it is time to.
+    pub async fn emit(&self, table: &Table) -> Result<(), TableError> {
+        if self.0.get().is_some_and(|last| last.elapsed() < EVERY) {
+            return Ok(());
+        }
+        self.0.set(Some(Instant::now()));
+        for state in OPEN {
+            let count = table.count_up_to(state, MOST).await?;
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            // A line for each, because a dimension has one value in a line.
+            metrics::emit(
+                &[Metric::count("Open", count).by("state", state.as_str())],
+                &[],
+            );
+        }
+        let now = now_millis();
+        let waited = table
+            .oldest_due(now)
+            .await?
+            .map_or(0, |due| now.saturating_sub(due));
+        let oldest = Metric {
+            name: "OldestDueSeconds",
+            unit: Unit::Seconds,
+            value: Duration::from_millis(waited).as_secs_f64(),
+            by: None,
+        };
+        metrics::emit(&[oldest], &[]);
+        Ok(())
+    }
+}

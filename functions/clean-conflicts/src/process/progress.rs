@@ -1,0 +1,15 @@
+//! The progress of an attempt.
+
+use shared::conflicts::Remedy;
+
+use crate::decide::Outcome;
+
+/// The progress of an attempt.
+pub enum Progress {
+    /// The conflict ends, or is planned.
+    Done(Outcome),
+    /// A call was sent, and its effect has not been observed.
+    Waiting,
+    /// The remedy must not be applied before this time.
+    Postponed(Remedy, u64),
+}

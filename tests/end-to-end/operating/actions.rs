@@ -1,0 +1,244 @@
+//! `count`, `list`, `show`, `recheck`, `close`, `undo`, and a `resolve` that is sent again.
+
+use serde_json::{Value, json};
+
+use crate::world::*;
+
+/// Three emails that two external ids claim each.
+async fn disputed(world: &World) {
+    for number in 0..3 {
+        let email = format!("anna{number}@example.com");
+        world
+            .sunshine
+            .add_user(user(&format!("old{number}"), &email));
+        world.report(&format!("new{number}"), &email).await;
+        world.report(&format!("other{number}"), &email).await;
+    }
+    world.drain().await;
+}
+
+#[tokio::test]
+async fn conflicts_are_counted_and_listed_by_reason_to_the_last() {
+    let world = World::start("plan").await;
+    disputed(&world).await;
+    let count = world.ask(json!({"action": "count"})).await;
+    assert_eq!(
+        count["states"],
+        json!({"needs_review": {"several_callers": 3}}),
+        "{count}"
+    );
+    assert_eq!(count["oldestDueAt"], Value::Null);
+
+    let mut seen = Vec::new();
+    let mut event = json!({"action": "list", "reason": "several_callers", "limit": 2});
+    loop {
+        let page = world.ask(event.clone()).await;
+        let conflicts = page["conflicts"].as_array().unwrap();
+        seen.extend(
+            conflicts
+                .iter()
+                .map(|it| it["conflictId"].as_str().unwrap().to_owned()),
+        );
+        match page.get("next") {
+            Some(next) => event["next"] = next.clone(),
+            None => break,
+        }
+    }
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 3);
+    let none = world
+        .ask(json!({"action": "list", "reason": "own_user"}))
+        .await;
+    assert_eq!((&none["conflicts"], none.get("next")), (&json!([]), None));
+    let (kind, words) = refusal(&world.clean, &json!({"action": "list", "next": "x"})).await;
+    assert_eq!(kind, "InvalidRequest");
+    assert!(words.contains("next"), "{words}");
+}
+
+#[tokio::test]
+async fn a_conflict_is_shown_by_email_id_and_both_external_ids() {
+    let world = World::start("plan").await;
+    world.sunshine.add_user(user("old", EMAIL));
+    let id = world.report("new", EMAIL).await;
+    world.report("x", "other@example.com").await;
+    world.drain().await;
+    for by in [
+        json!({"email": " Anna@Example.com"}),
+        json!({"conflictId": id}),
+        json!({"externalId": "new"}),
+        json!({"externalId": "old"}),
+    ] {
+        let mut event = by.clone();
+        event["action"] = json!("show");
+        let shown = world.ask(event).await;
+        let conflicts = shown["conflicts"].as_array().unwrap();
+        assert_eq!(conflicts.len(), 1, "{by}: {shown}");
+        let conflict = &conflicts[0];
+        assert_eq!(conflict["conflictId"], id);
+        assert_eq!(conflict["email"], EMAIL);
+        assert_eq!(conflict["holder"]["externalId"], "old");
+        assert_eq!(conflict["claimants"][0]["externalId"], "new");
+        assert_eq!(conflict["claimants"][0]["source"], "report");
+        assert_eq!(conflict["state"], "planned");
+        assert_eq!(
+            conflict["now"],
+            json!({"state": "planned", "remedy": "release-email", "reason": null})
+        );
+    }
+    let nobody = world
+        .ask(json!({"action": "show", "externalId": "nobody"}))
+        .await;
+    assert_eq!(nobody, json!({"conflicts": []}));
+    let log = world.clean.output().lines().join("\n");
+    assert!(!log.contains(EMAIL), "{log}");
+}
+
+#[tokio::test]
+async fn a_conflict_is_looked_at_again_once_its_cause_is_mended() {
+    let world = World::start("release-email").await;
+    world.sunshine.add_user(user("old", EMAIL));
+    let surplus = world.sunshine.add_user(user("older", EMAIL));
+    let id = world.report("new", EMAIL).await;
+    world.drain().await;
+    assert_eq!(world.record(&id)["reason"], "several_users");
+
+    world.sunshine.remove_user(&surplus.id);
+    let event = json!({"action": "recheck", "state": "needs_review", "reason": "several_users"});
+    let report = world.ask(event).await;
+    assert_eq!(report["resolved"], 1, "{report}");
+    let again = world
+        .ask(json!({"action": "recheck", "conflictId": id}))
+        .await;
+    assert_eq!(again["conflicts"][0]["state"], "resolved", "{again}");
+    let (kind, _) = refusal(
+        &world.clean,
+        &json!({"action": "recheck", "conflictId": "0".repeat(32)}),
+    )
+    .await;
+    assert_eq!(kind, "InvalidRequest");
+}
+
+#[tokio::test]
+async fn a_conflict_is_closed_by_a_person_with_a_note() {
+    let world = World::start("plan").await;
+    disputed(&world).await;
+    let record = world.items("conflict").remove(0);
+    let close = |version: u64| {
+        json!({"action": "close", "conflictId": record["conflictId"], "version": version,
+               "note": "called her", "by": "ada"})
+    };
+    let version = record["version"].as_u64().unwrap();
+    let (kind, words) = refusal(&world.clean, &close(version - 1)).await;
+    assert_eq!(kind, "Changed", "{words}");
+    let report = world.ask(close(version)).await;
+    assert_eq!(
+        report["conflicts"][0]["state"], "not_a_conflict",
+        "{report}"
+    );
+    let id = record["conflictId"].as_str().unwrap();
+    let closed = world.record(id);
+    assert_eq!(
+        (&closed["note"], &closed["by"]),
+        (&json!("called her"), &json!("ada"))
+    );
+    let lines = world.clean.output().lines();
+    let line = lines
+        .iter()
+        .find(|line| line.contains(id) && line.contains("not_a_conflict"));
+    let line = line.expect("a line of the change");
+    for part in ["conflictId", "requestId", "by", "ada"] {
+        assert!(line.contains(part), "{line}");
+    }
+    let (kind, _) = refusal(&world.clean, &close(closed["version"].as_u64().unwrap())).await;
+    assert_eq!(kind, "InvalidRequest");
+}
+
+#[tokio::test]
+async fn a_release_is_taken_back() {
+    let world = World::start("release-email").await;
+    let old = world.sunshine.add_user(user("old", EMAIL));
+    let id = world.report("new", EMAIL).await;
+    world.drain().await;
+    assert_eq!(world.record(&id)["state"], "resolved");
+    // The new user has logged in, and holds the email.
+    let new = world.sunshine.add_user(user("new", EMAIL));
+    let event = json!({"action": "undo", "conflictId": id, "version": world.record(&id)["version"], "by": "ada"});
+    let report = world.ask(event).await;
+    assert_eq!(
+        report["conflicts"][0]["state"], "not_a_conflict",
+        "{report}"
+    );
+    let profile = |id: &str| world.sunshine.user(id).unwrap().profile;
+    assert_eq!(profile(&old.id)["email"], EMAIL);
+    assert_eq!(profile(&old.id)["givenName"], "Anna");
+    assert!(!world.sunshine.user(&new.id).unwrap().has_email(EMAIL));
+    assert_eq!(
+        profile(&new.id)["givenName"],
+        "Anna",
+        "what else the new user had is back"
+    );
+    let (kind, _) = refusal(
+        &world.clean,
+        &json!({"action": "undo", "conflictId": id, "version": world.record(&id)["version"], "by": "ada"}),
+    )
+    .await;
+    assert_eq!(kind, "InvalidRequest");
+}
+
+#[tokio::test]
+async fn an_undo_takes_nothing_from_a_stranger() {
+    let world = World::start("release-email").await;
+    let old = world.sunshine.add_user(user("old", EMAIL));
+    let id = world.report("new", EMAIL).await;
+    world.drain().await;
+    let stranger = world.sunshine.add_user(user("stranger", EMAIL));
+    let before = world.sunshine.changing_calls().len();
+    let version = &world.record(&id)["version"];
+    let event = json!({"action": "undo", "conflictId": id, "version": version, "by": "ada"});
+    let (kind, words) = refusal(&world.clean, &event).await;
+    assert_eq!(kind, "InvalidRequest", "{words}");
+    assert_eq!(world.sunshine.changing_calls().len(), before);
+    assert!(world.sunshine.user(&stranger.id).unwrap().has_email(EMAIL));
+    assert!(!world.sunshine.user(&old.id).unwrap().has_email(EMAIL));
+}
+
+#[tokio::test]
+async fn a_resolve_that_is_sent_again_finds_what_it_did() {
+    let world = World::start("release-email").await;
+    let old = world.sunshine.add_user(user("old", EMAIL));
+    let resolve = json!({"action": "resolve", "previousExternalId": "old",
+                         "currentExternalId": "new", "by": "ada"});
+    let report = world.ask(resolve.clone()).await;
+    assert_eq!(report["resolved"], 1, "{report}");
+    let (records, calls) = (
+        world.items("conflict"),
+        world.sunshine.changing_calls().len(),
+    );
+    assert_eq!(records[0]["by"], "ada");
+    for _ in 0..2 {
+        let again = world.ask(resolve.clone()).await;
+        assert_eq!(again["notAConflict"], 1, "{again}");
+        assert_eq!(again["conflicts"][0]["state"], "resolved", "{again}");
+    }
+    assert_eq!(world.items("conflict"), records);
+    assert_eq!(world.sunshine.changing_calls().len(), calls);
+    // Also once the user is gone.
+    world.sunshine.remove_user(&old.id);
+    let again = world.ask(resolve).await;
+    assert_eq!(again["conflicts"][0]["state"], "resolved", "{again}");
+    assert_eq!(world.items("conflict"), records);
+}
+
+#[tokio::test]
+async fn what_is_beyond_the_remedy_is_not_allowed() {
+    let world = World::start("plan").await;
+    let id = "0".repeat(32);
+    for event in [
+        json!({"action": "undo", "conflictId": id, "version": 1, "by": "ada"}),
+        json!({"action": "approve", "conflictId": id, "version": 1, "remedy": "merge", "by": "ada"}),
+    ] {
+        let (kind, _) = refusal(&world.clean, &event).await;
+        assert_eq!(kind, "NotAllowed", "{event}");
+    }
+}

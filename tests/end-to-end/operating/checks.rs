@@ -1,0 +1,255 @@
+//! The action `check` of each function: each fault of a deployment is named.
+
+use harness::lambda::{Function, HttpEvent};
+use local_stack::aws::{Fault, Service};
+use serde_json::{Value, json};
+
+use crate::world::*;
+
+/// The result of one check, and what it says.
+async fn check(function: &Function, name: &str) -> (Value, String) {
+    let answer = answer(function, &json!({"action": "check"})).await;
+    let checks = answer["checks"].as_array().unwrap();
+    let check = checks.iter().find(|it| it["name"] == name);
+    let check = check.unwrap_or_else(|| panic!("no {name}: {answer}"));
+    let all = checks.iter().all(|it| it["ok"] == true);
+    assert_eq!(answer["ok"], all, "{answer}");
+    (
+        check["ok"].clone(),
+        check["detail"].as_str().unwrap().to_owned(),
+    )
+}
+
+#[tokio::test]
+async fn a_right_deployment_is_right() {
+    let world = World::start("release-email").await;
+    let checked = world.ask(json!({"action": "check"})).await;
+    assert_eq!(checked["ok"], true, "{checked}");
+    let names: Vec<_> = checked["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["name"])
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "configuration",
+            "api_key",
+            "sunshine",
+            "clock",
+            "table",
+            "archive"
+        ]
+    );
+    assert_eq!(
+        world.aws.items(TABLE),
+        [Value::Null; 0],
+        "nothing is written to the table"
+    );
+    let objects = world.aws.objects(BUCKET).await;
+    assert!(
+        objects.iter().all(|key| key.starts_with("checks/")),
+        "{objects:?}"
+    );
+}
+
+#[tokio::test]
+async fn each_fault_of_the_api_key_is_named() {
+    let world = World::start("plan").await;
+    for (secret, ok, words) in [
+        (
+            json!({"keyId": "int_test", "secret": "wrong"}),
+            false,
+            "401",
+        ),
+        (
+            json!({"keyId": "int_other", "secret": "CANARY-api-key"}),
+            false,
+            "401",
+        ),
+        (
+            json!({"keyId": "int_test", "secret": "CANARY-api-key\n"}),
+            false,
+            "white space",
+        ),
+        (
+            json!({"keyId": " int_test", "secret": "CANARY-api-key"}),
+            false,
+            "keyId has white space",
+        ),
+        (
+            json!({"activeKid": "app_1", "keys": {"app_1": "s"}}),
+            false,
+            "keyId",
+        ),
+        (json!({"keyId": "act_1", "secret": "s"}), false, "int_"),
+        (json!("no JSON"), false, "JSON"),
+        (
+            json!({"keyId": "int_test", "secret": "CANARY-api-key"}),
+            true,
+            "integration",
+        ),
+    ] {
+        world.aws.put_secret(API_KEY, &secret).await;
+        // A cold start: what is cached would hide the fault from the call.
+        let clean = world.another("clean-conflicts", &[]).await;
+        let (is_ok, detail) = check(&clean, "api_key").await;
+        assert_eq!(is_ok, ok, "{secret}: {detail}");
+        assert!(detail.contains(words), "{secret}: {detail}");
+        assert!(!detail.contains("CANARY"), "{detail}");
+        if !ok {
+            assert_eq!(check(&clean, "sunshine").await.0, Value::Null, "{secret}");
+        }
+    }
+    world.aws.delete_secret(API_KEY).await;
+    let (is_ok, detail) = check(&world.clean, "api_key").await;
+    assert_eq!(is_ok, false);
+    assert!(detail.contains("ResourceNotFoundException"), "{detail}");
+}
+
+#[tokio::test]
+async fn each_fault_of_a_variable_is_named() {
+    let world = World::start("plan").await;
+    for (variable, value, name, words) in [
+        ("SUNSHINE_APP_ID", "another", "sunshine", "SUNSHINE_APP_ID"),
+        (
+            "SUNSHINE_BASE_URL",
+            "http://127.0.0.1:1/sc",
+            "sunshine",
+            "SUNSHINE_BASE_URL",
+        ),
+        ("CONFLICTS_TABLE", "another", "table", "CONFLICTS_TABLE"),
+        ("ARCHIVE_BUCKET", "another", "archive", "ARCHIVE_BUCKET"),
+    ] {
+        let clean = world.another("clean-conflicts", &[(variable, value)]).await;
+        let (is_ok, detail) = check(&clean, name).await;
+        assert_eq!(is_ok, false, "{variable}: {detail}");
+        assert!(detail.contains(words), "{variable}: {detail}");
+    }
+    let denied = Fault::error(Service::S3, 403, "AccessDenied");
+    world
+        .aws
+        .set_faults([denied.clone(), denied.clone(), denied]);
+    let (is_ok, detail) = check(&world.clean, "archive").await;
+    assert_eq!(is_ok, false);
+    assert!(detail.contains("AccessDenied"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_report_is_checked_without_being_made() {
+    let world = World::start("plan").await;
+    let report = world.another("report-conflict", &[]).await;
+    assert_eq!(check(&report, "table").await.0, true);
+    assert_eq!(world.aws.items(TABLE), [Value::Null; 0]);
+    let lost = world
+        .another("report-conflict", &[("CONFLICTS_TABLE", "another")])
+        .await;
+    let (is_ok, detail) = check(&lost, "table").await;
+    assert_eq!(is_ok, false);
+    assert!(detail.contains("CONFLICTS_TABLE"), "{detail}");
+}
+
+#[tokio::test]
+async fn each_fault_of_the_signing_key_is_named() {
+    let world = World::start("plan").await;
+    for (secret, ok, words) in [
+        (
+            json!({"activeKid": "app_1", "keys": {"app_1": "CANARY"}}),
+            true,
+            "form",
+        ),
+        (
+            json!({"activeKid": "app_1", "keys": {"app_1": "CANARY\n"}}),
+            false,
+            "keys.app_1 has white space",
+        ),
+        (
+            json!({"activeKid": "int_1", "keys": {"int_1": "CANARY"}}),
+            false,
+            "app_",
+        ),
+        (
+            json!({"activeKid": "app_2", "keys": {"app_1": "CANARY"}}),
+            false,
+            "activeKid",
+        ),
+        (
+            json!({"keyId": "int_test", "secret": "CANARY"}),
+            false,
+            "activeKid",
+        ),
+    ] {
+        world.aws.put_secret("signing", &secret).await;
+        let sign = world
+            .another("sign-token", &[("SIGNING_KEY_SECRET_ID", "signing")])
+            .await;
+        let (is_ok, detail) = check(&sign, "signing_key").await;
+        assert_eq!(is_ok, ok, "{secret}: {detail}");
+        assert!(detail.contains(words), "{secret}: {detail}");
+        assert!(!detail.contains("CANARY"), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn the_webhook_puzzel_and_the_eraser_check_themselves() {
+    let world = World::start("plan").await;
+    world
+        .aws
+        .put_secret("webhook", &json!({"signingSecrets": ["s", "t "]}))
+        .await;
+    let webhook = world
+        .another("receive-webhook", &[("WEBHOOK_SECRET_ID", "webhook")])
+        .await;
+    let (is_ok, detail) = check(&webhook, "webhook_secret").await;
+    assert_eq!(is_ok, false);
+    assert!(
+        detail.contains("signingSecrets has white space"),
+        "{detail}"
+    );
+    assert_eq!(check(&webhook, "table").await.0, true);
+
+    let nowhere = "http://127.0.0.1:1";
+    let puzzel = [
+        ("PUZZEL_CUSTOMER_ID", "1"),
+        ("PUZZEL_IDP_URL", nowhere),
+        ("PUZZEL_COMM_URL", nowhere),
+    ];
+    let exchange = world.another("exchange-identity", &puzzel).await;
+    let (is_ok, detail) = check(&exchange, "puzzel").await;
+    assert_eq!(is_ok, false);
+    assert!(detail.contains("identity service"), "{detail}");
+
+    let erase = world.another("erase-person", &[]).await;
+    assert_eq!(check(&erase, "table").await.0, true);
+    let lost = world
+        .another("erase-person", &[("ARCHIVE_BUCKET", "another")])
+        .await;
+    let (is_ok, detail) = check(&lost, "archive").await;
+    assert_eq!(is_ok, false, "{detail}");
+}
+
+#[tokio::test]
+async fn an_issuer_that_does_not_answer_is_named() {
+    let world = World::start("plan").await;
+    let bearer = [
+        ("IDENTITY_SOURCE", "bearer"),
+        ("OIDC_ISSUER", "http://127.0.0.1:1"),
+        ("OIDC_AUDIENCE", "web"),
+    ];
+    let report = world.another("report-conflict", &bearer).await;
+    let (is_ok, detail) = check(&report, "issuer").await;
+    assert_eq!(is_ok, false);
+    assert!(detail.contains("http://127.0.0.1:1"), "{detail}");
+}
+
+#[tokio::test]
+async fn no_route_leads_to_a_check() {
+    let world = World::start("plan").await;
+    let report = world.another("report-conflict", &[]).await;
+    let event = HttpEvent::post("/zendesk/conflicts")
+        .header("content-type", "application/json")
+        .body(r#"{"action":"check"}"#);
+    let answer = report.http(&event).await.unwrap();
+    assert_eq!(answer.status, 401, "{answer:?}");
+}

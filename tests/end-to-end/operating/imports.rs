@@ -1,0 +1,210 @@
+//! `import` and `progress`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::world::*;
+
+fn import(batch: &str, pairs: &[(&str, &str)]) -> Value {
+    json!({"action": "import", "batch": batch, "pairs": pairs, "by": "ada"})
+}
+
+async fn progress(world: &World, batch: &str) -> Value {
+    world
+        .ask(json!({"action": "progress", "batch": batch}))
+        .await
+}
+
+#[tokio::test]
+async fn each_pair_is_worked_off_as_a_resolve_and_once() {
+    let world = World::start("release-email").await;
+    world.sunshine.add_user(user("old1", "a@example.com"));
+    world.sunshine.add_user(user("old2", "b@example.com"));
+    let pairs = [("old1", "new1"), ("old2", "new2"), ("gone", "new3")];
+    let taken = world.ask(import("december", &pairs)).await;
+    assert_eq!(taken, json!({"batch": "december", "taken": 3, "known": 0}));
+    let known = world.ask(import("again", &pairs)).await;
+    assert_eq!(
+        (&known["taken"], &known["known"]),
+        (&json!(0), &json!(3)),
+        "in whatever batch"
+    );
+    let before = progress(&world, "december").await;
+    assert_eq!(before["states"], json!({"pending": {"none": 3}}));
+    assert_eq!(before["pairs"].as_array().unwrap().len(), 3);
+
+    let report = world.drain().await;
+    assert_eq!(report["resolved"], 2, "{report}");
+    let after = progress(&world, "december").await;
+    assert_eq!(
+        after["states"],
+        json!({"resolved": {"none": 2}, "not_a_conflict": {"none": 1}}),
+        "{after}"
+    );
+    let left = after["pairs"].as_array().unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0]["previousExternalId"], "gone");
+    let resolved = json!({"action": "progress", "batch": "december", "state": "resolved"});
+    let resolved = world.ask(resolved).await;
+    assert!(resolved["pairs"][0]["conflictId"].is_string(), "{resolved}");
+    assert_eq!(progress(&world, "again").await["states"], json!({}));
+
+    // A second drain, and the same import, find nothing to do.
+    let calls = world.sunshine.changing_calls().len();
+    let report = world.drain().await;
+    assert_eq!(
+        (&report["examined"], &report["requests"]),
+        (&json!(0), &json!(0)),
+        "{report}"
+    );
+    assert_eq!(world.sunshine.changing_calls().len(), calls);
+}
+
+#[tokio::test]
+async fn nothing_is_done_before_its_time() {
+    let world = World::start("release-email").await;
+    world.sunshine.add_user(user("old", EMAIL));
+    let mut event = import("later", &[("old", "new")]);
+    event["notBefore"] = json!(4_000_000_000_u64);
+    world.ask(event).await;
+    let report = world.drain().await;
+    assert_eq!(report["examined"], 0, "{report}");
+    assert_eq!(
+        progress(&world, "later").await["states"],
+        json!({"pending": {"none": 1}})
+    );
+}
+
+#[tokio::test]
+async fn a_pair_follows_its_conflict_from_the_plan_to_the_end() {
+    let world = World::start("plan").await;
+    world.sunshine.add_user(user("old", EMAIL));
+    world.ask(import("b", &[("old", "new")])).await;
+    world.drain().await;
+    assert_eq!(
+        progress(&world, "b").await["states"],
+        json!({"planned": {"none": 1}})
+    );
+    let allowed = world
+        .another("clean-conflicts", &[("REMEDY", "release-email")])
+        .await;
+    let report = answer(&allowed, &json!({"action": "drain"})).await;
+    assert_eq!(report["resolved"], 1, "{report}");
+    assert_eq!(
+        progress(&world, "b").await["states"],
+        json!({"resolved": {"none": 1}})
+    );
+}
+
+#[tokio::test]
+async fn a_pair_that_contradicts_an_earlier_one_needs_a_person() {
+    let world = World::start("release-email").await;
+    world.sunshine.add_user(user("old", EMAIL));
+    world.ask(import("first", &[("old", "new")])).await;
+    world.drain().await;
+    let taken = world.ask(import("second", &[("old", "another")])).await;
+    assert_eq!(taken["taken"], 1);
+    let calls = world.sunshine.changing_calls().len();
+    world.drain().await;
+    assert_eq!(
+        progress(&world, "second").await["states"],
+        json!({"needs_review": {"contradicted_lineage": 1}})
+    );
+    assert_eq!(world.sunshine.changing_calls().len(), calls);
+}
+
+#[tokio::test]
+async fn people_who_are_locked_out_come_before_an_import() {
+    let world = World::start("release-email").await;
+    let pairs: Vec<_> = (0..30)
+        .map(|it| (format!("old{it}"), format!("new{it}")))
+        .collect();
+    for (number, (previous, _)) in pairs.iter().enumerate() {
+        world
+            .sunshine
+            .add_user(user(previous, &format!("u{number}@example.com")));
+    }
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(old, new)| (old.as_str(), new.as_str()))
+        .collect();
+    world.ask(import("b", &pairs)).await;
+    world.sunshine.add_user(user("old", EMAIL));
+    let id = world.report("new", EMAIL).await;
+    let one = world
+        .another(
+            "clean-conflicts",
+            &[("REMEDY", "release-email"), ("MAX_ACTIONS_PER_RUN", "1")],
+        )
+        .await;
+    let report = answer(&one, &json!({"action": "drain"})).await;
+    assert_eq!(report["resolved"], 1, "{report}");
+    assert_eq!(world.record(&id)["state"], "resolved");
+}
+
+#[tokio::test]
+async fn every_pair_ends_once_whenever_the_function_is_killed() {
+    let mut world = World::start("release-email").await;
+    let pairs: Vec<_> = (0..60)
+        .map(|it| (format!("old{it}"), format!("new{it}")))
+        .collect();
+    for (number, (previous, _)) in pairs.iter().enumerate() {
+        world
+            .sunshine
+            .add_user(user(previous, &format!("u{number}@example.com")));
+    }
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(old, new)| (old.as_str(), new.as_str()))
+        .collect();
+    world.ask(import("b", &pairs)).await;
+    for kill in 0..6 {
+        let drain = json!({"action": "drain"});
+        let within = Duration::from_millis(150 + 90 * kill);
+        let work = world.clean.invoke_within(&drain, within);
+        let _ = tokio::time::timeout(within.mul_f64(0.8), work).await;
+        world.clean.kill().await;
+        world.clean.restart().await.unwrap();
+    }
+    for _ in 0..40 {
+        // Leases of the killed runs end with their invocations.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let report = world.drain().await;
+        let states = progress(&world, "b").await["states"].clone();
+        if states == json!({"resolved": {"none": 60}}) {
+            let records = world.items("conflict");
+            assert_eq!(records.len(), 60);
+            return;
+        }
+        assert!(report["failed"] == 0, "{report}");
+    }
+    panic!("{}", progress(&world, "b").await);
+}
+
+#[tokio::test]
+async fn a_thousand_pairs_are_taken_in_one_call_and_listed_in_pages() {
+    let world = World::start("plan").await;
+    let pairs: Vec<_> = (0..1000)
+        .map(|it| (format!("old{it}"), format!("new{it}")))
+        .collect();
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(old, new)| (old.as_str(), new.as_str()))
+        .collect();
+    let taken = world.ask(import("b", &pairs)).await;
+    assert_eq!(taken["taken"], 1000);
+    let mut seen = std::collections::BTreeSet::new();
+    let mut event = json!({"action": "progress", "batch": "b"});
+    loop {
+        let page = world.ask(event.clone()).await;
+        for pair in page["pairs"].as_array().unwrap() {
+            assert!(seen.insert(pair["previousExternalId"].as_str().unwrap().to_owned()));
+        }
+        match page.get("next") {
+            Some(next) => event["next"] = next.clone(),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 1000);
+}

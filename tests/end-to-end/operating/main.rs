@@ -1,0 +1,8 @@
+//! What operators ask of `clean-conflicts` and `erase-person`, end to end: the real processes, with
+//! our own AWS and a stand-in for Sunshine Conversations.
+
+mod actions;
+mod checks;
+mod erasure;
+mod imports;
+mod world;
