@@ -100,7 +100,7 @@ impl Puzzel {
             let request = self.http.request(Method::GET, url);
             let answer = self
                 .http
-                .send(request, deadline.at_most(CALL_LIMIT), MAX_ANSWER_BYTES);
+                .send(request, deadline.capped(CALL_LIMIT), MAX_ANSWER_BYTES);
             match answer.await {
                 // Whatever it is, a server answered.
                 Ok(_) | Err(TransportError::BodyTooLarge | TransportError::Interrupted) => {}

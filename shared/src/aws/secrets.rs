@@ -178,7 +178,7 @@ impl<T: Secret> CachedSecret<T> {
         look: impl FnOnce(&Map<String, Value>) -> Result<String, String>,
     ) -> Check {
         let request = self.client.get_secret_value().secret_id(&self.id).send();
-        let read = tokio::time::timeout(deadline.at_most(FETCH_LIMIT).remaining(), request).await;
+        let read = tokio::time::timeout(deadline.capped(FETCH_LIMIT).remaining(), request).await;
         let secret = match read {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {

@@ -46,7 +46,7 @@ where
         async |event: LambdaEvent<Box<RawValue>>| {
             if check::is_asked(event.payload.get()) {
                 let deadline = Deadline::of_invocation(event.context.deadline);
-                let checks = catch_panic(check(deadline.less(RESPONSE_MARGIN))).await?;
+                let checks = catch_panic(check(deadline.minus(RESPONSE_MARGIN))).await?;
                 return Ok(Reply::Checks(checks));
             }
             respond(base_path, handler, event)

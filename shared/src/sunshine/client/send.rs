@@ -90,7 +90,7 @@ impl SunshineClient {
         Ok(key.map_err(|_| OutOfTime)??)
     }
 
-    fn note_clock(&self, answer: &Answer) {
+    fn note_clock(&self, answer: &Received) {
         let now = SystemTime::now();
         let difference = answer.date.map(|date| {
             let ahead = date.duration_since(now);
