@@ -18,13 +18,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::http::client::{Answer, HttpClient, TransportError};
+use crate::http::client::{HttpClient, Received, TransportError};
 use crate::lambda::check::Check;
 use crate::lambda::deadline::Deadline;
 
-pub use error::{Call, Cause, PuzzelError};
+pub use error::{Cause, Operation, PuzzelError};
 pub use hosts::{Hosts, Region};
-pub use ids::{ConversationId, CustomerId, InvalidId, ProviderId, QueueKey, UserInfoId};
+pub use ids::{ChatId, CustomerId, ProviderId, QueueKey, UserInfoId};
 pub use pkce::{CodeChallenge, CodeVerifier};
 pub use token::{IdpToken, TokenKind, VisitorToken};
 
@@ -43,7 +43,7 @@ pub struct Puzzel {
 }
 
 /// An identity that Puzzel issued, with the proof that it was issued to us.
-pub struct Identity {
+pub struct ChatIdentity {
     /// Puzzel's id of the user.
     pub user_info_id: UserInfoId,
     /// The verifier of the challenge that was sent with the request for the identity.
@@ -100,7 +100,7 @@ impl Puzzel {
             let request = self.http.request(Method::GET, url);
             let answer = self
                 .http
-                .send(request, deadline.at_most(CALL_LIMIT), MAX_ANSWER_BYTES);
+                .send(request, deadline.capped(CALL_LIMIT), MAX_ANSWER_BYTES);
             match answer.await {
                 // Whatever it is, a server answered.
                 Ok(_) | Err(TransportError::BodyTooLarge | TransportError::Interrupted) => {}
@@ -124,7 +124,7 @@ impl Puzzel {
         provider: Option<ProviderId>,
         deadline: Deadline,
     ) -> Result<UserInfoId, PuzzelError> {
-        let call = Call::Authenticate;
+        let call = Operation::Authenticate;
         let provider = provider.map(|id| id.to_string());
         let query: Vec<_> = provider
             .iter()
@@ -155,13 +155,13 @@ impl Puzzel {
     /// not documented; `None` if it is empty or not JSON.
     pub async fn start_chat(
         &self,
-        conversation: &ConversationId,
+        conversation: &ChatId,
         queue: &QueueKey,
-        identity: &Identity,
+        identity: &ChatIdentity,
         visitor: Option<&VisitorToken>,
         deadline: Deadline,
     ) -> Result<Option<Box<RawValue>>, PuzzelError> {
-        let call = Call::StartChat;
+        let call = Operation::StartChat;
         let path = [
             "api",
             "conversation",
@@ -190,12 +190,12 @@ impl Puzzel {
     /// Identifies the visitor of a chat that has begun, as `identity`.
     pub async fn set_identity(
         &self,
-        conversation: &ConversationId,
-        identity: &Identity,
+        conversation: &ChatId,
+        identity: &ChatIdentity,
         visitor: Option<&VisitorToken>,
         deadline: Deadline,
     ) -> Result<(), PuzzelError> {
-        let call = Call::SetIdentity;
+        let call = Operation::SetIdentity;
         let url = self
             .hosts
             .chat
@@ -232,11 +232,11 @@ impl Puzzel {
     /// been executed and is never retried.
     async fn send(
         &self,
-        call: Call,
+        call: Operation,
         request: RequestBuilder,
         deadline: Deadline,
-    ) -> Result<Answer, PuzzelError> {
-        let deadline = deadline.at_most(CALL_LIMIT);
+    ) -> Result<Received, PuzzelError> {
+        let deadline = deadline.capped(CALL_LIMIT);
         let repeat = request.try_clone();
         let mut answer = self.http.send(request, deadline, MAX_ANSWER_BYTES).await;
         if let Err(TransportError::Connect | TransportError::KeptConnectionClosed) = answer

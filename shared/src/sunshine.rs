@@ -21,7 +21,7 @@ mod pacer;
 mod page;
 
 pub use ids::{
-    AppId, BrandId, ConversationId, Cursor, InvalidId, LookupExternalId, UserId, ZendeskId,
+    AppId, BrandId, ConversationId, Cursor, LookupExternalId, UserId, ZendeskId,
 };
 #[cfg(feature = "sunshine")]
 pub use {

@@ -155,7 +155,7 @@ impl CleanConflicts {
             // The rest sends nothing that changes anything at Zendesk, so it needs no lease.
             event => {
                 let run = Run::new(self.context(ends_at, request_id, None));
-                let deadline = Deadline::of_invocation(ends_at).less(ANSWER_MARGIN);
+                let deadline = Deadline::of_invocation(ends_at).minus(ANSWER_MARGIN);
                 let work = Box::pin(self.answer(&run, event, deadline));
                 timeout_at(deadline.instant(), work)
                     .await
@@ -199,7 +199,7 @@ impl CleanConflicts {
 
     /// Writes the gauges in the time that is left.
     async fn gauge(&self, ends_at: u64) {
-        let deadline = Deadline::of_invocation(ends_at).less(ANSWER_MARGIN);
+        let deadline = Deadline::of_invocation(ends_at).minus(ANSWER_MARGIN);
         let counted = timeout_at(deadline.instant(), self.gauges.emit(&self.table)).await;
         if let Ok(Err(error)) = counted {
             tracing::warn!(%error, "could not count the open conflicts");
@@ -295,9 +295,9 @@ impl CleanConflicts {
                 trusts_events: config.trusts_events,
             },
             deadlines: Deadlines {
-                begin: end.less(shortest),
-                calls: end.less(recording),
-                answer: end.less(recording / 2),
+                begin: end.minus(shortest),
+                calls: end.minus(recording),
+                answer: end.minus(recording / 2),
                 end: ends_at,
             },
             actions: Actions::new(config.max_actions),

@@ -3,7 +3,8 @@
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use shared::lambda::problem::{Code, Problem};
-use shared::puzzel::{CodeChallenge, InvalidId, ProviderId, VisitorToken};
+use shared::id::InvalidId;
+use shared::puzzel::{CodeChallenge, ProviderId, VisitorToken};
 
 /// The body of `POST /puzzel/identity`.
 #[derive(Deserialize, Default)]

@@ -48,7 +48,7 @@ impl Config {
                 "PUZZEL_PROVIDER_ID",
                 "an integer, or a JSON object from issuer to integer",
             )?,
-            token_kind: variables.or("PUZZEL_TOKEN_KIND", TokenKind::Access, "access or id")?,
+            token_kind: variables.one_of("PUZZEL_TOKEN_KIND", TokenKind::Access)?,
         })
     }
 }

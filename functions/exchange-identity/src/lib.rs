@@ -17,7 +17,7 @@ use shared::lambda::deadline::Deadline;
 use shared::lambda::http::{Request, Response};
 use shared::lambda::metrics::Metric;
 use shared::lambda::problem::{Code, Problem};
-use shared::puzzel::{CodeVerifier, Identity, Puzzel, TokenKind};
+use shared::puzzel::{ChatIdentity, CodeVerifier, Puzzel, TokenKind};
 
 use crate::body::{ChatBody, ExchangeBody, TokenFields};
 use crate::forwarded::Forwarded;
@@ -154,7 +154,7 @@ impl ExchangeIdentity {
         request: &Request,
         body: &ChatBody,
         caller: &Caller,
-    ) -> Result<Identity, Problem> {
+    ) -> Result<ChatIdentity, Problem> {
         let forwarded = self.forwarded(request, body.token_fields(), caller)?;
         let code_verifier = CodeVerifier::generate().map_err(|error| {
             Problem::new(
@@ -172,7 +172,7 @@ impl ExchangeIdentity {
                 request.deadline,
             )
             .await?;
-        Ok(Identity {
+        Ok(ChatIdentity {
             user_info_id,
             code_verifier,
         })

@@ -7,7 +7,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use shared::lambda::http::{Request, not_found};
 use shared::lambda::problem::{Code, Problem};
-use shared::puzzel::InvalidId;
+use shared::id::InvalidId;
 
 /// A route, with its parameters as they appear in the path.
 #[derive(Debug, PartialEq, Eq)]

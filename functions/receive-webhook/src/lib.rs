@@ -71,7 +71,7 @@ impl ReceiveWebhook {
     pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         request.check_route(&Method::POST, "/webhooks/zendesk")?;
         let body = request.body_bytes()?;
-        let deadline = request.deadline.less(ANSWER_MARGIN).at_most(WORK_LIMIT);
+        let deadline = request.deadline.minus(ANSWER_MARGIN).capped(WORK_LIMIT);
         self.verifier
             .verify(&request.headers, &body, now_millis(), deadline)
             .await?;

@@ -67,7 +67,7 @@ impl ReportConflict {
         let caller = self.callers.identify(request).await?;
         let ReportRequest {} = request.json("empty, or an empty JSON object")?;
         let report = self.reported_by(&caller)?;
-        let by = request.deadline.less(ANSWER_MARGIN);
+        let by = request.deadline.minus(ANSWER_MARGIN);
         let conflict = self.table.by(by, self.table.report(&report)).await?;
         let answer = ReportResponse {
             conflict_id: conflict.id().clone(),

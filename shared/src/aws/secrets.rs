@@ -167,7 +167,7 @@ impl<T: Secret> CachedSecret<T> {
         look: impl FnOnce(&Map<String, Value>) -> Result<String, String>,
     ) -> Check {
         let request = self.client.get_secret_value().secret_id(&self.id).send();
-        let read = tokio::time::timeout(deadline.at_most(FETCH_LIMIT).remaining(), request).await;
+        let read = tokio::time::timeout(deadline.capped(FETCH_LIMIT).remaining(), request).await;
         let secret = match read {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
@@ -201,7 +201,7 @@ impl<T: Secret> CachedSecret<T> {
     async fn fetch(&self, deadline: Deadline) -> Result<T, FetchError<SecretError>> {
         let request = self.client.get_secret_value().secret_id(&self.id).send();
         let fetched =
-            match tokio::time::timeout(deadline.less(ANSWER_MARGIN).remaining(), request).await {
+            match tokio::time::timeout(deadline.minus(ANSWER_MARGIN).remaining(), request).await {
                 // A key that was taken out of the secret must not be used any longer, even if the
                 // rest of the secret is malformed.
                 Ok(Ok(response)) => parse(response.secret_string())

@@ -24,7 +24,7 @@ const MAX_HOPS: usize = 10;
 /// An external id became another. `previous` is empty if the user had none before.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Change {
+struct IdChange {
     time: u64,
     previous: String,
     current: String,
@@ -35,7 +35,7 @@ struct Change {
 #[serde(rename_all = "camelCase")]
 struct History {
     version: u64,
-    changes: Vec<Change>,
+    changes: Vec<IdChange>,
     expires_at: u64,
 }
 
@@ -74,7 +74,7 @@ pub(super) fn record_change(
     time: u64,
     now: u64,
 ) -> Result<(), TableError> {
-    let change = Change {
+    let change = IdChange {
         time,
         previous: previous
             .map(|id| id.as_str().to_owned())
@@ -140,7 +140,7 @@ pub(super) fn successor(
     let (mut reached, mut time) = (external_id.as_str().to_owned(), time);
     for _ in 0..MAX_HOPS {
         let history = history(draft, scope, &reached)?;
-        let is_later = |it: &Change| it.previous == reached && it.time > time;
+        let is_later = |it: &IdChange| it.previous == reached && it.time > time;
         match history.changes.into_iter().find(is_later) {
             Some(later) => (reached, time) = (later.current, later.time),
             None => break,
@@ -158,7 +158,7 @@ fn changes_key(scope: &Scope, id: &str) -> Key {
 }
 
 impl History {
-    fn add(&mut self, change: Change, id: &ExternalId, now: u64) {
+    fn add(&mut self, change: IdChange, id: &ExternalId, now: u64) {
         self.version += 1;
         self.expires_at = self.expires_at.max(expiry(now.max(change.time), KEPT_FOR));
         self.changes.push(change);
@@ -171,7 +171,7 @@ impl History {
 
     /// Whether the external id's only other change is the one that assigned it. If it was left
     /// twice, or assigned to another user again, its holders could not be distinguished.
-    fn is_only_left_by(&self, change: &Change) -> bool {
+    fn is_only_left_by(&self, change: &IdChange) -> bool {
         match self.changes.as_slice() {
             [left] => left == change,
             [came, left] => left == change && came.current == change.previous,
@@ -180,7 +180,7 @@ impl History {
     }
 
     /// The changes before `change`.
-    fn until(&self, change: &Change) -> &[Change] {
+    fn until(&self, change: &IdChange) -> &[IdChange] {
         let end = self.changes.iter().position(|it| it == change);
         end.and_then(|end| self.changes.get(..end))
             .unwrap_or_default()
@@ -188,7 +188,7 @@ impl History {
 }
 
 /// The latest change, if it assigned `id` while `id` was free.
-fn arrival_of(changes: &[Change], id: &str) -> Option<Change> {
+fn arrival_of(changes: &[IdChange], id: &str) -> Option<IdChange> {
     let (last, before) = changes.split_last()?;
     let was_free = before.last().is_none_or(|it| it.previous == id);
     (last.current == id && was_free).then(|| last.clone())

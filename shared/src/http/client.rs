@@ -36,7 +36,7 @@ pub struct HttpClient {
 }
 
 /// The response of an upstream. Its `Debug` hides the body.
-pub struct Answer {
+pub struct Received {
     /// The status.
     pub status: StatusCode,
     /// How long to wait, from `Retry-After` (seconds, or the time until an HTTP date).
@@ -139,7 +139,7 @@ impl HttpClient {
         request: reqwest::RequestBuilder,
         deadline: Deadline,
         body_limit: usize,
-    ) -> Result<Answer, TransportError> {
+    ) -> Result<Received, TransportError> {
         timeout_at(deadline.instant(), self.exchange(request, body_limit))
             .await
             .unwrap_or(Err(TransportError::Timeout))
@@ -149,7 +149,7 @@ impl HttpClient {
         &self,
         request: reqwest::RequestBuilder,
         body_limit: usize,
-    ) -> Result<Answer, TransportError> {
+    ) -> Result<Received, TransportError> {
         let used = self.connections.used();
         let sent = match request.build() {
             Ok(request) => self.execute(request).await,
@@ -167,7 +167,7 @@ impl HttpClient {
 async fn read(
     mut response: reqwest::Response,
     body_limit: usize,
-) -> Result<Answer, TransportError> {
+) -> Result<Received, TransportError> {
     let status = response.status();
     let retry_after = retry_after(response.headers());
     let date = date(response.headers());
@@ -178,7 +178,7 @@ async fn read(
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer {
+    Ok(Received {
         status,
         retry_after,
         date,
@@ -249,9 +249,9 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(MAX_RETRY_AFTER))
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
+        f.debug_struct("Received")
             .field("status", &self.status)
             .field("retry_after", &self.retry_after)
             .field("bytes", &self.body.len())

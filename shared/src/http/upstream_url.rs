@@ -9,6 +9,8 @@ use std::str::FromStr;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
+use crate::id::{Flaw, check};
+
 /// All but the unreserved characters of RFC 3986, section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -72,7 +74,7 @@ impl UpstreamUrl {
     pub fn join(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Url, InvalidPath> {
         let mut path = self.base_path.clone();
         for segment in segments {
-            if matches!(*segment, "" | "." | "..") {
+            if let Err(Flaw::Empty | Flaw::DotSegment) = check(segment, usize::MAX) {
                 return Err(InvalidPath::Segment);
             }
             path.push('/');

@@ -7,7 +7,8 @@ use strum::{EnumString, VariantNames};
 
 use super::claims::{ClaimSettings, Claims, json};
 use super::email::{EmailOmitted, VerifiedEmail};
-use super::external_id::{ExternalId, InvalidExternalId};
+use super::external_id::ExternalId;
+use crate::id::Flaw;
 use super::oidc::{KeysError, OidcSettings, Verifier, VerifyError};
 use super::token_header::TokenHeader;
 use crate::lambda::check::Check;
@@ -49,7 +50,7 @@ pub enum IdentityError {
     NotJson,
     /// Zendesk does not accept this external id.
     #[error("the external id is not usable: {0}")]
-    InvalidExternalId(#[source] InvalidExternalId),
+    InvalidExternalId(#[source] Flaw),
     /// The external id is the email, and the email is not verified.
     #[error("the external id is an email that is not verified")]
     EmailNotVerified,

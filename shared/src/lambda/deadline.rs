@@ -30,13 +30,13 @@ impl Deadline {
 
     /// This deadline, earlier by `margin`.
     #[must_use]
-    pub fn less(self, margin: Duration) -> Self {
+    pub fn minus(self, margin: Duration) -> Self {
         Self::after(self.remaining().saturating_sub(margin))
     }
 
     /// The earlier of this deadline and the one `limit` from now.
     #[must_use]
-    pub fn at_most(self, limit: Duration) -> Self {
+    pub fn capped(self, limit: Duration) -> Self {
         self.min(Self::after(limit))
     }
 

@@ -46,7 +46,7 @@ where
         async |event: LambdaEvent<Box<RawValue>>| {
             if check::is_asked(event.payload.get()) {
                 let deadline = Deadline::of_invocation(event.context.deadline);
-                let checks = catch_panic(check(deadline.less(RESPONSE_MARGIN))).await?;
+                let checks = catch_panic(check(deadline.minus(RESPONSE_MARGIN))).await?;
                 return Ok(Reply::Checks(checks));
             }
             respond(base_path, handler, event)
@@ -86,7 +86,7 @@ where
             kind = request.kind;
             request.path = base_path.strip(&request.path).to_owned();
             request.deadline =
-                Deadline::of_invocation(event.context.deadline).less(RESPONSE_MARGIN);
+                Deadline::of_invocation(event.context.deadline).minus(RESPONSE_MARGIN);
             request.id.clone_from(&id);
             let response = tokio::time::timeout_at(request.deadline.instant(), handler(&request));
             match catch_panic(response).await {

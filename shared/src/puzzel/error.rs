@@ -13,7 +13,7 @@ use crate::http::upstream_url::InvalidPath;
 #[error("{call}: {cause}")]
 pub struct PuzzelError {
     /// The call.
-    pub call: Call,
+    pub call: Operation,
     /// Why it failed.
     pub cause: Cause,
 }
@@ -21,7 +21,7 @@ pub struct PuzzelError {
 /// The calls, by their names in Puzzel's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "documented at the client's methods")]
-pub enum Call {
+pub enum Operation {
     Authenticate,
     StartChat,
     SetIdentity,
@@ -50,7 +50,7 @@ pub enum Cause {
     Transport(TransportError),
 }
 
-impl Call {
+impl Operation {
     pub(super) fn failed(self, cause: impl Into<Cause>) -> PuzzelError {
         PuzzelError {
             call: self,
@@ -59,7 +59,7 @@ impl Call {
     }
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Authenticate => "authenticate",

@@ -1,6 +1,6 @@
 //! Puzzel's base URLs.
 
-use std::str::FromStr;
+use strum::{EnumString, VariantNames};
 
 use crate::http::upstream_url::{InvalidUpstreamUrl, UpstreamUrl};
 
@@ -14,23 +14,12 @@ pub struct Hosts {
 }
 
 /// A region that Puzzel runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "lowercase")]
 #[expect(missing_docs, reason = "Puzzel's own names")]
 pub enum Region {
     Opo,
     Uk,
-}
-
-impl FromStr for Region {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, ()> {
-        match name {
-            "opo" => Ok(Self::Opo),
-            "uk" => Ok(Self::Uk),
-            _ => Err(()),
-        }
-    }
 }
 
 impl TryFrom<Region> for Hosts {
@@ -78,6 +67,6 @@ mod tests {
                 "https://uk-commsrv.puzzel.com/api"
             ]
         );
-        assert_eq!("OPO".parse::<Region>(), Err(()));
+        assert!("OPO".parse::<Region>().is_err());
     }
 }

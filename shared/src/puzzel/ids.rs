@@ -2,30 +2,39 @@
 //! path of a URL.
 
 use std::fmt;
-use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::id::{InvalidId, id, is_valid, is_word};
+
 /// Maximum characters of a `userInfoId`. The length is not documented; the sample has 26.
 const MAX_USER_INFO_ID: usize = 1024;
 
-/// A string that is not such an id. The message says what it must be, and never what it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it must be {0}")]
-pub struct InvalidId(pub &'static str);
+id!(
+    /// The customer's (the solution's) id.
+    #[derive(Debug)]
+    CustomerId, |id| is_segment(id, 25),
+    "1 to 25 characters, none of them a control character, / or \\, and no dot segment"
+);
+id!(
+    /// The id of a chat, which Puzzel calls `conversationId`. The client chooses it, a random UUID
+    /// usually.
+    #[derive(Debug)]
+    ChatId, |id| is_word(id, 128), "1 to 128 of the characters A-Z a-z 0-9 - _"
+);
+id!(
+    /// The key of the queue that a chat starts in.
+    #[derive(Debug)]
+    QueueKey, |key| is_segment(key, 128),
+    "1 to 128 characters, none of them a control character, / or \\, and no dot segment"
+);
 
-/// The customer's (the solution's) id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CustomerId(String);
-
-/// The id of a conversation. The client chooses it, a random UUID usually.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConversationId(String);
-
-/// The key of the queue that a chat starts in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueKey(String);
+/// Whether `text` can be one path segment. Slashes would be encoded, but we have seen intermediate
+/// servers decode them.
+fn is_segment(text: &str, max: usize) -> bool {
+    is_valid(text, max) && !text.contains(['/', '\\'])
+}
 
 /// The id of an identity provider in Puzzel's organisation settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -36,70 +45,6 @@ pub struct ProviderId(i64);
 /// identity in a chat, so it is a secret.
 #[derive(Debug)]
 pub struct UserInfoId(SecretString);
-
-impl CustomerId {
-    /// The form of a customer id, for an error.
-    pub const EXPECTED: &str =
-        "1 to 25 characters, none of them a control character, / or \\, and no dot segment";
-
-    /// The id as a string.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for CustomerId {
-    type Err = InvalidId;
-
-    fn from_str(id: &str) -> Result<Self, InvalidId> {
-        if is_segment(id, 25) {
-            Ok(Self(id.to_owned()))
-        } else {
-            Err(InvalidId(Self::EXPECTED))
-        }
-    }
-}
-
-impl ConversationId {
-    /// The id as a string.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for ConversationId {
-    type Err = InvalidId;
-
-    fn from_str(id: &str) -> Result<Self, InvalidId> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        if (1..=128).contains(&id.len()) && id.bytes().all(plain) {
-            Ok(Self(id.to_owned()))
-        } else {
-            Err(InvalidId("1 to 128 of the characters A-Z a-z 0-9 - _"))
-        }
-    }
-}
-
-impl QueueKey {
-    /// The key as a string.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for QueueKey {
-    type Err = InvalidId;
-
-    fn from_str(key: &str) -> Result<Self, InvalidId> {
-        if is_segment(key, 128) {
-            Ok(Self(key.to_owned()))
-        } else {
-            Err(InvalidId(
-                "1 to 128 characters, none of them a control character, / or \\, and no dot segment",
-            ))
-        }
-    }
-}
 
 impl fmt::Display for ProviderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,16 +74,6 @@ impl TryFrom<String> for UserInfoId {
     }
 }
 
-/// Whether `text` can be one path segment. Slashes would be encoded, but we have seen intermediate
-/// servers decode them.
-fn is_segment(text: &str, max_characters: usize) -> bool {
-    (1..=max_characters).contains(&text.chars().count())
-        && !matches!(text, "." | "..")
-        && !text
-            .chars()
-            .any(|c| c.is_control() || matches!(c, '/' | '\\'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,11 +86,11 @@ mod tests {
     fn ids_that_could_change_the_path_are_refused() {
         for id in HOSTILE {
             assert!(id.parse::<CustomerId>().is_err(), "{id:?}");
-            assert!(id.parse::<ConversationId>().is_err(), "{id:?}");
+            assert!(id.parse::<ChatId>().is_err(), "{id:?}");
             assert!(id.parse::<QueueKey>().is_err(), "{id:?}");
         }
         for id in ["a b", "a.b", "...", "%2e%2e", "\u{4e16}"] {
-            assert!(id.parse::<ConversationId>().is_err(), "{id:?}");
+            assert!(id.parse::<ChatId>().is_err(), "{id:?}");
             assert!(id.parse::<QueueKey>().is_ok(), "{id:?}");
             assert!(id.parse::<CustomerId>().is_ok(), "{id:?}");
         }
@@ -165,8 +100,8 @@ mod tests {
     fn lengths_are_counted_in_characters() {
         assert!("c".repeat(25).parse::<CustomerId>().is_ok());
         assert!("c".repeat(26).parse::<CustomerId>().is_err());
-        assert!("-".repeat(128).parse::<ConversationId>().is_ok());
-        assert!("_".repeat(129).parse::<ConversationId>().is_err());
+        assert!("-".repeat(128).parse::<ChatId>().is_ok());
+        assert!("_".repeat(129).parse::<ChatId>().is_err());
         assert!("\u{4e16}".repeat(128).parse::<QueueKey>().is_ok());
         assert!("\u{4e16}".repeat(129).parse::<QueueKey>().is_err());
     }

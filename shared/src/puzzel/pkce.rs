@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::ids::InvalidId;
+use crate::id::InvalidId;
 
 /// The secret half of a pair: 43 characters, from 256 random bits (section 4.1).
 #[derive(Debug)]

@@ -3,11 +3,13 @@
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
+use strum::{EnumString, VariantNames};
 
-use super::ids::InvalidId;
+use crate::id::InvalidId;
 
 /// The kinds of token that Puzzel accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum TokenKind {
     /// An OAuth access token.
     Access,
@@ -58,18 +60,6 @@ impl FromStr for VisitorToken {
             return Err(InvalidId("a bearer token"));
         }
         Ok(Self(token.into()))
-    }
-}
-
-impl FromStr for TokenKind {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, ()> {
-        match name {
-            "access" => Ok(Self::Access),
-            "id" => Ok(Self::Id),
-            _ => Err(()),
-        }
     }
 }
 

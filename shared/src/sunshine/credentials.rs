@@ -27,11 +27,11 @@ pub struct KeyUnavailable;
 
 /// The source of API keys. Clones share it.
 #[derive(Clone)]
-pub struct Credentials(Arc<Source>);
+pub struct Credentials(Arc<FetchKey>);
 
-type Source =
-    dyn Fn(Option<ApiKey>, Deadline) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync;
-type Answer = Result<ApiKey, KeyUnavailable>;
+type FetchKey = dyn Fn(Option<ApiKey>, Deadline) -> Pin<Box<dyn Future<Output = Result<ApiKey, KeyUnavailable>> + Send>>
+    + Send
+    + Sync;
 
 impl ApiKey {
     /// A key from its parts.
@@ -72,7 +72,11 @@ impl Credentials {
         }))
     }
 
-    pub(super) async fn key(&self, refused: Option<ApiKey>, deadline: Deadline) -> Answer {
+    pub(super) async fn key(
+        &self,
+        refused: Option<ApiKey>,
+        deadline: Deadline,
+    ) -> Result<ApiKey, KeyUnavailable> {
         (self.0)(refused, deadline).await
     }
 }

@@ -1,47 +1,25 @@
 //! The ids of Sunshine Conversations. Each type has one constructor, and none can change a path.
 
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A string that is not such an id. The message says what it must be, and never what it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidId(&'static str);
+use crate::id::{id, is_valid, is_word};
 
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $valid:expr, $rule:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+/// Defines ids that are stored and printed.
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident, $is_valid:expr, $expected:literal;)*) => { $(
+        id!($(#[$doc])* $name, $is_valid, $expected);
 
-        impl $name {
-            /// The id as a string.
-            pub fn as_str(&self) -> &str {
-                &self.0
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.0).finish()
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = InvalidId;
-
-            fn try_from(text: String) -> Result<Self, InvalidId> {
-                let valid: fn(&str) -> bool = $valid;
-                if valid(&text) {
-                    Ok(Self(text))
-                } else {
-                    Err(InvalidId($rule))
-                }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = InvalidId;
-
-            fn from_str(text: &str) -> Result<Self, InvalidId> {
-                text.to_owned().try_into()
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
             }
         }
 
@@ -51,85 +29,49 @@ macro_rules! id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.0.serialize(serializer)
             }
         }
-    };
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.try_into().map_err(de::Error::custom)
+            }
+        }
+    )* };
 }
 
-id!(
+ids! {
     /// The id of the app that users belong to.
-    AppId, |id| is_word(id, 64), "an app id is 1 to 64 letters, digits, - or _"
-);
-id!(
+    AppId, |id| is_word(id, 64), "1 to 64 letters, digits, - or _";
     /// The id that Sunshine Conversations gave a user. An external id may have the same form, so
     /// check an id that does not come from a response before you act on it.
     UserId,
     |id| id.len() == 24 && id.bytes().all(|b| b.is_ascii_hexdigit()),
-    "a user id is 24 hexadecimal digits"
-);
-id!(
+    "24 hexadecimal digits";
     /// The id of the core Zendesk user that a messaging user is linked to.
     ZendeskId,
     |id| (1..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit()),
-    "a Zendesk id is 1 to 20 digits"
-);
-id!(
+    "1 to 20 digits";
     /// The id of a conversation.
-    ConversationId, |id| is_word(id, 128), "a conversation id is 1 to 128 letters, digits, - or _"
-);
-id!(
+    ConversationId, |id| is_word(id, 128), "1 to 128 letters, digits, - or _";
     /// The id of a brand, if users are separated by brand.
-    BrandId, |id| is_word(id, 64), "a brand id is 1 to 64 letters, digits, - or _"
-);
-id!(
+    BrandId, |id| is_word(id, 64), "1 to 64 letters, digits, - or _";
     /// The position in a list at which the next page starts. Opaque; used in a query only.
     Cursor,
     |id| (1..=2048).contains(&id.len()) && !id.chars().any(char::is_control),
-    "a cursor is 1 to 2048 bytes without control characters"
+    "1 to 2048 bytes without control characters";
+}
+
+id!(
+    /// An external id to look a user up by: 1 to 1,024 characters, which the v2 API accepts, no
+    /// control characters, not `.` or `..`. Its `Debug` prints nothing.
+    LookupExternalId, |id| is_valid(id, 1024),
+    "1 to 1024 characters, none of them a control character, and not . or .."
 );
-
-fn is_word(id: &str, max: usize) -> bool {
-    (1..=max).contains(&id.len())
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
-
-/// An external id to look a user up by: 1 to 1,024 characters, which the v2 API accepts, no control
-/// characters, not `.` or `..`. Its `Debug` prints nothing.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct LookupExternalId(String);
-
-impl LookupExternalId {
-    /// The id as a string.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for LookupExternalId {
-    type Error = InvalidId;
-
-    fn try_from(id: String) -> Result<Self, InvalidId> {
-        let valid = (1..=1024).contains(&id.chars().count())
-            && !matches!(id.as_str(), "." | "..")
-            && !id.chars().any(char::is_control);
-        valid.then_some(Self(id)).ok_or(InvalidId(
-            "an external id is 1 to 1024 characters, none of them a control character, and not . or ..",
-        ))
-    }
-}
-
-impl FromStr for LookupExternalId {
-    type Err = InvalidId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        text.to_owned().try_into()
-    }
-}
 
 impl fmt::Debug for LookupExternalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

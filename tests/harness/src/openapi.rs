@@ -173,7 +173,9 @@ impl Description {
             .unwrap_or_else(PoisonError::into_inner);
         let made = validators.entry(schema.to_owned()).or_insert_with(|| {
             let mut root = self.document.clone();
-            root["$ref"] = json!(format!("#{schema}"));
+            // In a fragment, the braces of a path's parameters must be encoded (RFC 3986).
+            let fragment = schema.replace('{', "%7B").replace('}', "%7D");
+            root["$ref"] = json!(format!("#{fragment}"));
             Arc::new(jsonschema::validator_for(&root).expect("a schema"))
         });
         made.clone()

@@ -116,7 +116,7 @@ pub fn ids(text: &str) -> bool {
     ];
     let ids = [
         (text
-            .parse::<puzzel::ConversationId>()
+            .parse::<puzzel::ChatId>()
             .map(|it| it.as_str().to_owned()))
         .ok(),
         (text.parse::<CustomerId>().map(|it| it.as_str().to_owned())).ok(),

@@ -18,7 +18,7 @@ async fn head(stream: &mut TcpStream) -> String {
 }
 
 /// Sends one request to a server that responds with `bytes` and closes.
-async fn answered(bytes: &'static str) -> Result<Answer, TransportError> {
+async fn answered(bytes: &'static str) -> Result<Received, TransportError> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
@@ -183,7 +183,7 @@ async fn answer_on(stream: &mut TcpStream) {
     stream.write_all(ok).await.unwrap();
 }
 
-async fn get(client: &HttpClient, url: &Url) -> Result<Answer, TransportError> {
+async fn get(client: &HttpClient, url: &Url) -> Result<Received, TransportError> {
     let request = client.request(Method::GET, url.clone());
     client.send(request, Deadline::after(SOON), LIMIT).await
 }

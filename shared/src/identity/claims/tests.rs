@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::identity::external_id::InvalidExternalId;
+use crate::id::Flaw;
 
 fn caller(variables: &[(&str, &str)], claims: &Value) -> Result<Caller, IdentityError> {
     let settings = ClaimSettings::from_variables(&variables.iter().copied().collect(), true);
@@ -144,7 +144,7 @@ fn an_email_is_an_external_id_only_if_it_is_verified() {
     let refused = id(claims).unwrap_err();
     assert!(matches!(
         refused,
-        IdentityError::InvalidExternalId(InvalidExternalId::TooLong)
+        IdentityError::InvalidExternalId(Flaw::TooLong(255))
     ));
 }
 

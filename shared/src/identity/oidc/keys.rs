@@ -115,7 +115,7 @@ impl IssuerKeys {
     }
 
     async fn fetch(&self, deadline: Deadline) -> Result<KeySet, FetchError<KeysError>> {
-        let deadline = deadline.less(RESPONSE_MARGIN).at_most(FETCH_LIMIT);
+        let deadline = deadline.minus(RESPONSE_MARGIN).capped(FETCH_LIMIT);
         self.fetch_documents(deadline).await.map_err(|error| {
             tracing::warn!(%error, "the issuer's keys could not be fetched");
             FetchError::Unavailable(error)

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout_at};
 use url::Url;
 
 use super::{Call, SunshineClient};
-use crate::http::client::{Answer, TransportError};
+use crate::http::client::{Received, TransportError};
 use crate::lambda::deadline::Deadline;
 use crate::sunshine::breaker::{Breaker, Halt};
 use crate::sunshine::credentials::ApiKey;
@@ -90,7 +90,7 @@ impl SunshineClient {
         Ok(key.map_err(|_| OutOfTime)??)
     }
 
-    fn note_clock(&self, answer: &Answer) {
+    fn note_clock(&self, answer: &Received) {
         let now = SystemTime::now();
         let difference = answer.date.map(|date| {
             let ahead = date.duration_since(now);
@@ -117,7 +117,7 @@ impl SunshineClient {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let by = deadline.at_most(self.options.attempt_timeout);
+        let by = deadline.capped(self.options.attempt_timeout);
         let answer = self.http.send(request, by, self.options.body_limit).await;
         if let Ok(answer) = &answer {
             self.note_clock(answer);
@@ -164,7 +164,7 @@ impl Call<'_> {
     }
 }
 
-fn success(answer: Answer) -> Result<Vec<u8>, Error> {
+fn success(answer: Received) -> Result<Vec<u8>, Error> {
     match answer.status {
         status if status.is_success() => Ok(answer.body),
         StatusCode::UNAUTHORIZED => Err(Error::Unauthorized),
