@@ -17,7 +17,7 @@ use crate::identity::oidc::REFETCH_FLOOR;
 use crate::lambda::http::unauthenticated;
 use crate::lambda::problem::{Code, Problem};
 #[cfg(feature = "puzzel")]
-use crate::puzzel::{Call, Cause, PuzzelError};
+use crate::puzzel::{Cause, Operation, PuzzelError};
 
 #[cfg(feature = "caller")]
 impl From<IdentityError> for Problem {
@@ -76,11 +76,11 @@ impl From<TableError> for Problem {
 impl From<PuzzelError> for Problem {
     fn from(error: PuzzelError) -> Self {
         let problem = match (error.cause, error.call) {
-            (Cause::Rejected(_), Call::Authenticate) => Self::new(
+            (Cause::Rejected(_), Operation::Authenticate) => Self::new(
                 Code::IdentityRejected,
                 "Puzzel refused the token: log in again, and check the Visitor Idp in Puzzel's organisation settings",
             ),
-            (Cause::Rejected(_), Call::StartChat | Call::SetIdentity) => Self::new(
+            (Cause::Rejected(_), Operation::StartChat | Operation::SetIdentity) => Self::new(
                 Code::IdentityRejected,
                 "Puzzel refused the identity for this chat: check conversation, queue and visitor token",
             ),
