@@ -89,6 +89,13 @@ impl FromStr for ConflictId {
     }
 }
 
+/// The key of an import pair, and the batch under which it is listed. Holds hashes only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairRef {
+    pub(super) key: String,
+    pub(super) list: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

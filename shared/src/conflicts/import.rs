@@ -18,11 +18,13 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 
 use super::history::{KEPT_FOR, expiry};
-use super::id::{ConflictId, Scope, hash};
+use super::id::{ConflictId, PairRef, Scope, hash};
 use super::listing::{Counts, Place};
 use super::record::Conflict;
 use super::state::{Reason, State};
-use super::table::{Item, PAIRS_SHARD, Position, Table, TableError, number, string, unavailable};
+use super::table::{
+    Item, PAIRS_SHARD, Position, Table, TableError, number, string, unavailable, write_id,
+};
 use crate::lambda::clock::now_millis;
 
 /// Puts of an import at the same time.
@@ -38,13 +40,6 @@ const FIRST_WAIT: Duration = Duration::from_secs(4);
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// Pairs of a page.
 const PAGE: usize = 100;
-
-/// Where a pair is kept, and under which batch it is listed. Holds hashes only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PairRef {
-    key: String,
-    list: String,
-}
 
 /// A pair of a migration. Times are in milliseconds since 1970. Has no printing `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -281,18 +276,19 @@ impl Table {
         Ok((pairs, None))
     }
 
-    /// Writes a conflict's record, and the state of the pair that follows it. Answers false if the
-    /// record has another version now.
+    /// Writes a conflict's record, and the state of the pair that follows it. Answers false, and
+    /// writes nothing, if the pair was erased.
     pub(super) async fn write_with_pair(
         &self,
         conflict: &Conflict,
         item: Item,
         read_at: u64,
         pair: &PairRef,
-    ) -> Result<Written, TableError> {
+    ) -> Result<bool, TableError> {
         let put = Put::builder()
             .table_name(&self.name)
             .set_item(Some(item))
+            .item("writeId", write_id())
             .condition_expression("version = :read_at")
             .expression_attribute_values(":read_at", number(read_at))
             .build()
@@ -304,7 +300,7 @@ impl Table {
             .transact_items(TransactWriteItem::builder().put(put).build())
             .transact_items(TransactWriteItem::builder().update(update).build());
         let Err(error) = Box::pin(request.send()).await else {
-            return Ok(Written::Both);
+            return Ok(true);
         };
         let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
             error.as_service_error()
@@ -317,9 +313,9 @@ impl Table {
             code == Some("ConditionalCheckFailed")
         };
         if failed(0) {
-            Ok(Written::Changed)
+            Err(TableError::Changed)
         } else if failed(1) {
-            Ok(Written::NoPair)
+            Ok(false)
         } else {
             Err(TableError::Unavailable(
                 "TransactionCanceledException".to_owned(),
@@ -350,16 +346,6 @@ impl Table {
         };
         update.build().map_err(|_| TableError::Malformed)
     }
-}
-
-/// What came of a write with a pair.
-pub(super) enum Written {
-    /// Record and pair are written.
-    Both,
-    /// The record has another version now; nothing is written.
-    Changed,
-    /// The pair is gone; nothing is written.
-    NoPair,
 }
 
 fn key(scope: &Scope, previous: &str, current: &str) -> String {

@@ -31,8 +31,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::claim::{ClaimSource, Claims};
-use super::id::ConflictId;
-use super::import::PairRef;
+use super::id::{ConflictId, PairRef};
 use super::lineage::{Lineage, successors};
 use super::state::{Reason, Remedy, State};
 

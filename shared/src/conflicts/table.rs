@@ -25,7 +25,6 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
 use tokio::time::timeout_at;
 
 use super::id::ConflictId;
-use super::import::Written;
 use super::record::Conflict;
 use super::record::report::Report;
 use super::state::State;
@@ -192,12 +191,12 @@ impl Table {
                 .write_with_pair(conflict, item.clone(), read_at, pair)
                 .await
             {
-                Ok(Written::Both) => return Ok(()),
-                // It was erased, so there is nothing that would follow.
-                Ok(Written::NoPair) => {}
-                outcome => {
+                Ok(true) => return Ok(()),
+                // The pair was erased, so there is nothing that would follow.
+                Ok(false) => {}
+                Err(error) => {
                     conflict.uncount_write(read_at);
-                    return outcome.and(Err(TableError::Changed));
+                    return Err(error);
                 }
             }
         }

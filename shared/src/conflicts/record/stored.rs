@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Conflict, Sent};
 use crate::conflicts::claim::{Claim, ClaimSource, Claims};
-use crate::conflicts::id::ConflictId;
-use crate::conflicts::import::PairRef;
+use crate::conflicts::id::{ConflictId, PairRef};
 use crate::conflicts::lineage::Lineage;
 use crate::conflicts::state::{Reason, Remedy, State};
 

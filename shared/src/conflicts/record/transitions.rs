@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Conflict, Sent};
-use crate::conflicts::import::PairRef;
+use crate::conflicts::id::PairRef;
 use crate::conflicts::state::{Reason, Remedy, State};
 
 /// Maximum attempts, after which a conflict fails.
