@@ -20,9 +20,7 @@ mod pacer;
 #[cfg(feature = "sunshine")]
 mod page;
 
-pub use ids::{
-    AppId, BrandId, ConversationId, Cursor, LookupExternalId, UserId, ZendeskId,
-};
+pub use ids::{AppId, BrandId, ConversationId, Cursor, LookupExternalId, UserId, ZendeskId};
 #[cfg(feature = "sunshine")]
 pub use {
     breaker::{Breaker, Halt},

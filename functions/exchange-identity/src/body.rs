@@ -2,8 +2,8 @@
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
-use shared::lambda::problem::{Code, Problem};
 use shared::id::InvalidId;
+use shared::lambda::problem::{Code, Problem};
 use shared::puzzel::{CodeChallenge, ProviderId, VisitorToken};
 
 /// The body of `POST /puzzel/identity`.

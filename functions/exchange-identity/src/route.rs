@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
+use shared::id::InvalidId;
 use shared::lambda::http::{Request, not_found};
 use shared::lambda::problem::{Code, Problem};
-use shared::id::InvalidId;
 
 /// A route, with its parameters as they appear in the path.
 #[derive(Debug, PartialEq, Eq)]

@@ -29,7 +29,10 @@ pub struct KeyUnavailable;
 #[derive(Clone)]
 pub struct Credentials(Arc<FetchKey>);
 
-type FetchKey = dyn Fn(Option<ApiKey>, Deadline) -> Pin<Box<dyn Future<Output = Result<ApiKey, KeyUnavailable>> + Send>>
+type FetchKey = dyn Fn(
+        Option<ApiKey>,
+        Deadline,
+    ) -> Pin<Box<dyn Future<Output = Result<ApiKey, KeyUnavailable>> + Send>>
     + Send
     + Sync;
 

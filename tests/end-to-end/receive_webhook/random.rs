@@ -61,9 +61,9 @@ fn object(random: &mut StdRng, depth: u32) -> Value {
     object
 }
 
-/// Random bytes, JSON, an event with something random in it, or that cut short.
+/// Random bytes, JSON, an event with something random in it, that cut short, or a whole event.
 fn body(random: &mut StdRng) -> Vec<u8> {
-    let kind = random.random_range(0..4);
+    let kind = random.random_range(0..5);
     if kind == 0 {
         let mut bytes = vec![0; random.random_range(0..300)];
         random.fill_bytes(&mut bytes);
@@ -74,6 +74,9 @@ fn body(random: &mut StdRng) -> Vec<u8> {
         json = changed("e", "1234", "123456");
         let places = ["type", "id", "time", "detail", "event"];
         json["id"] = json!(random.random::<u64>());
+        if kind == 4 {
+            return json.to_string().into_bytes();
+        }
         json[places[random.random_range(0..places.len())]] = value(random, 3);
         let places = ["email", "role", "external_id"];
         if json["detail"].is_object() {
