@@ -7,6 +7,7 @@ use wiremock::matchers::header;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::lambda::problem::{Code, Problem};
 
 const IN_TIME: Duration = Duration::from_secs(20);
 
