@@ -13,6 +13,7 @@ const MEANINGS = [
   [/^POST \/sc\/_messages/, () => "a message"],
   [/^POST \/sc\/_logout/, () => "a stranger from here on"],
   [/users\?filter%5Bidentities|users\?filter\[identities/, ({ answer }) => `who has the email? ${(answer?.users ?? []).map((/** @type {any} */ user) => user.externalId ?? "a stranger").join(", ") || "no one"}`],
+  [/^GET .*\/users\/[^/?]+(\?|$)/, ({ status, answer }) => (status === 404 ? "no such user" : answer?.user && `the user ${answer.user.externalId ?? "is a stranger"}`)],
   [/^DELETE .*personalinformation/, () => "the email is released"],
   [/appusers\/merge|\/sync$/, () => "the two users become one"],
   [/^DELETE .*\/users\//, () => "the user is deleted"],
@@ -20,9 +21,10 @@ const MEANINGS = [
   [/^POST \/puzzel|\/api\/conversation/, ({ status }) => status < 300 && "a chat begins"],
   [/api\/authenticate/, () => "the token for an identity"],
   [/^(Put|Update)Item|^Transact/, ({ status }) => (status === 400 ? "it is there already" : "recorded")],
-  [/^(Get|Query|Scan)/, () => "looked up"],
   [/^GetSecretValue/, () => "the secret, kept for five minutes"],
+  [/^(Get|Query|Scan)/, () => "looked up"],
   [/^PUT \/archive/, () => "archived before anything is changed"],
+  [/^GET \/archive/, () => "read back"],
 ];
 
 /** @param {any} call @returns {string} */
@@ -33,5 +35,14 @@ export function meaningOf(call) {
   return String((found && found[1](call)) || problem || "");
 }
 
-/** A conditional write that loses is as it should be: the item is there already. @param {any} call */
-export const isBad = ({ status, to, answer }) => status >= 400 && !(to === "aws" && /Conditional|TransactionCanceled/.test(JSON.stringify(answer)));
+/**
+ * Some refusals are as they should be: a conditional write that finds the item there already, and a look
+ * for a user who is gone. @param {any} call
+ */
+export function isBad({ status, to, title, answer }) {
+  if (to === "aws" && /Conditional|TransactionCanceled/.test(JSON.stringify(answer))) return false;
+  return status >= 400 && !(status === 404 && isLookForUser(title));
+}
+
+/** @param {string} title */
+const isLookForUser = (title) => /^GET .*\/users\/[^/?]+(\?|$)/.test(title);

@@ -19,6 +19,7 @@ export class Widget {
   #jwtCallback;
   /** That the token, if it had expired, is a fresh one. */
   #renewed = Promise.resolve();
+  #renewals = 0;
   #conversationId = "";
   /** The logout under way: the next login must not overtake it. */
   #left = Promise.resolve();
@@ -105,9 +106,9 @@ export class Widget {
 
   async #expire() {
     if (!this.#jwt) return say(this.#state, "Log in first: a stranger has no token.");
-    const before = this.#jwt;
+    const before = this.#renewals;
     await during("Let the token expire", () => asIfLater(DAY, () => this.refresh()));
-    const isNew = before !== this.#jwt;
+    const isNew = this.#renewals > before;
     say(this.#state, isNew ? "The token had expired. The widget asked for another, and got one." : "There is no new token.", isNew ? "good" : "bad");
   }
 
@@ -115,7 +116,10 @@ export class Widget {
   async #caller() {
     const callback = this.#jwtCallback;
     if (this.#jwt && callback && expiry(this.#jwt) <= Date.now()) {
-      this.#renewed = new Promise((hand) => callback(hand)).then((jwt) => void (this.#jwt = jwt));
+      this.#renewed = new Promise((hand) => callback(hand)).then((jwt) => {
+        this.#jwt = jwt;
+        this.#renewals += 1;
+      });
     }
     await this.#renewed;
     return { deviceId: this.#deviceId, ...(this.#jwt && { jwt: this.#jwt }) };

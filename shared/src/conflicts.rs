@@ -18,7 +18,6 @@ mod said;
 mod state;
 mod support_user;
 mod table;
-mod webhook;
 
 pub use claim::{Claim, ClaimSource, Claims};
 pub use config::ConflictsConfig;

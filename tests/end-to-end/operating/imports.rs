@@ -208,3 +208,14 @@ async fn a_thousand_pairs_are_taken_in_one_call_and_listed_in_pages() {
     }
     assert_eq!(seen.len(), 1000);
 }
+
+#[tokio::test]
+async fn a_release_by_import_costs_ten_requests() {
+    let world = World::start("release-email").await;
+    world.sunshine.add_user(user("old", EMAIL));
+    world.ask(import("b", &[("old", "new"), ("gone", "new2")])).await;
+    let report = world.drain().await;
+    assert_eq!(report["resolved"], 1, "{report}");
+    // One of them for the pair whose user is not there.
+    assert_eq!(report["requests"], 10 + 1, "{report}");
+}

@@ -77,7 +77,7 @@ async fn forward(local: &Local, request: Request) -> Response {
     }
     let origin = cors::origin(request.headers());
     let mut response = match party(request.uri().path()) {
-        Some(from) => local.ask_functions(from, request).await,
+        Some(from) => as_api_gateway(local.ask_functions(from, request).await),
         None => {
             let refusal = json!({"message": "Not Found"});
             (StatusCode::NOT_FOUND, Json(refusal)).into_response()
@@ -87,6 +87,17 @@ async fn forward(local: &Local, request: Request) -> Response {
         cors::allow(&mut response, origin);
     }
     response
+}
+
+/// Puts cargo-lambda's own failures, e.g. over a body that is not UTF-8, into API Gateway's form.
+fn as_api_gateway(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
+    if response.status() != StatusCode::INTERNAL_SERVER_ERROR || is_json {
+        return response;
+    }
+    let failure = json!({"message": "Internal Server Error"});
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(failure)).into_response()
 }
 
 /// The sender of requests to a path, if the path is a route.

@@ -61,8 +61,7 @@ impl Response {
 
 /// The response of an invocation, as Lambda returns it to the sender of the event.
 ///
-/// It has only the fields that the documentation of each kind names. `cookies` would be for payload
-/// 2.0 only, and this service sets none.
+/// It has only the fields that the documentation of each kind names.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventResponse {
@@ -73,8 +72,7 @@ pub struct EventResponse {
     /// The headers again. A load balancer with multi-value headers reads only this field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multi_value_headers: Option<BTreeMap<String, [String; 1]>>,
-    /// None are set. Payload 2.0 only: some readers of it, such as `cargo lambda watch`, need the
-    /// field, and a REST API refuses it.
+    /// For payload 2.0 only, and always empty: cargo-lambda does not read a response without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cookies: Option<[String; 0]>,
     /// The body, as text.

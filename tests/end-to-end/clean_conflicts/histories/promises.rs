@@ -124,6 +124,8 @@ impl World {
             };
             assert!(is_settled, "{record}");
             assert!(record["expiresAt"].is_u64(), "{record}");
+            let text = |field: &str| record[field].as_str().unwrap_or("-").to_owned();
+            println!("  {state} {} {}", text("remedy"), text("reason"));
         }
     }
 }

@@ -46,6 +46,7 @@ pub(super) struct World {
     zendesk: Zendesk,
     events: Vec<Event>,
     is_trusted: bool,
+    is_down: bool,
     client: reqwest::Client,
 }
 
@@ -94,6 +95,7 @@ impl World {
             reports: Vec::new(),
             events: Vec::new(),
             is_trusted: setting.is_trusted,
+            is_down: false,
             client: reqwest::Client::new(),
             stack,
         }
@@ -109,7 +111,7 @@ impl World {
             Step::Drain => self.cleaned(json!({"action": "drain"})).await,
             Step::KilledDrain { nth, is_handled } => self.killed_drain(nth, is_handled).await,
             Step::Resolve(person) => self.resolve(person).await,
-            Step::Outage(fails) => self.outage(fails),
+            Step::Outage(is_down) => self.outage(is_down),
             Step::Month => self.month(),
         }
         // Times are compared in milliseconds.
@@ -274,6 +276,8 @@ impl World {
         }
         drop(hold);
         tokio::time::sleep(Duration::from_millis(20)).await;
+        // The request that was lost may never have come.
+        self.outage(self.is_down);
         if is_killed {
             self.stack.clean.restart().await.unwrap();
             self.end_leases();
@@ -326,10 +330,11 @@ impl World {
         }
     }
 
-    fn outage(&self, fails: bool) {
+    fn outage(&mut self, is_down: bool) {
+        self.is_down = is_down;
         let faults = self.stack.sunshine.faults();
         faults.clear();
-        if fails {
+        if is_down {
             for method in ["GET", "DELETE", "PATCH"] {
                 faults.add(Rule::new(method, Fault::answer(503, "")));
             }
@@ -356,6 +361,9 @@ impl World {
         for _ in 0..20 {
             self.end_leases();
             self.cleaned(json!({"action": "drain"})).await;
+            if self.stack.records().iter().all(|it| it["dueAt"].is_null()) {
+                break;
+            }
         }
         self.assert_promises();
         self.assert_at_rest();

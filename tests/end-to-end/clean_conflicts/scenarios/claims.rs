@@ -34,14 +34,14 @@ async fn a_claim_of_29_days_is_carried_out() {
 #[tokio::test]
 async fn the_new_holder_of_an_external_id_is_not_merged_away() {
     let merge = [("REMEDY", "merge"), ("MERGE_CALL", "appusers-merge")];
-    // The claim's time is before the new holder signed up.
+    // The change was before the new holder signed up.
     let stack = Stack::start(&merge).await;
     let new_holder = stack.sunshine.add_user(User {
-        signed_up_at: Some("2026-06-01T00:00:00.500Z".to_owned()),
+        signed_up_at: Some(seconds_from_now(-60)),
         ..holder()
     });
     stack.add_conversation_of(&new_holder, 5);
-    stack.report_changed_at("2026-01-01T00:00:00Z").await;
+    stack.report_changed_an_hour_ago().await;
     stack.drain().await;
     assert_eq!(stack.messages_of(&new_holder.id), 5);
     assert_ne!(stack.the_record()["remedy"], "merge");

@@ -5,7 +5,6 @@ use super::*;
 const MERGE: (&str, &str) = ("REMEDY", "merge");
 const TRUST: (&str, &str) = ("TRUST_WEBHOOK_LINEAGE", "true");
 const BY_IDS: (&str, &str) = ("MERGE_CALL", "appusers-merge");
-const CHANGED_AT: &str = "2026-01-01T00:00:00Z";
 /// The number that another system has for a third person.
 const THIRD: &str = "9001";
 
@@ -42,7 +41,7 @@ async fn a_history_goes_to_no_one_whom_only_support_names() {
     let stack = Stack::start(&[MERGE, TRUST]).await;
     let (sue, third) = two_people(&stack);
     support_has(&stack, THIRD);
-    stack.report_changed_at(CHANGED_AT).await;
+    stack.report_changed_an_hour_ago().await;
     stack.drain_to_the_end().await;
     assert_released_instead(&stack, "support_id_unknown");
     assert_unchanged(&stack, &third);
@@ -72,11 +71,11 @@ async fn a_sync_needs_a_trusted_event_that_names_the_callers_external_id() {
             .deliver("user.external_id_changed", 3600, detail, change)
             .await;
         match case {
-            "changed since" => zendesk.email_changed(60, THIRD, "other@example.com").await,
+            "changed since" => zendesk.email_changed(60, THIRD, EMAIL).await,
             "merged since" => zendesk.merged(60, ZENDESK_ID, "1").await,
             _ => {}
         }
-        stack.report_changed_at(CHANGED_AT).await;
+        stack.report_changed_an_hour_ago().await;
         stack.drain_to_the_end().await;
         assert_released_instead(&stack, "support_id_unknown");
         assert_unchanged(&stack, &third);
@@ -194,7 +193,7 @@ async fn a_merge_by_ids_gives_the_history_to_the_caller_and_touches_no_third_use
             let own = User::known(NEW, EMAIL);
             stack.sunshine.add_user(User { identities, ..own });
         }
-        stack.report_changed_at(CHANGED_AT).await;
+        stack.report_changed_an_hour_ago().await;
         stack.drain_to_the_end().await;
         assert_state(&stack, "resolved", None);
         assert_eq!(stack.the_record()["remedy"], "merge");
@@ -217,7 +216,7 @@ async fn a_key_that_may_not_merge_by_ids_stops_nothing_else() {
         let (sue, _) = two_people(&stack);
         let own = User::known(NEW, "own@example.com");
         stack.sunshine.add_user(own);
-        stack.report_changed_at(CHANGED_AT).await;
+        stack.report_changed_an_hour_ago().await;
         let other = User {
             signed_up_at: Some(LONG_AGO.to_owned()),
             ..User::known("ben-1", "ben@example.com")

@@ -6,6 +6,8 @@ mod merges;
 mod outages;
 mod releases;
 
+use local_stack::webhook::seconds_from_now;
+
 use crate::fixture::*;
 use crate::zendesk::Zendesk;
 
@@ -42,8 +44,9 @@ impl Stack {
         self.sunshine.add_conversation(&user.id, messages);
     }
 
-    /// A report of [`NEW`] whose login says that it was [`OLD`], and since when it is not.
-    async fn report_changed_at(&self, changed_at: &str) {
+    /// A report of [`NEW`] whose login says that it was [`OLD`] until an hour ago.
+    async fn report_changed_an_hour_ago(&self) {
+        let changed_at = seconds_from_now(-3600);
         let caller = json!({
             "sub": NEW, "previous": OLD, "changed_at": changed_at, "email": EMAIL,
             "email_verified": true,

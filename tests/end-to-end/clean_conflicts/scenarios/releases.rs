@@ -78,7 +78,7 @@ async fn a_holder_with_another_identity_is_for_a_person() {
         victim.identities.push(other);
         let victim = stack.sunshine.add_user(victim);
         if has_lineage {
-            stack.report_changed_at("2026-01-01T00:00:00Z").await;
+            stack.report_changed_an_hour_ago().await;
         } else {
             stack.report(NEW, EMAIL).await;
         }
