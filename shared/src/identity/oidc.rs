@@ -6,6 +6,7 @@
 //! Sources: OpenID Connect Discovery 1.0; RFC 7515 (JWS); RFC 7517 (JWK); RFC 7519 (JWT); RFC 8725
 //! (JWT best practices).
 
+mod error;
 mod jwks;
 mod keys;
 mod token;
@@ -19,8 +20,9 @@ use super::claims::{ClaimName, claim_name};
 use crate::http::upstream_url::{InvalidUpstreamUrl, UpstreamUrl, endpoint};
 use crate::lambda::config::{ConfigError, Variables};
 
-pub use keys::{KeysError, REFETCH_FLOOR};
-pub use verifier::{Verifier, VerifyError};
+pub use error::{KeysError, VerifyError};
+pub use keys::REFETCH_FLOOR;
+pub use verifier::Verifier;
 
 const ISSUER: &str = "the issuer's URL: https, or http on a loopback host; several with commas; any text if OIDC_JWKS_URL is set";
 const AUDIENCE: &str = "the audience of the tokens (with Cognito's access tokens, the client id), or several with commas";

@@ -213,7 +213,9 @@ async fn a_thousand_pairs_are_taken_in_one_call_and_listed_in_pages() {
 async fn a_release_by_import_costs_ten_requests() {
     let world = World::start("release-email").await;
     world.sunshine.add_user(user("old", EMAIL));
-    world.ask(import("b", &[("old", "new"), ("gone", "new2")])).await;
+    world
+        .ask(import("b", &[("old", "new"), ("gone", "new2")]))
+        .await;
     let report = world.drain().await;
     assert_eq!(report["resolved"], 1, "{report}");
     // One of them for the pair whose user is not there.

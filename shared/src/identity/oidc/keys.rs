@@ -7,6 +7,7 @@ use http::Method;
 use serde::Deserialize;
 use url::Url;
 
+use super::error::KeysError;
 use super::jwks::{JwkDocument, KeySet};
 use crate::aws::cache::{Cache, FetchError, Held, Policy};
 use crate::http::client::{HttpClient, TransportError};
@@ -30,35 +31,6 @@ const MAX_SHOWN: usize = 200;
 
 const DISCOVERY: &str = "discovery";
 const KEYS: &str = "keys";
-
-/// The reason why an issuer's keys could not be fetched.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeysError {
-    /// No response came.
-    #[error("{document}: {cause}")]
-    Transport {
-        /// Discovery or keys.
-        document: &'static str,
-        /// The fault on the wire.
-        cause: String,
-    },
-    /// The response has another status than 200.
-    #[error("{document}: status {status}")]
-    Status {
-        /// Discovery or keys.
-        document: &'static str,
-        /// The status.
-        status: u16,
-    },
-    /// The document is not valid.
-    #[error("{document}: {problem}")]
-    Document {
-        /// Discovery or keys.
-        document: &'static str,
-        /// Its fault.
-        problem: &'static str,
-    },
-}
 
 /// The source of the URL of an issuer's keys.
 pub(super) enum Origin {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use super::verifier::VerifyError;
+use super::error::VerifyError;
 use crate::identity::claims::json;
 
 /// Maximum characters of an unknown algorithm's name in the log.

@@ -1,14 +1,14 @@
 //! Decides whether a bearer token is valid.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
 
+use super::error::{KeysError, VerifyError};
 use super::jwks::Signature;
-use super::keys::{FETCH_LIMIT, IssuerKeys, KeysError, Origin};
+use super::keys::{FETCH_LIMIT, IssuerKeys, Origin};
 use super::token::UnverifiedToken;
 use super::{AUDIENCE, ISSUER, OidcSettings};
 use crate::http::client::HttpClient;
@@ -18,23 +18,6 @@ use crate::lambda::deadline::Deadline;
 
 /// Maximum difference between the clocks of the issuer and of this service.
 const LEEWAY_SECONDS: f64 = 60.0;
-
-/// The reason why a token is not accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum VerifyError {
-    /// The token proves nothing.
-    #[error("the bearer token is not valid: {0}")]
-    Invalid(Cow<'static, str>),
-    /// The issuer's keys could not be fetched, so the token could not be checked.
-    #[error("the issuer's keys cannot be had: {0}")]
-    KeysUnavailable(#[from] KeysError),
-}
-
-impl VerifyError {
-    pub(super) const fn invalid(cause: &'static str) -> Self {
-        Self::Invalid(Cow::Borrowed(cause))
-    }
-}
 
 /// Verifies the tokens of some issuers for some audiences.
 pub struct Verifier {
