@@ -44,7 +44,7 @@ impl Said {
 }
 
 impl Table {
-    /// What operators stated that `previous` became.
+    /// The statements of operators about `previous`.
     pub async fn said_of(&self, scope: &Scope, previous: &str) -> Result<Said, TableError> {
         self.transact(|draft| said(draft, &key(scope, previous)))
             .await

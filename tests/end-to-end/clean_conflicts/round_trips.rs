@@ -27,10 +27,11 @@ async fn a_report_costs_one_request_and_two_if_it_adds_something() {
     }
 }
 
-/// The lease, each queue, the planned conflicts if a remedy is allowed, and the lease again.
+/// The lease, each queue (reports, events, imports), the planned conflicts if a remedy is allowed,
+/// and the lease again.
 #[tokio::test]
 async fn an_idle_drain_costs_a_lease_and_a_query_for_each_queue() {
-    for (remedy, queries) in [("plan", 2), ("release-email", 3)] {
+    for (remedy, queries) in [("plan", 3), ("release-email", 4)] {
         let stack = Stack::start(&[("REMEDY", remedy)]).await;
         stack.drain().await;
         stack.aws.forget_requests();

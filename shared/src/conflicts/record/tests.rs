@@ -472,7 +472,6 @@ fn waiting_for_the_holder_to_be_quiet_is_not_an_attempt() {
 #[test]
 fn a_call_that_is_sent_again_keeps_the_archives_of_the_same_user() {
     let mut conflict = sent();
-    conflict.note_restored();
     conflict.note_answered();
     conflict.note_archive_progress(Some("{}".to_owned()));
     conflict.record_sent(Sent::new(Remedy::ReleaseEmail, "user", "second", NOW + 1));
@@ -484,6 +483,23 @@ fn a_call_that_is_sent_again_keeps_the_archives_of_the_same_user() {
     conflict.record_sent(Sent::new(Remedy::ReleaseEmail, "other", "third", NOW + 2));
     assert_eq!(conflict.sent().unwrap().archives, ["third"]);
     assert_eq!(conflict.user_id(), Some("other"));
+}
+
+#[test]
+fn an_archive_that_was_restored_or_is_a_day_old_is_not_restored_after_another_call() {
+    let again = |conflict: &mut Conflict, at| {
+        conflict.record_sent(Sent::new(Remedy::ReleaseEmail, "user", "second", at));
+        conflict.sent().unwrap().archives.clone()
+    };
+    let sent_at = sent().sent().unwrap().at;
+    assert_eq!(
+        again(&mut sent(), sent_at + DAY - 1),
+        ["second", "manifest"]
+    );
+    assert_eq!(again(&mut sent(), sent_at + DAY), ["second"]);
+    let mut restored = sent();
+    restored.note_restored();
+    assert_eq!(again(&mut restored, sent_at + 1), ["second"]);
 }
 
 #[test]

@@ -12,6 +12,8 @@ pub const MAX_ATTEMPTS: u32 = 8;
 const LONGEST_BACKOFF: Duration = Duration::from_hours(1);
 /// The time after a call in which each run checks its effect; later, the checks are less frequent.
 const CHECKED_AT_ONCE: Duration = Duration::from_secs(2);
+/// The time after a call in which the fields that it cleared are still to be restored.
+const RESTORED_WITHIN: Duration = Duration::from_hours(24);
 /// The longest wait between two checks.
 const LONGEST_PATIENCE: Duration = Duration::from_mins(10);
 
@@ -44,9 +46,14 @@ impl Conflict {
         self.archive_progress = progress;
     }
 
-    /// A changing call is about to be sent. The archives of an earlier call to the same user stay.
+    /// A changing call is about to be sent. The archives of an earlier call to the same user stay if
+    /// its fields are still to be restored: later, a person may have erased them.
     pub fn record_sent(&mut self, mut sent: Sent) {
-        if let Some(before) = self.sent.take().filter(|before| before.to == sent.to) {
+        let is_to_be_restored = |before: &Sent| {
+            let since = Duration::from_millis(sent.at.saturating_sub(before.at));
+            before.to == sent.to && !before.restored && since < RESTORED_WITHIN
+        };
+        if let Some(before) = self.sent.take().filter(is_to_be_restored) {
             sent.archives.extend(before.archives);
         }
         self.user_id = Some(sent.to.clone());
