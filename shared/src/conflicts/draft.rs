@@ -38,12 +38,11 @@ pub(super) struct Draft<'a> {
 impl Draft<'_> {
     /// The content of an item, as this plan has written it or as it is in the table.
     pub(super) fn get<T: DeserializeOwned>(&mut self, key: &Key) -> Result<Option<T>, TableError> {
-        let item = match self.written.get(key) {
-            Some(item) => Some(item),
-            None => {
-                self.read.insert(key.clone());
-                self.known.get(key).and_then(Option::as_ref)
-            }
+        let item = if let Some(item) = self.written.get(key) {
+            Some(item)
+        } else {
+            self.read.insert(key.clone());
+            self.known.get(key).and_then(Option::as_ref)
         };
         item.map(|item| from_item(item.clone()).map_err(|_| TableError::Malformed))
             .transpose()

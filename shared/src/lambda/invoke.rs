@@ -165,7 +165,7 @@ mod tests {
             "unknown field `CANARY@x`, expected `a`",
         ] {
             let shown = without_values(reason);
-            assert!(!shown.contains("CANARY") && !shown.contains("7"), "{shown}");
+            assert!(!shown.contains("CANARY") && !shown.contains('7'), "{shown}");
             assert!(shown.contains("expected"), "{shown}");
         }
         assert_eq!(without_values("missing field `by`"), "missing field `by`");

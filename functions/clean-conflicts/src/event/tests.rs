@@ -76,7 +76,7 @@ fn a_mistake_names_the_field_and_what_it_may_hold() {
         ),
         (
             json!({"action": "resolve", "previousExternalId": "..", "currentExternalId": "1"}),
-            "previousExternalId: an external id is 1 to 1024",
+            "previousExternalId: it must be 1 to 1024",
         ),
         (
             json!({"action": "resolve", "previousExternalId": "a".repeat(1025), "currentExternalId": "1"}),

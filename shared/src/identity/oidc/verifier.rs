@@ -133,21 +133,15 @@ impl Verifier {
             Value::Array(audiences) => audiences.iter().any(ours),
             audience => ours(audience),
         };
-        let says_nothing = |claim: &&Value| {
-            claim.is_null()
-                || claim
-                    .as_array()
-                    .is_some_and(|audiences| audiences.is_empty())
-        };
-        match claims.get("aud").filter(|aud| !says_nothing(aud)) {
-            Some(aud) => names_us(aud),
-            None => {
-                let configured = self.audience_claim.as_ref();
-                let configured = configured.and_then(|name| name.of(claims));
-                let mut others = claims.get("client_id").into_iter().chain(configured);
-                others.any(names_us)
-            }
+        let says_nothing =
+            |claim: &&Value| claim.is_null() || claim.as_array().is_some_and(Vec::is_empty);
+        if let Some(aud) = claims.get("aud").filter(|aud| !says_nothing(aud)) {
+            return names_us(aud);
         }
+        let configured = self.audience_claim.as_ref();
+        let configured = configured.and_then(|name| name.of(claims));
+        let mut others = claims.get("client_id").into_iter().chain(configured);
+        others.any(names_us)
     }
 }
 

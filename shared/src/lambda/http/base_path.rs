@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::lambda::config::{ConfigError, Variables};
 
 /// A prefix that is removed from every path before routing: the mapping of a custom domain, the
-/// behaviour of a CloudFront distribution, or the rule of a load balancer. Empty by default.
+/// behaviour of a `CloudFront` distribution, or the rule of a load balancer. Empty by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BasePath(String);
 

@@ -9,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 use lambda_runtime::Error;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::EventKind;
@@ -171,7 +171,7 @@ impl Request {
 #[serde(rename_all = "camelCase")]
 struct UnreadEvent {
     #[expect(dead_code, reason = "read only to see that it is there")]
-    request_context: HashMap<String, IgnoredAny>,
+    request_context: serde_json::Map<String, serde_json::Value>,
 }
 
 fn unreadable() -> Problem {

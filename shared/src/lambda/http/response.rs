@@ -53,6 +53,7 @@ impl Response {
     }
 
     /// Adds a field for the log line of this request. It must not contain personal data.
+    #[must_use]
     pub fn field(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.fields.push((name, value.into()));
         self
