@@ -71,7 +71,7 @@ async fn check_sunshine(key: Check, sunshine: &SunshineClient, deadline: Deadlin
 
 fn advice(error: &Error) -> String {
     let what_to_do = match error {
-        Error::NotFound => {
+        Error::NotFound | Error::Upstream { status: 404, .. } => {
             "compare SUNSHINE_APP_ID with the app's id, and see that SUNSHINE_BASE_URL ends with /sc for a Zendesk host"
         }
         Error::Forbidden | Error::Stopped(_) => {

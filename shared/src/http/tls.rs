@@ -98,11 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn the_bundle_holds_what_the_system_trusts() {
+    fn the_system_trusts_every_root_of_the_bundle() {
         let Some(bundle) = openssl_probe::probe().cert_file else {
             return;
         };
         let everything = rustls_native_certs::load_native_certs().certs;
-        assert_eq!(from_bundle(&bundle).len(), everything.len());
+        let roots = from_bundle(&bundle);
+        assert!(!roots.is_empty());
+        // A system may trust more, in single files beside the bundle.
+        assert!(roots.iter().all(|root| everything.contains(root)));
     }
 }

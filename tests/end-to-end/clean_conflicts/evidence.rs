@@ -80,6 +80,11 @@ async fn another_brand() {
             .sunshine
             .faults()
             .add(Rule::new("GET **/users", listed(brand.clone())));
+        let clients = Fault::answer(200, json!({"clients": []}).to_string());
+        stack
+            .sunshine
+            .faults()
+            .add(Rule::new("GET **/clients", clients));
         let id = stack.report(NEW, &format!("{EMAIL}{brand}")).await;
         stack.edit(&id, |record| record["email"] = json!(EMAIL));
         let report = stack.drain().await;

@@ -71,12 +71,17 @@ async fn a_resolve_that_is_sent_twice_never_reaches_the_next_holder_of_an_extern
                 let mut event = resolve(Some(remedy));
                 event["dryRun"] = json!(dry_run);
                 let report = stack.invoke(event).await;
-                assert_eq!(report["needsReview"], 1, "{report}");
-                let reason = report["conflicts"][0]["reason"].as_str().unwrap();
-                assert!(
-                    ["contradicted_lineage", "holder_changed"].contains(&reason),
-                    "{email:?} {report}"
-                );
+                let (state, reason) = outcome(&report);
+                // Either it was done before, or a person must look.
+                match state {
+                    "resolved" => assert_eq!(report["notAConflict"], 1, "{email:?} {report}"),
+                    _ => assert!(
+                        state == "needs_review"
+                            && [Some("contradicted_lineage"), Some("holder_changed")]
+                                .contains(&reason),
+                        "{email:?} {report}"
+                    ),
+                }
             }
         }
         assert_eq!(stack.changes().len(), calls, "{email:?}");
@@ -103,6 +108,7 @@ async fn without_a_named_remedy_the_mildest_that_resolves_is_applied() {
 #[tokio::test]
 async fn a_dry_run_writes_nothing_at_all() {
     let (stack, _) = everything_allowed(linked_holder()).await;
+    let before = stack.aws.items(TABLE);
     for remedy in [None, Some("release-email"), Some("merge"), Some("delete")] {
         let mut event = resolve(remedy);
         event["dryRun"] = json!(true);
@@ -112,7 +118,7 @@ async fn a_dry_run_writes_nothing_at_all() {
         assert_eq!(report["conflicts"][0]["remedy"], expected);
     }
     stack.assert_untouched();
-    assert_eq!(stack.aws.items(TABLE), [Value::Null; 0]);
+    assert_eq!(stack.aws.items(TABLE), before);
     let requests = stack.aws.requests();
     let writes = requests.iter().filter(|it| {
         it.operation.starts_with("PUT")

@@ -21,7 +21,7 @@ async fn a_changed_external_id_is_recorded_with_a_conflict_to_check() {
     let conflict = items.iter().find(|it| it["sk"] == "conflict").unwrap();
     assert_eq!(
         (&conflict["state"], &conflict["dueShard"]),
-        (&json!("pending"), &json!("0"))
+        (&json!("pending"), &json!("1"))
     );
     let changes = items.iter().filter(|it| it["sk"] == "changes");
     assert_eq!(changes.count(), 2);
@@ -254,7 +254,7 @@ async fn a_replay_has_no_effect_for_a_day() {
     stack.deliver(&changed("e", "1234", "999")).await;
     assert_eq!(stack.aws.items(TABLE), before);
 
-    // After a day the id is forgotten, and the content itself has no effect.
+    // After a day the id is forgotten. The content has no effect but that it was stated again.
     let mut seen = stack.aws.items(TABLE);
     seen.retain(|item| item["sk"] == "seen");
     let expires = seen[0]["expiresAt"].as_u64().unwrap();
@@ -262,10 +262,20 @@ async fn a_replay_has_no_effect_for_a_day() {
     assert_eq!(expires - time / 1000, 24 * 60 * 60);
     seen[0]["time"] = json!(time - 24 * 60 * 60 * 1000);
     stack.aws.put_item(TABLE, &seen[0]);
-    let before = stack.recorded();
+    let stated = || {
+        let mut items = stack.recorded();
+        for item in items.iter_mut().filter(|it| it["claims"].is_array()) {
+            item["claims"][0]["lastAt"] = Value::Null;
+            for field in ["version", "updatedAt", "expiresAt", "writeId"] {
+                item[field] = Value::Null;
+            }
+        }
+        items
+    };
+    let before = stated();
     stack.deliver(&event).await;
     assert!(stack.counted("ExternalIdChanged"));
-    assert_eq!(stack.recorded(), before);
+    assert_eq!(stated(), before);
 }
 
 #[tokio::test]

@@ -76,12 +76,11 @@ async fn forward(local: &Local, request: Request) -> Response {
         return preflight;
     }
     let origin = cors::origin(request.headers());
-    let mut response = match party(request.uri().path()) {
-        Some(from) => as_api_gateway(local.ask_functions(from, request).await),
-        None => {
-            let refusal = json!({"message": "Not Found"});
-            (StatusCode::NOT_FOUND, Json(refusal)).into_response()
-        }
+    let mut response = if let Some(from) = party(request.uri().path()) {
+        as_api_gateway(local.ask_functions(from, request).await)
+    } else {
+        let refusal = json!({"message": "Not Found"});
+        (StatusCode::NOT_FOUND, Json(refusal)).into_response()
     };
     if let Some(origin) = origin {
         cors::allow(&mut response, origin);

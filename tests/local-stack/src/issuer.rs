@@ -403,10 +403,11 @@ async fn fetches(State(shared): State<Shared>) -> Json<Fetches> {
 
 /// The form, with the providers whose shapes a token can have.
 fn form() -> String {
-    let options: String = PROVIDERS
+    let options: Vec<_> = PROVIDERS
         .iter()
         .map(|it| format!("<option value=\"{}\">{} ({})", it.id, it.name, it.send))
         .collect();
+    let options = options.concat();
     include_str!("issuer/form.html").replace("<!-- providers -->", &options)
 }
 

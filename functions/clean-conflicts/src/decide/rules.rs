@@ -247,7 +247,7 @@ impl Case<'_> {
         };
         let is_other = |kind: &str, value: &str| {
             let is_disputed = kind == "email" && EmailKey::from(value).as_str() == email;
-            !is_disputed && !(kind.is_empty() && value.is_empty())
+            !(is_disputed || kind.is_empty() && value.is_empty())
         };
         // A release removes every identity.
         if user

@@ -140,9 +140,9 @@ impl Run<'_> {
     ) -> Result<Undone, Interrupted> {
         let ctx = &self.ctx;
         let archive = ctx.archive.ok_or(Interrupted::Left)?;
-        let mut archived = Vec::new();
+        let mut users = Vec::new();
         for manifest in archives {
-            archived.push(archived_user(archive, manifest).await?);
+            users.push(archived_user(archive, manifest).await?);
         }
         let to: UserId = to.parse().map_err(|_| Interrupted::Retry)?;
         let Some(old) = user(ctx, &to).await? else {
@@ -153,9 +153,9 @@ impl Run<'_> {
         if let Some(refusal) = self.take_off(conflict, &to).await? {
             return Ok(Undone::Refused(refusal));
         }
-        let mut patch = decide::patch(&archived, &old);
+        let mut patch = decide::patch(&users, &old);
         if old.profile.email.as_deref().is_none_or(str::is_empty) {
-            let emails = archived
+            let emails = users
                 .iter()
                 .filter_map(|user| user.pointer("/profile/email")?.as_str());
             let mut emails = emails.filter(|email| !email.is_empty());

@@ -36,7 +36,7 @@ enum Found {
     /// No user has the previous external id.
     NoUser,
     /// It was done before.
-    Done(Conflict),
+    Done(Box<Conflict>),
     /// An operator stated another change of the same external id before.
     Contradicted,
     /// This report, with a remedy for this user.
@@ -171,7 +171,7 @@ impl Run<'_> {
             && let Some(conflict) = table.get(id).await?
             && is_done(&conflict, user.as_ref(), change.remedy)
         {
-            return Ok(Found::Done(conflict));
+            return Ok(Found::Done(Box::new(conflict)));
         }
         let Some(user) = user else {
             return Ok(Found::NoUser);

@@ -163,7 +163,7 @@ impl Run<'_> {
             } else {
                 Value::Null
             };
-            shown.push(described(conflict, now));
+            shown.push(described(conflict, &now));
         }
         Ok(json!({ "conflicts": shown }))
     }
@@ -219,7 +219,7 @@ fn is_about(conflict: &Conflict, external_id: &str) -> bool {
 }
 
 /// Everything about a conflict, for the operator who asked.
-fn described(conflict: &Conflict, would_do: Value) -> Value {
+fn described(conflict: &Conflict, would_do: &Value) -> Value {
     let sent = conflict.sent();
     let claimants = conflict.claims().iter().map(|claim| {
         json!({

@@ -15,6 +15,7 @@ async fn caller(context: Value) -> Caller {
     let variables = [("IDENTITY_SOURCE", "lambda-authorizer")];
     let callers = Callers::from_variables(&variables.into_iter().collect()).unwrap();
     let event = json!({
+        "headers": {"content-type": "application/json"},
         "requestContext": {"http": {"method": "POST"}, "authorizer": {"lambda": context}},
     });
     let request = Request::from_event(&event.to_string()).unwrap();

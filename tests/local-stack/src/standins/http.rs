@@ -152,6 +152,14 @@ impl Response {
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
+        if self
+            .headers
+            .iter()
+            .all(|(name, _)| !name.eq_ignore_ascii_case("date"))
+        {
+            let now = httpdate::fmt_http_date(std::time::SystemTime::now());
+            let _ = write!(head, "date: {now}\r\n");
+        }
         // RFC 9110 8.6: a 204 has no Content-Length.
         if self.status != 204 {
             let _ = write!(head, "content-length: {content_length}\r\n");

@@ -224,10 +224,15 @@ impl Story<'_> {
     /// Runs the stack's own clean-conflicts, with its default remedy.
     async fn plan(&mut self) -> Seen {
         let sunshine = &self.stack.backends.sunshine;
+        let aws = &self.stack.backends.aws;
+        let before = (
+            sunshine.changing_calls().len(),
+            aws.objects(BUCKET).await.len(),
+        );
         let event = json!({"action": "drain"});
         let report = self.stack.invoke("clean-conflicts", &event).await?;
-        let changed = sunshine.changing_calls().len();
-        let archived = self.stack.backends.aws.objects(BUCKET).await.len();
+        let changed = sunshine.changing_calls().len() - before.0;
+        let archived = aws.objects(BUCKET).await.len() - before.1;
         let is_planned = report["planned"] == 1 && (changed, archived) == (0, 0);
         let seen = format!("{report}\n{changed} changing calls, {archived} objects in the archive");
         expect(is_planned, &seen)?;
