@@ -34,9 +34,9 @@ export async function show() {
 function row({ conflictId, version, state, email = "", claimants, remedy = "", reason = "", updatedAt }) {
   const operator = make("td");
   if (state === "needs_review") {
-    const button = make("button", { type: "button" }, "Approve a delete");
-    button.setAttribute("aria-label", `Approve a delete for ${email}`);
-    onClick(button, () => run("Approve a delete", "delete", { action: "approve", conflictId, version, remedy: "delete", by: "this page" }));
+    const button = make("button", { type: "button" }, "Approve a release");
+    button.setAttribute("aria-label", `Approve a release for ${email}`);
+    onClick(button, () => run("Approve a release", "release-email", { action: "approve", conflictId, version, remedy: "release-email", by: "this page" }));
     operator.append(button);
   }
   const time = new Date(updatedAt).toLocaleTimeString();

@@ -199,7 +199,7 @@ story("a merge keeps the history", async (ada) => {
   await ada.reads("This device", "my order is late");
 });
 
-story("what a run may not decide is for a person, who approves a delete", async (ada, page) => {
+story("what a run may not decide is for a person, who approves a release", async (ada, page) => {
   await ada.login();
   await ada.writes("soon gone");
   await page.getByText("More", { exact: true }).click();
@@ -212,7 +212,7 @@ story("what a run may not decide is for a person, who approves a delete", async 
   await ada.drains("Merge", /to review: [1-9]/);
   const email = await ada.value("Email");
   await page.locator("#conflicts tr", { hasText: email }).filter({ hasText: "several_callers" }).waitFor();
-  await ada.press(`Approve a delete for ${email}`);
+  await ada.press(`Approve a release for ${email}`);
   await page.locator("#conflicts tr", { hasText: email }).filter({ hasText: "resolved" }).waitFor();
   await ada.login();
   assert.deepEqual(await ada.messages(), []);

@@ -169,7 +169,8 @@ impl Archive {
             .get_object()
             .bucket(&self.bucket)
             .key(&version.key)
-            .version_id(&version.id)
+            // An object of a bucket without versions has the version "null".
+            .set_version_id((version.id != "null").then(|| version.id.clone()))
             .send();
         let object = match Box::pin(get).await {
             Ok(object) => object,
