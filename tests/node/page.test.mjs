@@ -309,7 +309,7 @@ story("the two minutes, played", async (ada, page) => {
 story("nothing is red before anything was done, and nothing that went well", async (ada, page) => {
   await page.reload();
   await page.locator("#diagram .group").first().waitFor();
-  const probes = page.locator("#diagram .calls li", { hasText: "405" });
+  const probes = page.locator("#diagram .calls li", { has: page.locator(".outcome b", { hasText: /^405$/ }) });
   assert.equal(await probes.count(), 0);
   await ada.press("Clear");
   await ada.login();

@@ -182,7 +182,8 @@ impl Stack {
     /// `receive-webhook` records it.
     pub(crate) fn support_user(&self, zendesk_id: &str, external_id: &str) {
         let key = digest(&SHA256, format!("zendesk-id\0{zendesk_id}").as_bytes());
-        let hex: String = key.as_ref().iter().map(|it| format!("{it:02x}")).collect();
+        let hex: Vec<_> = key.as_ref().iter().map(|it| format!("{it:02x}")).collect();
+        let hex = hex.concat();
         let item = json!({
             "pk": format!("zendesk-id#{}", &hex[..32]), "sk": "user",
             "externalId": external_id, "time": now() - 60_000, "expiresAt": now() / 1000 + 60,

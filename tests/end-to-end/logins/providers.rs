@@ -97,7 +97,7 @@ fn the_documentation_has_each_row_with_its_settings() {
             let setting = format!("`{variable}={value}`");
             assert!(row.contains(&setting), "{setting} is not in {row}");
         }
-        let settings = row.matches("=").count();
+        let settings = row.matches('=').count();
         assert!(settings >= provider.settings.len(), "{row}");
     }
 }

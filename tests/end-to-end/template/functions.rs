@@ -158,6 +158,7 @@ fn each_function_logs_json_into_a_group_of_its_own_with_retention() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn a_function_gets_the_variables_that_the_design_lists_for_it_and_no_others() {
     let given = &[
         ("IdentitySource", "bearer"),

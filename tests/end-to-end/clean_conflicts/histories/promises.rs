@@ -25,7 +25,7 @@ impl World {
     }
 
     /// The owner of an external id.
-    fn owner(&self, external_id: &str) -> usize {
+    fn owner(external_id: &str) -> usize {
         let (number, _) = external_id.split_once('-').unwrap();
         number.parse().unwrap()
     }
@@ -51,7 +51,7 @@ impl World {
             for author in self.seen_by(&user) {
                 found[author] += 1;
                 if let Some(external_id) = &user.external_id {
-                    let owner = self.owner(external_id);
+                    let owner = Self::owner(external_id);
                     assert_eq!(owner, author, "{external_id} sees a history of {author}");
                 }
             }
@@ -74,7 +74,7 @@ impl World {
             let Some(external_id) = &user.external_id else {
                 continue;
             };
-            let owner = self.owner(external_id);
+            let owner = Self::owner(external_id);
             for email in user.emails() {
                 let is_kept = |it: &User| it.id == user.id && it.has_email(email);
                 // A merge by a user's own external id may move the email to it, or drop it.
