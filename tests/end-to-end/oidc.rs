@@ -1,6 +1,12 @@
 //! Bearer tokens, valid and hostile, and the rotation of the issuer's keys. The tokens are not made
 //! with the library that verifies them.
 
+#![allow(
+    clippy::similar_names,
+    clippy::needless_pass_by_value,
+    reason = "the words of the field, and values that are made in place"
+)]
+
 use std::time::Duration;
 
 use local_stack::issuer::keys::{Algorithm, Key, hs256};

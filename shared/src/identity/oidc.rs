@@ -1,7 +1,7 @@
 //! Bearer tokens of OpenID Connect issuers: their settings, and how they are verified.
 //!
-//! [`verifier`] decides; [`token`] parses a token; [`jwks`] finds the key that may have signed it;
-//! [`keys`] fetches an issuer's keys and caches them.
+//! `verifier` decides; `token` parses a token; `jwks` finds the key that may have signed it;
+//! `keys` fetches an issuer's keys and caches them.
 //!
 //! Sources: OpenID Connect Discovery 1.0; RFC 7515 (JWS); RFC 7517 (JWK); RFC 7519 (JWT); RFC 8725
 //! (JWT best practices).

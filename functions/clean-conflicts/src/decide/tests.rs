@@ -1,5 +1,11 @@
 //! The truth table of the rules: each reason, state, remedy and `REMEDY`.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::type_complexity,
+    reason = "values that are made in place, and tables of cases"
+)]
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -220,22 +226,22 @@ fn with_lineage_the_remedy_is_a_merge_if_that_is_allowed_and_possible() {
 fn a_merge_that_is_not_possible_becomes_a_release_that_says_why() {
     let broken: [(Reason, fn(&mut Case)); 6] = [
         (Reason::NoZendeskId, |it| {
-            it.holder(&json!({"zendeskId": null}))
+            it.holder(&json!({"zendeskId": null}));
         }),
         (Reason::NoZendeskId, |it| {
-            it.holder(&json!({"zendeskId": "abc"}))
+            it.holder(&json!({"zendeskId": "abc"}));
         }),
         (Reason::SupportIdUnknown, |it| {
-            it.facts.support_external_id = None
+            it.facts.support_external_id = None;
         }),
         (Reason::SupportIdUnknown, |it| {
             it.facts.support_external_id = Some("9001".to_owned());
         }),
         (Reason::SupportIdUnknown, |it| {
-            it.policy.trusts_events = false
+            it.policy.trusts_events = false;
         }),
         (Reason::CallerLinked, |it| {
-            it.own(&json!({"zendeskId": "99"}))
+            it.own(&json!({"zendeskId": "99"}));
         }),
     ];
     for (reason, break_it) in broken {
@@ -308,16 +314,16 @@ fn each_broken_rule_about_the_holder_needs_review() {
                 .push(user(&json!({"id": OWN_ID, "externalId": "5"})));
         }),
         (Reason::EmailNotAnIdentity, |it| {
-            it.holder(&json!({"identities": []}))
+            it.holder(&json!({"identities": []}));
         }),
         (Reason::EmailNotAnIdentity, |it| {
             it.holder(&json!({"identities": [{"type": "phoneNumber", "value": EMAIL}]}));
         }),
         (Reason::NoExternalId, |it| {
-            it.holder(&json!({"externalId": null}))
+            it.holder(&json!({"externalId": null}));
         }),
         (Reason::NoExternalId, |it| {
-            it.holder(&json!({"externalId": ""}))
+            it.holder(&json!({"externalId": ""}));
         }),
         (Reason::CaseDifference, |it| {
             it.conflict = Conflict::open(&report(ClaimSource::Report, "\u{c4}nna", REPORTED));
@@ -325,7 +331,7 @@ fn each_broken_rule_about_the_holder_needs_review() {
         }),
         (Reason::OwnUser, |it| it.own(&json!({"id": HOLDER_ID}))),
         (Reason::OtherBrand, |it| {
-            it.policy.brand = Some("9477".parse().unwrap())
+            it.policy.brand = Some("9477".parse().unwrap());
         }),
         (Reason::OtherBrand, |it| {
             it.policy.brand = Some("9477".parse().unwrap());
