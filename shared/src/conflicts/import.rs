@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
-use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
+use serde_dynamo::aws_sdk_dynamodb_1::to_item;
 
 use super::history::{KEPT_FOR, expiry};
 use super::id::{ConflictId, PairRef, Scope, hash};
@@ -23,7 +23,7 @@ use super::listing::{Counts, Place};
 use super::record::Conflict;
 use super::state::{Reason, State};
 use super::table::{
-    Item, PAIRS_SHARD, Position, Table, TableError, number, string, unavailable, write_id,
+    Item, PAIRS_SHARD, Position, Table, TableError, number, read_all, string, unavailable, write_id,
 };
 use crate::lambda::clock::now_millis;
 
@@ -179,20 +179,7 @@ impl Table {
         limit: i32,
         start: Option<Position>,
     ) -> Result<(Vec<Pair>, Option<Position>), TableError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name("due")
-            .key_condition_expression("dueShard = :shard AND dueAt <= :now")
-            .expression_attribute_values(":shard", string(PAIRS_SHARD))
-            .expression_attribute_values(":now", number(now))
-            .limit(limit)
-            .set_exclusive_start_key(start)
-            .send();
-        // Boxed, because the SDK's futures are large.
-        let page = Box::pin(query).await.map_err(|error| unavailable(&error))?;
-        Ok((read_all(page.items), page.last_evaluated_key))
+        self.due_in(PAIRS_SHARD, now, limit, start).await
     }
 
     /// Writes where a pair got to, unless it was erased meanwhile.
@@ -369,13 +356,4 @@ fn list(batch: &str, pair_key: &str) -> String {
 /// The partition in the index `state`.
 fn listed(list: &str, state: State) -> String {
     format!("{list}#{}", state.as_str())
-}
-
-fn read_all(items: Option<Vec<Item>>) -> Vec<Pair> {
-    let read = items.unwrap_or_default().into_iter().map(from_item);
-    read.filter_map(|pair| {
-        pair.inspect_err(|_| tracing::error!("skipped a malformed pair"))
-            .ok()
-    })
-    .collect()
 }

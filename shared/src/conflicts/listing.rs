@@ -230,21 +230,9 @@ impl Table {
         }
         let mut oldest = None;
         for shard in SHARDS {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .index_name("due")
-                .key_condition_expression("dueShard = :shard AND dueAt <= :now")
-                .expression_attribute_values(":shard", string(shard))
-                .expression_attribute_values(":now", number(now))
-                .limit(1)
-                .send();
-            let page = Box::pin(query).await.map_err(|error| unavailable(&error))?;
-            for item in page.items.unwrap_or_default() {
-                let due: Due = from_item(item).map_err(|_| TableError::Malformed)?;
-                oldest = Some(oldest.map_or(due.due_at, |oldest: u64| oldest.min(due.due_at)));
-            }
+            let (first, _) = self.due_in::<Due>(shard, now, 1, None).await?;
+            let first = first.into_iter().map(|it| it.due_at);
+            oldest = oldest.into_iter().chain(first).min();
         }
         Ok(oldest)
     }

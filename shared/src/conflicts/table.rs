@@ -273,20 +273,31 @@ impl Table {
         limit: i32,
         start: Option<Position>,
     ) -> Result<(Vec<Conflict>, Option<Position>), TableError> {
-        let answer = self
+        self.due_in(queue.shard(), now, limit, start).await
+    }
+
+    /// Up to `limit` items of a partition of the index `due` that are due at `now`.
+    pub(super) async fn due_in<T: DeserializeOwned>(
+        &self,
+        shard: &str,
+        now: u64,
+        limit: i32,
+        start: Option<Position>,
+    ) -> Result<(Vec<T>, Option<Position>), TableError> {
+        let query = self
             .client
             .query()
             .table_name(&self.name)
             .index_name("due")
             .key_condition_expression("dueShard = :shard AND dueAt <= :now")
-            .expression_attribute_values(":shard", string(queue.shard()))
+            .expression_attribute_values(":shard", string(shard))
             .expression_attribute_values(":now", number(now))
             .limit(limit)
             .set_exclusive_start_key(start)
-            .send()
-            .await
-            .map_err(|error| unavailable(&error))?;
-        Ok((read_all(answer.items), answer.last_evaluated_key))
+            .send();
+        // Boxed, because the SDK's futures are large.
+        let page = Box::pin(query).await.map_err(|error| unavailable(&error))?;
+        Ok((read_all(page.items), page.last_evaluated_key))
     }
 
     /// Up to `limit` records in `state`, the most recently changed first, starting at `start`.
@@ -421,10 +432,10 @@ fn run_item(owner: &str, until: u64) -> Item {
 }
 
 /// The records of a page. Malformed ones are skipped rather than failing the page.
-fn read_all(items: Option<Vec<Item>>) -> Vec<Conflict> {
+pub(super) fn read_all<T: DeserializeOwned>(items: Option<Vec<Item>>) -> Vec<T> {
     let read = items.unwrap_or_default().into_iter().map(from_item);
-    read.filter_map(|conflict| {
-        conflict
+    read.filter_map(|record: Result<T, _>| {
+        record
             .inspect_err(|_| tracing::error!("skipped a malformed record"))
             .ok()
     })
