@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::net::{TcpListener, TcpStream};
@@ -24,6 +24,10 @@ impl Authority {
     pub fn generate() -> io::Result<Self> {
         let mut root = CertificateParams::default();
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // With rcgen's default name, which the certificates have too, OpenSSL takes those for
+        // self-signed.
+        root.distinguished_name
+            .push(DnType::CommonName, "a local authority");
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let root = CertifiedIssuer::self_signed(root, key).map_err(io::Error::other)?;
         Ok(Self { root })
