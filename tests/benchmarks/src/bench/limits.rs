@@ -43,7 +43,7 @@ pub fn limits(programs: &[Measured], figures: &[Figures]) -> Vec<Limit> {
         ("cold start", cold, NEWCOMER, 0.4, false),
         ("cold start", cold, FLOOR, 4.0, true),
         ("warm p50", warm, SMALLEST, 1.44, false),
-        ("peak memory", memory, SMALLEST, 1.25, false),
+        ("peak memory", memory, SMALLEST, 1.1, false),
     ] {
         if let (Some(sign), Some(other)) = (of(SIGN), of(of_program)) {
             limits.push(Limit {
