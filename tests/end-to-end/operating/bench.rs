@@ -1,0 +1,205 @@
+//! Imports a migration and works it off, with a kill every ten seconds:
+//!
+//! `cargo bench --profile host -p end-to-end --bench migration`, or with another number of pairs
+//! than 100,000 after `--`. It takes half an hour after the build.
+
+#[allow(dead_code, reason = "the tests use all of it")]
+mod world;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use harness::lambda::LambdaError;
+use serde_json::{Value, json};
+use world::{World, user};
+
+/// The pairs of a call of `import`.
+const CALL: usize = 1000;
+/// The time after which the function is killed in the middle of its work.
+const KILLED_AFTER: Duration = Duration::from_secs(10);
+/// The time of an invocation, longer than it lives. Its lease ends with it.
+const INVOCATION: Duration = Duration::from_secs(14);
+const BATCH: &str = "migration";
+
+#[tokio::main]
+async fn main() {
+    // `cargo test --all-targets` runs it too, but without a binary that is worth measuring.
+    if !std::env::args().any(|it| it == "--bench") {
+        return;
+    }
+    let count = std::env::args().skip(1).find_map(|it| it.parse().ok());
+    let count: usize = count.unwrap_or(100_000);
+    let mut world = World::start("release-email").await;
+    world.clean.set("MAX_ACTIONS_PER_RUN", "1000000");
+    world.clean.set("SUNSHINE_REQUESTS_PER_SECOND", "100000");
+    world.clean.restart().await.unwrap();
+    for number in 0..count {
+        let email = format!("u{number}@example.com");
+        world.sunshine.add_user(user(&old(number), &email));
+    }
+    import(&world, count).await;
+    let work = work_off(&mut world, count).await;
+    work.print(count);
+    check(&world, count);
+}
+
+fn old(number: usize) -> String {
+    format!("old{number}")
+}
+
+async fn import(world: &World, count: usize) {
+    let began = Instant::now();
+    for first in (0..count).step_by(CALL) {
+        let pairs: Vec<_> = (first..count.min(first + CALL))
+            .map(|number| [old(number), format!("new{number}")])
+            .collect();
+        let event = json!({"action": "import", "batch": BATCH, "pairs": pairs, "by": "ada"});
+        let answer = world.ask(event).await;
+        assert_eq!(answer["taken"], pairs.len(), "{answer}");
+    }
+    let took = began.elapsed().as_secs_f64();
+    println!(
+        "import: {count} pairs in {took:.0} s, {:.0} a second",
+        as_f64(count) / took
+    );
+}
+
+/// What the work cost.
+#[derive(Default)]
+struct Work {
+    time: Duration,
+    kills: usize,
+    requests: usize,
+    /// Calls that changed a user, by user.
+    releases: HashMap<String, usize>,
+    /// The peak memory of each process that was killed, in bytes.
+    peaks: Vec<u64>,
+}
+
+async fn work_off(world: &mut World, count: usize) -> Work {
+    let mut work = Work::default();
+    let mut shown = Instant::now();
+    loop {
+        let began = Instant::now();
+        let drain = json!({"action": "drain"});
+        let run = world.clean.invoke_within(&drain, INVOCATION);
+        let report = match tokio::time::timeout(KILLED_AFTER, run).await {
+            Ok(report) => report.unwrap(),
+            Err(_) => Value::Null,
+        };
+        if report["stoppedBecause"] != "another_run" {
+            work.time += began.elapsed();
+            work.peaks.push(world.clean.peak_memory());
+        }
+        if report.is_null() {
+            world.clean.kill().await;
+            world.clean.restart().await.unwrap();
+            work.kills += 1;
+        }
+        work.count(world);
+        let states = states(world).await;
+        if shown.elapsed() > Duration::from_mins(1) {
+            println!("after {} kills: {states:?}", work.kills);
+            shown = Instant::now();
+        }
+        let open = ["pending", "planned"];
+        if states
+            .iter()
+            .all(|(state, _)| !open.contains(&state.as_str()))
+        {
+            assert_eq!(
+                states,
+                BTreeMap::from([("resolved".to_owned(), as_u64(count))])
+            );
+            return work;
+        }
+        // The lease of a killed run ends with its invocation.
+        tokio::time::sleep(INVOCATION.saturating_sub(began.elapsed())).await;
+    }
+}
+
+impl Work {
+    /// Takes the requests of one run out of the stand-in's record.
+    fn count(&mut self, world: &World) {
+        let traffic = world.sunshine.traffic();
+        for exchange in traffic.all() {
+            self.requests += 1;
+            if exchange.method == "PATCH" {
+                *self.releases.entry(exchange.path).or_default() += 1;
+            }
+        }
+        traffic.clear();
+    }
+
+    fn print(&self, count: usize) {
+        let took = self.time.as_secs_f64();
+        println!(
+            "work: {count} pairs in {took:.0} s of runs, {:.0} a second, {} kills",
+            as_f64(count) / took,
+            self.kills
+        );
+        println!(
+            "requests to Sunshine: {:.3} for each pair",
+            as_f64(self.requests) / as_f64(count)
+        );
+        let twice = self.releases.values().filter(|calls| **calls > 1).count();
+        println!("users to whom a change was sent twice, after a kill: {twice}");
+        let mib = |bytes: &u64| as_f64(usize::try_from(bytes >> 10).unwrap()) / 1024.0;
+        let (first, last) = (self.peaks.first().unwrap(), self.peaks.last().unwrap());
+        let most = self.peaks.iter().max().unwrap();
+        println!(
+            "peak memory of a process: {:.1} MB in the first run, {:.1} in the last, {:.1} at most",
+            mib(first),
+            mib(last),
+            mib(most)
+        );
+        assert!(mib(most) <= mib(first) * 1.2, "the memory grows");
+        assert!(as_f64(self.requests) <= as_f64(count) * 10.5);
+    }
+}
+
+/// The states of the pairs, as the operator sees them.
+async fn states(world: &World) -> BTreeMap<String, u64> {
+    let event = json!({"action": "progress", "batch": BATCH, "state": "resolved"});
+    loop {
+        match world
+            .clean
+            .invoke_within(&event, Duration::from_mins(1))
+            .await
+        {
+            Ok(answer) => {
+                let states = answer["states"].as_object().unwrap().clone();
+                return states
+                    .into_iter()
+                    .map(|(state, reasons)| {
+                        let reasons = reasons.as_object().unwrap();
+                        (state, reasons.values().filter_map(Value::as_u64).sum())
+                    })
+                    .collect();
+            }
+            Err(LambdaError::Function(error)) => println!("progress: {error}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Every pair has one record, and every old user has lost its email and nothing else.
+fn check(world: &World, count: usize) {
+    assert_eq!(world.items("conflict").len(), count);
+    let users = world.sunshine.users();
+    assert_eq!(users.len(), count);
+    for user in users {
+        let id = user.external_id.unwrap();
+        assert!(id.starts_with("old"), "{id}");
+        assert!(user.identities.iter().all(|it| it.kind != "email"), "{id}");
+    }
+    println!("each pair is resolved once, and each old user is there, without its email");
+}
+
+fn as_f64(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap())
+}
+
+fn as_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap()
+}
