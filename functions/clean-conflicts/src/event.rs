@@ -62,7 +62,7 @@ pub struct Resolve {
     /// Only show what would be done.
     #[serde(default)]
     pub dry_run: bool,
-    /// Who asks.
+    /// The operator.
     #[serde(default, deserialize_with = "some_text")]
     pub by: Option<String>,
 }
@@ -78,7 +78,7 @@ pub struct Approve {
     /// The remedy to take.
     #[serde(deserialize_with = "remedy")]
     pub remedy: Remedy,
-    /// Who asks.
+    /// The operator.
     #[serde(deserialize_with = "text")]
     pub by: String,
 }
@@ -96,7 +96,7 @@ pub struct List {
     /// How many.
     #[serde(default = "fifty", deserialize_with = "limit")]
     pub limit: usize,
-    /// Where the list goes on.
+    /// The `next` of the previous page.
     #[serde(default)]
     pub next: Option<String>,
 }
@@ -130,7 +130,7 @@ pub struct Close {
     /// Why nothing is to be done.
     #[serde(deserialize_with = "text")]
     pub note: String,
-    /// Who asks.
+    /// The operator.
     #[serde(deserialize_with = "text")]
     pub by: String,
 }
@@ -143,7 +143,7 @@ pub struct Undo {
     pub conflict_id: ConflictId,
     /// The version that was shown.
     pub version: u64,
-    /// Who asks.
+    /// The operator.
     #[serde(deserialize_with = "text")]
     pub by: String,
 }
@@ -161,7 +161,7 @@ pub struct Import {
     /// The external ids before and now.
     #[serde(deserialize_with = "pairs")]
     pub pairs: Vec<(String, String)>,
-    /// Who asks.
+    /// The operator.
     #[serde(deserialize_with = "text")]
     pub by: String,
 }
@@ -176,7 +176,7 @@ pub struct Progress {
     /// Only pairs in this state.
     #[serde(default)]
     pub state: Option<State>,
-    /// Where the list of pairs goes on.
+    /// The `next` of the previous page.
     #[serde(default)]
     pub next: Option<String>,
 }

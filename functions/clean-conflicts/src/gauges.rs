@@ -10,7 +10,7 @@ use shared::lambda::metrics::{self, Metric, Unit};
 
 /// The time between two counts of one environment.
 const EVERY: Duration = Duration::from_mins(5);
-/// More than this need not be told apart.
+/// Larger numbers are reported as this one.
 const MOST: u64 = 10_000;
 /// The states of conflicts that are not over, or not over well.
 const OPEN: [State; 6] = [

@@ -49,7 +49,7 @@ pub struct Pair {
     pub previous_external_id: String,
     /// The external id now.
     pub current_external_id: String,
-    /// Who imported it.
+    /// The operator who imported it.
     pub by: String,
     /// The conflict that was opened for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,11 +75,11 @@ pub struct Import<'a> {
     pub not_before: u64,
     /// The external ids before and now.
     pub pairs: &'a [(String, String)],
-    /// Who asks.
+    /// The operator.
     pub by: &'a str,
 }
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Taken {
     /// Pairs that are new.
@@ -182,7 +182,7 @@ impl Table {
         self.due_in(PAIRS_SHARD, now, limit, start).await
     }
 
-    /// Writes where a pair got to, unless it was erased meanwhile.
+    /// Writes the state of a pair, unless it was erased meanwhile.
     pub async fn write_pair(&self, scope: &Scope, pair: &mut Pair) -> Result<(), TableError> {
         pair.updated_at = now_millis();
         self.put_existing(&pair.item(scope)?).await
@@ -212,7 +212,7 @@ impl Table {
             .await
     }
 
-    /// A page of the pairs of a batch that are in one of `states`, and where the next one begins.
+    /// A page of the pairs of a batch that are in one of `states`, and the start of the next one.
     pub async fn list_pairs(
         &self,
         scope: &Scope,

@@ -1,4 +1,4 @@
-//! What operators ask of the table: lists that go on, counts, and how long the oldest has waited.
+//! Queries for operators: paged lists, counts, and the age of the oldest due conflict.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ enum Key {
     N(String),
 }
 
-/// Where the next page of several lists, read one after the other, begins.
+/// The start of the next page of several lists that are read one after the other.
 pub struct Place {
     /// The number of the list.
     pub list: usize,
@@ -97,7 +97,7 @@ fn position_of(conflict: &Conflict) -> Position {
 
 impl Table {
     /// Up to `limit` conflicts in `state`, with `reason` if there is one, the latest changed first;
-    /// and where the list goes on.
+    /// and the start of the next page.
     pub async fn list(
         &self,
         state: State,

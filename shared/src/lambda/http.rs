@@ -57,7 +57,7 @@ where
     .await
 }
 
-/// What an invocation is answered with.
+/// The response to an invocation.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Reply {

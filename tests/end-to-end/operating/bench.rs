@@ -64,7 +64,7 @@ async fn import(world: &World, count: usize) {
     );
 }
 
-/// What the work cost.
+/// The cost of the work.
 #[derive(Default)]
 struct Work {
     time: Duration,

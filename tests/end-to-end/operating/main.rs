@@ -1,4 +1,4 @@
-//! What operators ask of `clean-conflicts` and `erase-person`, end to end: the real processes, with
+//! The actions of `clean-conflicts` and `erase-person`, end to end: the real processes, with
 //! our own AWS and a stand-in for Sunshine Conversations.
 
 mod actions;

@@ -66,7 +66,7 @@ impl World {
         answer.json()["conflictId"].as_str().unwrap().to_owned()
     }
 
-    /// What `clean-conflicts` answers.
+    /// The answer of `clean-conflicts`.
     pub(crate) async fn ask(&self, event: Value) -> Value {
         answer(&self.clean, &event).await
     }

@@ -1,4 +1,4 @@
-//! The signing key: where it comes from, and what happens if it cannot be fetched.
+//! The signing key: its source, and the behaviour if it cannot be fetched.
 
 use std::time::{Duration, Instant};
 

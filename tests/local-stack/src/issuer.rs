@@ -411,7 +411,7 @@ fn form() -> String {
     include_str!("issuer/form.html").replace("<!-- providers -->", &options)
 }
 
-/// What a page needs to offer the providers, and to say what to set for each.
+/// The providers for a page to offer, with the settings for each.
 fn providers_for_a_page() -> Value {
     let providers = PROVIDERS.iter().map(|it| {
         json!({"id": it.id, "name": it.name, "send": it.send, "source": it.source,

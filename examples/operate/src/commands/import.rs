@@ -1,4 +1,4 @@
-//! `operate import`: imports a file, a thousand pairs at a time. Running it again resumes where it
+//! `operate import`: imports a file, a thousand pairs at a time. Running it again continues where it
 //! stopped, because an imported pair has no effect the second time.
 
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! What operators move: a look at once, an end without a remedy, and the way back from a release.
+//! The actions `recheck`, `close` and `undo`.
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -244,7 +244,7 @@ impl Run<'_> {
     }
 }
 
-/// What came of taking a release back.
+/// The result of taking a release back.
 enum Undone {
     Done,
     /// It may not be, and nothing was changed.

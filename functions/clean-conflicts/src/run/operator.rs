@@ -31,7 +31,7 @@ struct Change<'a> {
     pair: Option<PairRef>,
 }
 
-/// What there is to do about a change.
+/// The work that a change causes.
 enum Found {
     /// No user has the previous external id.
     NoUser,
@@ -116,7 +116,7 @@ impl Run<'_> {
             ExternalId::try_from(pair.current_external_id.clone()),
         );
         let (Ok(previous), Ok(current)) = ids else {
-            // An import takes no other ones, so somebody has written the item by hand.
+            // An import takes no other ones, so the item was written by hand.
             pair.end(State::Failed, None);
             return self.ctx.table.write_pair(self.ctx.scope, pair).await;
         };
@@ -161,7 +161,7 @@ impl Run<'_> {
         self.ctx.table.write_pair(self.ctx.scope, pair).await
     }
 
-    /// What there is to do about a change.
+    /// The work that a change causes.
     async fn find(&self, change: &Change<'_>) -> Result<Found, Unread> {
         let (table, scope) = (self.ctx.table, self.ctx.scope);
         let (previous, current) = (change.previous.as_str(), change.current.as_str());

@@ -1,4 +1,4 @@
-//! What operators look at: lists, counts, and everything about one conflict.
+//! The actions that only read: lists, counts, and everything about one conflict.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -29,7 +29,7 @@ const UNRESOLVED: [State; 7] = [
     State::NotAConflict,
 ];
 
-/// A list, and where it goes on.
+/// A page of a list, and the start of the next one.
 #[derive(Serialize)]
 pub struct ListAnswer {
     #[serde(flatten)]
@@ -168,7 +168,7 @@ impl Run<'_> {
         Ok(json!({ "conflicts": shown }))
     }
 
-    /// What would be done about a conflict now, whatever its state is.
+    /// The remedy that would be chosen for a conflict now, whatever its state is.
     async fn would_do(&self, conflict: &Conflict) -> Value {
         let now = now_millis();
         let mut again = conflict.clone();
