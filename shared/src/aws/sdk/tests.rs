@@ -13,12 +13,17 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 
-fn client(endpoint: String, attempts: u32) -> Client {
+/// The time of an attempt whose response is expected, however busy the machine is.
+const PATIENT: Duration = Duration::from_secs(30);
+/// The time of an attempt that is meant to fail by it, if no other one is.
+const IMPATIENT: Duration = Duration::from_secs(1);
+
+fn client(endpoint: String, attempts: u32, timeout: Duration) -> Client {
     let retries = RetryConfig::standard()
         .with_max_attempts(attempts)
         .with_initial_backoff(Duration::from_millis(1));
     let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(Duration::from_millis(200))
+        .operation_attempt_timeout(timeout)
         .build();
     Client::from_conf(
         Config::builder()
@@ -56,7 +61,7 @@ async fn answer(stream: &mut TcpStream) -> String {
 async fn a_rehearsal_opens_the_connection_and_sends_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let client = client(endpoint, 1);
+    let client = client(endpoint, 1, PATIENT);
     let mut rehearsed = Ok(());
     rehearse(async { rehearsed = put(&client).await }).await;
     assert!(rehearsed.is_err());
@@ -93,7 +98,7 @@ async fn a_failure_has_the_code_and_whether_it_is_temporary() {
             .respond_with(refusal)
             .mount(&server)
             .await;
-        let failed = put(&client(server.uri(), 1)).await.unwrap_err();
+        let failed = put(&client(server.uri(), 1, PATIENT)).await.unwrap_err();
         let why = code.to_owned();
         assert_eq!(failed, Failure { why, is_refusal });
         assert!(!failed.to_string().contains("CANARY"));
@@ -116,10 +121,10 @@ async fn network_failures_are_distinguished_and_retried() {
         answer(&mut stream).await;
         listener
     });
-    assert_eq!(put(&client(endpoint.clone(), 3)).await, Ok(()));
+    assert_eq!(put(&client(endpoint.clone(), 3, IMPATIENT)).await, Ok(()));
     let listener = server.await.unwrap();
 
-    let once = client(endpoint, 1);
+    let once = client(endpoint, 1, IMPATIENT);
     let (silent, failed) = tokio::join!(listener.accept(), put(&once));
     assert_eq!(failed, Err(expected("timeout")));
     drop((silent, listener));
