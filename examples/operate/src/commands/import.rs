@@ -27,7 +27,7 @@ pub async fn import(session: &Session, import: &Import) -> Result<Outcome, Comma
         error,
     };
     let opened = File::open(&import.file).map_err(file)?;
-    let (pairs, refused) = pairs::read(opened).map_err(|error| file(error.into()))?;
+    let (pairs, refused) = pairs::read(opened).map_err(file)?;
     let batch = batch(import)?;
     let not_before = import.not_before.as_deref().map(seconds).transpose()?;
 
