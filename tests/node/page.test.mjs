@@ -218,6 +218,39 @@ story("what a run may not decide is for a person, who approves a release", async
   assert.deepEqual(await ada.messages(), []);
 });
 
+story("everything about a conflict is shown, and a release is taken back", async (ada, page) => {
+  await ada.login();
+  await page.getByText("More", { exact: true }).click();
+  await page.getByLabel(/Zendesk tells of a changed external_id/).uncheck();
+  const externalId = await ada.becomes();
+  await ada.login(/refused the email/);
+  const email = await ada.value("Email");
+  const row = page.locator("#conflicts tr", { hasText: email });
+  await ada.drains("Release the email", /resolved: [1-9]/);
+  await row.filter({ hasText: "resolved" }).waitFor();
+  await ada.login();
+
+  // By keyboard: the dialog takes the focus, and gives it back.
+  await page.getByRole("button", { name: `Show the conflict over ${email}` }).focus();
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: `The conflict over ${email}` });
+  await dialog.waitFor();
+  const facts = await dialog.locator("dl").innerText();
+  for (const fact of [externalId, "release-email", "resolved", "conflicts/", "at most with a merge"]) assert.ok(facts.includes(fact), `${fact} in ${facts}`);
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("aria-label")), `Show the conflict over ${email}`);
+
+  // Whoever is logged in would take the email again at once.
+  await ada.press("Log out");
+  await ada.press(`Undo the release of ${email}`);
+  await ada.sees("#cleanup-state", /not a conflict: 1/);
+  await row.filter({ hasText: "not_a_conflict" }).waitFor();
+  assert.equal(await row.getByRole("button", { name: "Undo" }).count(), 0);
+  const users = await page.evaluate(async () => (await fetch("/local/zendesk/sc/_control/users")).json());
+  assert.deepEqual(users.find((user) => user.externalId === externalId).identities, [], "the new user lost the email again");
+});
+
 for (const [holder, radio] of [["the page", /^this page/], ["the function", /^the function/]]) {
   story(`Puzzel, with the verifier held by ${holder}`, async (ada, page) => {
     await ada.login();
@@ -378,8 +411,16 @@ for (const [name, options] of Object.entries({
     assert.ok(scrollWidth <= innerWidth, `${scrollWidth} in ${innerWidth}`);
     await page.evaluate(axe);
     const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
-    assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]), []);
+    const told = (found) => found.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]);
+    assert.deepEqual(told(violations), []);
     await page.screenshot({ path: `${SCREENSHOTS}/page-${name}.png`, fullPage: true });
     assert.ok(passes.length > 20, "axe looked");
+    await page.getByRole("button", { name: /^Show the conflict over/ }).first().click();
+    const dialog = page.getByRole("dialog");
+    await dialog.waitFor();
+    await page.screenshot({ path: `${SCREENSHOTS}/dialog-${name}.png` });
+    const wide = await dialog.evaluate((it) => it.scrollWidth - it.clientWidth);
+    assert.ok(wide <= 0, `the dialog is ${wide} too narrow`);
+    assert.deepEqual(told((await page.evaluate(() => globalThis.axe.run("dialog"))).violations), []);
   }, options);
 }
