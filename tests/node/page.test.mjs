@@ -251,6 +251,32 @@ story("everything about a conflict is shown, and a release is taken back", async
   assert.deepEqual(users.find((user) => user.externalId === externalId).identities, [], "the new user lost the email again");
 });
 
+story("a migration of 50 users, with its progress", async (ada, page) => {
+  const bar = page.getByRole("progressbar", { name: "Users that are done" });
+  assert.equal(await bar.isVisible(), false);
+  await page.getByRole("button", { name: "Move 50 users" }).focus();
+  await page.keyboard.press("Enter");
+  await page.locator("#migration-state", { hasText: "50 pairs are imported" }).waitFor({ timeout: 90_000 });
+  // It moves on while a run is at work.
+  const between = await page.waitForFunction(() => {
+    const { value } = document.querySelector("#migration-bar");
+    return value > 0 && value < 50 && value;
+  }, undefined, { timeout: 90_000 });
+  assert.ok(await between.jsonValue());
+  await page.locator("#migration-state", { hasText: "Done:" }).waitFor({ timeout: 180_000 });
+  assert.equal(await bar.evaluate((it) => it.value), 50);
+  const counts = await page.locator("#migration-counts li").allInnerTexts();
+  assert.deepEqual(counts.sort(), ["2 for a person", "2 not a conflict", "46 resolved"]);
+  const left = await page.locator("#migration-left tr").allInnerTexts();
+  assert.equal(left.filter((row) => row.includes("several_users")).length, 2, left.join());
+  assert.equal(left.length, 4);
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "migrate", "the focus stays");
+  const users = await page.evaluate(async () => (await fetch("/local/zendesk/sc/_control/users")).json());
+  const [, number] = left[0].match(/old-(\d+)-/);
+  const moved = users.filter(({ externalId }) => externalId?.startsWith(`new-${number}-`));
+  assert.equal(moved.length, 46, "each has the new id");
+});
+
 for (const [holder, radio] of [["the page", /^this page/], ["the function", /^the function/]]) {
   story(`Puzzel, with the verifier held by ${holder}`, async (ada, page) => {
     await ada.login();
@@ -394,6 +420,19 @@ story("what people write is shown as text, under a strict policy", async (ada, p
   assert.doesNotMatch(shown, /eyJ[\w-]+\.eyJ/, "no token is shown whole");
 });
 
+/** Answers as after a migration, which takes long; another story does one. */
+function pretendToMigrate(route) {
+  const { event } = route.request().postDataJSON();
+  const pair = { previousExternalId: "old-12345-49", currentExternalId: "new-12345-49", conflictId: "0".repeat(32) };
+  const states = { resolved: { none: 46 }, needs_review: { several_users: 2 }, not_a_conflict: { none: 2 } };
+  const json = {
+    import: { batch: event.batch, taken: 50, known: 0 },
+    progress: { batch: event.batch, states, pairs: [{ ...pair, state: "needs_review", reason: "several_users" }] },
+    drain: { stoppedBecause: null },
+  }[event.action];
+  return json ? route.fulfill({ json }) : route.continue();
+}
+
 for (const [name, options] of Object.entries({
   light: { colorScheme: "light" },
   dark: { colorScheme: "dark" },
@@ -407,6 +446,9 @@ for (const [name, options] of Object.entries({
     await ada.login(/refused the email/);
     await ada.drains("Plan", /planned: [1-9]/);
     await page.locator("#diagram .row.call").first().click();
+    await page.route("**/local/clean", pretendToMigrate);
+    await ada.press("Move 50 users");
+    await ada.sees("#migration-state", "Done:");
     const { scrollWidth, innerWidth } = await page.evaluate(() => ({ scrollWidth: document.documentElement.scrollWidth, innerWidth }));
     assert.ok(scrollWidth <= innerWidth, `${scrollWidth} in ${innerWidth}`);
     await page.evaluate(axe);
