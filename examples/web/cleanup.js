@@ -9,6 +9,9 @@ const rows = byId("conflicts", HTMLTableSectionElement);
 const state = byId("cleanup-state", HTMLElement);
 const dialog = byId("shown", HTMLDialogElement);
 const BY = "this page";
+/** The most rows of the table. */
+const ROWS = 20;
+const rest = byId("conflicts-rest", HTMLElement);
 /** The rows, by conflict. @type {Map<string, { json: string, element: HTMLElement }>} */
 let drawn = new Map();
 
@@ -27,15 +30,17 @@ export async function run(title, remedy, event = { action: "drain" }) {
   await Promise.all([show(), refresh()]);
 }
 
-/** Draws the conflicts, the latest first. A row that has not changed stays, and so does the focus. */
+/** Draws the latest conflicts, the latest first. A row that has not changed stays, and so does the focus. */
 export async function show() {
   const { body } = await ask("GET", "/local/conflicts");
   const conflicts = body.conflicts.sort((/** @type {any} */ a, /** @type {any} */ b) => b.updatedAt - a.updatedAt);
+  const more = conflicts.length - ROWS;
+  rest.textContent = more > 0 ? `and ${more} more, which have not changed since` : "";
   const focused = document.activeElement?.closest("#conflicts tr");
   const focusedId = [...drawn].find(([, { element }]) => element === focused)?.[0];
   /** @type {typeof drawn} */
   const now = new Map();
-  for (const conflict of conflicts) {
+  for (const conflict of conflicts.slice(0, ROWS)) {
     const [before, json] = [drawn.get(conflict.conflictId), JSON.stringify(conflict)];
     now.set(conflict.conflictId, before?.json === json ? before : { json, element: row(conflict) });
   }

@@ -6,7 +6,7 @@ import { byId, make, onClick, say } from "./dom.js";
 import { ask, digits } from "./local.js";
 
 /** Time between two looks at the progress, in milliseconds. */
-const PACE = 700;
+const PACE = 1000;
 /** Users of the migration; those from `GONE` on are not at Zendesk, those from `TWICE` on are there twice. */
 const [USERS, GONE, TWICE] = [50, 46, 48];
 /** A run takes 25 at most, so this is more than enough. */

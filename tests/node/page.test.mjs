@@ -302,7 +302,7 @@ story("a Puzzel chat needs a login, and the page says so", async (ada) => {
 story("everything by keyboard", async (ada, page) => {
   const { keyboard } = page;
   const tabTo = async (name) => {
-    for (let tabs = 0; tabs < 60; tabs += 1) {
+    for (let tabs = 0; tabs < 100; tabs += 1) {
       await keyboard.press("Tab");
       const focused = await page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent);
       if (focused?.startsWith(name)) return;
