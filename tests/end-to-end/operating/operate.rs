@@ -84,6 +84,45 @@ impl Operator {
     }
 }
 
+/// What a person without a login, a region or a stack is told, and all of it fits the terminal.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_not_logged_in_is_told_what_to_do() {
+    let build = tokio::task::spawn_blocking(|| harness::lambda::build("operate"));
+    let program = build.await.unwrap();
+    for (arguments, region, expected) in [
+        (&["count"][..], "eu-west-1", "not logged in to AWS"),
+        (&["count"], "", "no AWS region is set"),
+        (
+            &["--local=nonsense", "count"],
+            "",
+            "--local must be an address",
+        ),
+        (
+            &["--local=http://127.0.0.1:1", "check"],
+            "",
+            "no local stack is running",
+        ),
+    ] {
+        let mut command = Command::new(&program);
+        command.args(arguments).env_clear();
+        command.envs([
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ]);
+        if !region.is_empty() {
+            command.env("AWS_REGION", region);
+        }
+        let run = tokio::task::spawn_blocking(|| terminal::run(command));
+        let (status, lines) = run.await.unwrap();
+        assert!(!status.success());
+        let widest = lines.iter().map(|line| line.width()).max();
+        assert!(widest <= Some(usize::from(COLUMNS)), "{lines:?}");
+        let text = lines.join(" ");
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+}
+
 /// Every id of a response that an operator has to copy.
 fn ids(answer: &Value) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
