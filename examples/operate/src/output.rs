@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, TableComponent, Width};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, TableComponent};
 use console::Term;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -12,8 +12,6 @@ use time::format_description::well_known::Rfc3339;
 
 /// The width of a table, and of a sentence, in a file or a pipe.
 const WIDTH_OF_A_PIPE: u16 = 200;
-/// The length of a UUID: an id that is not longer is printed in one piece.
-const LENGTH_OF_AN_ID: u16 = 36;
 
 /// A table with these columns, as wide as the terminal.
 pub fn table<const N: usize>(columns: [&str; N]) -> Table {
@@ -34,18 +32,6 @@ pub fn table<const N: usize>(columns: [&str; N]) -> Table {
 pub fn keep_whole(table: &mut Table, column: usize) {
     if let Some(column) = table.column_mut(column) {
         column.set_constraint(ColumnConstraint::ContentWidth);
-    }
-}
-
-/// Breaks only what is longer than a UUID. For external_ids, which may be longer than a line.
-pub fn keep_ids_whole(table: &mut Table, column: usize) {
-    let longest = table.column_max_content_widths().get(column).copied();
-    let width = longest.unwrap_or_default().min(LENGTH_OF_AN_ID);
-    if let Some(column) = table.column_mut(column) {
-        let padding = column.padding_width();
-        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(
-            width + padding,
-        )));
     }
 }
 

@@ -126,8 +126,6 @@ fn shown(answer: &Value, progress: &Progress) {
     }
     if table.row_count() > 0 {
         output::line("");
-        output::keep_ids_whole(&mut table, 0);
-        output::keep_ids_whole(&mut table, 1);
         output::show(&table);
     }
     if items(answer, "pairs").count() >= SHOWN && progress.csv.is_none() {
