@@ -28,8 +28,8 @@ pub(crate) fn run(mut command: Command) -> (ExitStatus, Vec<String>) {
         ws_ypixel: 0,
     };
     tcsetwinsize(&program_side, size).unwrap();
-    let side = || program_side.try_clone().unwrap();
-    command.stdin(side()).stdout(side()).stderr(side());
+    let another = || program_side.try_clone().unwrap();
+    command.stdin(another()).stdout(another()).stderr(another());
     let mut program = command.env("TERM", "xterm").spawn().unwrap();
     // The end of the output is seen once no one else has the program's side.
     drop((command, program_side));
