@@ -95,11 +95,11 @@ async function look() {
   return body.calls.length > 0;
 }
 
-/** Begins a group for what the visitor does, and does it. @template T @param {string} title @param {() => Promise<T>} work @returns {Promise<T>} */
-export async function during(title, work) {
+/** Begins a group for what the visitor does, and does it. @template T @param {string} title @param {() => Promise<T>} work @param {boolean} [isOpen] @returns {Promise<T>} */
+export async function during(title, work, isOpen = true) {
   // What came before belongs to the group before.
   await show().catch(() => {});
-  begin(new Group(title, last + 1));
+  begin(new Group(title, last + 1, isOpen));
   return work().finally(() => show().catch(() => {}));
 }
 

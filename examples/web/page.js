@@ -3,6 +3,7 @@
 import * as account from "./account.js";
 import * as cleanup from "./cleanup.js";
 import * as diagram from "./diagram.js";
+import * as migration from "./migration.js";
 import * as puzzel from "./puzzel.js";
 import * as story from "./story.js";
 
@@ -22,5 +23,6 @@ diagram.start();
 account.start();
 puzzel.start();
 cleanup.start();
+migration.start();
 story.start();
 keepUp();

@@ -218,6 +218,65 @@ story("what a run may not decide is for a person, who approves a release", async
   assert.deepEqual(await ada.messages(), []);
 });
 
+story("everything about a conflict is shown, and a release is taken back", async (ada, page) => {
+  await ada.login();
+  await page.getByText("More", { exact: true }).click();
+  await page.getByLabel(/Zendesk tells of a changed external_id/).uncheck();
+  const externalId = await ada.becomes();
+  await ada.login(/refused the email/);
+  const email = await ada.value("Email");
+  const row = page.locator("#conflicts tr", { hasText: email });
+  await ada.drains("Release the email", /resolved: [1-9]/);
+  await row.filter({ hasText: "resolved" }).waitFor();
+  await ada.login();
+
+  // By keyboard: the dialog takes the focus, and gives it back.
+  await page.getByRole("button", { name: `Show the conflict over ${email}` }).focus();
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: `The conflict over ${email}` });
+  await dialog.waitFor();
+  const facts = await dialog.locator("dl").innerText();
+  for (const fact of [externalId, "release-email", "resolved", "conflicts/", "at most with a merge"]) assert.ok(facts.includes(fact), `${fact} in ${facts}`);
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("aria-label")), `Show the conflict over ${email}`);
+
+  // Whoever is logged in would take the email again at once.
+  await ada.press("Log out");
+  await ada.press(`Undo the release of ${email}`);
+  await ada.sees("#cleanup-state", /not a conflict: 1/);
+  await row.filter({ hasText: "not_a_conflict" }).waitFor();
+  assert.equal(await row.getByRole("button", { name: "Undo" }).count(), 0);
+  const users = await page.evaluate(async () => (await fetch("/local/zendesk/sc/_control/users")).json());
+  assert.deepEqual(users.find((user) => user.externalId === externalId).identities, [], "the new user lost the email again");
+});
+
+story("a migration of 50 users, with its progress", async (ada, page) => {
+  const bar = page.getByRole("progressbar", { name: "Users that are done" });
+  assert.equal(await bar.isVisible(), false);
+  await page.getByRole("button", { name: "Move 50 users" }).focus();
+  await page.keyboard.press("Enter");
+  await page.locator("#migration-state", { hasText: "50 pairs are imported" }).waitFor({ timeout: 90_000 });
+  // It moves on while a run is at work.
+  const between = await page.waitForFunction(() => {
+    const { value } = document.querySelector("#migration-bar");
+    return value > 0 && value < 50 && value;
+  }, undefined, { timeout: 90_000 });
+  assert.ok(await between.jsonValue());
+  await page.locator("#migration-state", { hasText: "Done:" }).waitFor({ timeout: 180_000 });
+  assert.equal(await bar.evaluate((it) => it.value), 50);
+  const counts = await page.locator("#migration-counts li").allInnerTexts();
+  assert.deepEqual(counts.sort(), ["2 for a person", "2 not a conflict", "46 resolved"]);
+  const left = await page.locator("#migration-left tr").allInnerTexts();
+  assert.equal(left.filter((row) => row.includes("several_users")).length, 2, left.join());
+  assert.equal(left.length, 4);
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "migrate", "the focus stays");
+  const users = await page.evaluate(async () => (await fetch("/local/zendesk/sc/_control/users")).json());
+  const [, number] = left[0].match(/old-(\d+)-/);
+  const moved = users.filter(({ externalId }) => externalId?.startsWith(`new-${number}-`));
+  assert.equal(moved.length, 46, "each has the new id");
+});
+
 for (const [holder, radio] of [["the page", /^this page/], ["the function", /^the function/]]) {
   story(`Puzzel, with the verifier held by ${holder}`, async (ada, page) => {
     await ada.login();
@@ -243,7 +302,7 @@ story("a Puzzel chat needs a login, and the page says so", async (ada) => {
 story("everything by keyboard", async (ada, page) => {
   const { keyboard } = page;
   const tabTo = async (name) => {
-    for (let tabs = 0; tabs < 60; tabs += 1) {
+    for (let tabs = 0; tabs < 100; tabs += 1) {
       await keyboard.press("Tab");
       const focused = await page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent);
       if (focused?.startsWith(name)) return;
@@ -361,6 +420,19 @@ story("what people write is shown as text, under a strict policy", async (ada, p
   assert.doesNotMatch(shown, /eyJ[\w-]+\.eyJ/, "no token is shown whole");
 });
 
+/** Answers as after a migration, which takes long; another story does one. */
+function pretendToMigrate(route) {
+  const { event } = route.request().postDataJSON();
+  const pair = { previousExternalId: "old-12345-49", currentExternalId: "new-12345-49", conflictId: "0".repeat(32) };
+  const states = { resolved: { none: 46 }, needs_review: { several_users: 2 }, not_a_conflict: { none: 2 } };
+  const json = {
+    import: { batch: event.batch, taken: 50, known: 0 },
+    progress: { batch: event.batch, states, pairs: [{ ...pair, state: "needs_review", reason: "several_users" }] },
+    drain: { stoppedBecause: null },
+  }[event.action];
+  return json ? route.fulfill({ json }) : route.continue();
+}
+
 for (const [name, options] of Object.entries({
   light: { colorScheme: "light" },
   dark: { colorScheme: "dark" },
@@ -374,12 +446,23 @@ for (const [name, options] of Object.entries({
     await ada.login(/refused the email/);
     await ada.drains("Plan", /planned: [1-9]/);
     await page.locator("#diagram .row.call").first().click();
+    await page.route("**/local/clean", pretendToMigrate);
+    await ada.press("Move 50 users");
+    await ada.sees("#migration-state", "Done:");
     const { scrollWidth, innerWidth } = await page.evaluate(() => ({ scrollWidth: document.documentElement.scrollWidth, innerWidth }));
     assert.ok(scrollWidth <= innerWidth, `${scrollWidth} in ${innerWidth}`);
     await page.evaluate(axe);
     const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
-    assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]), []);
+    const told = (found) => found.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]);
+    assert.deepEqual(told(violations), []);
     await page.screenshot({ path: `${SCREENSHOTS}/page-${name}.png`, fullPage: true });
     assert.ok(passes.length > 20, "axe looked");
+    await page.getByRole("button", { name: /^Show the conflict over/ }).first().click();
+    const dialog = page.getByRole("dialog");
+    await dialog.waitFor();
+    await page.screenshot({ path: `${SCREENSHOTS}/dialog-${name}.png` });
+    const wide = await dialog.evaluate((it) => it.scrollWidth - it.clientWidth);
+    assert.ok(wide <= 0, `the dialog is ${wide} too narrow`);
+    assert.deepEqual(told((await page.evaluate(() => globalThis.axe.run("dialog"))).violations), []);
   }, options);
 }

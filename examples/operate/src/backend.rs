@@ -3,6 +3,8 @@
 mod aws;
 mod local;
 
+use std::error::Error;
+
 use serde_json::Value;
 
 use crate::cli::Target;
@@ -31,6 +33,20 @@ pub enum InvokeError {
         "no local stack is running: start it with `cargo local`, or give its address as --local=URL"
     )]
     NotRunning,
+    /// `--local` is not an address.
+    #[error("--local must be an address such as http://127.0.0.1:9000, not {0:?}")]
+    NotAnAddress(String),
+    /// There are no credentials for AWS, or they are not valid any more.
+    #[error(
+        "not logged in to AWS: log in as for the AWS command line (e.g. `aws sso login`), and set \
+         AWS_PROFILE; for `cargo local`, give --local"
+    )]
+    NotLoggedIn,
+    /// No region is set.
+    #[error(
+        "no AWS region is set: set AWS_REGION, or AWS_PROFILE; for `cargo local`, give --local"
+    )]
+    NoRegion,
     /// The function could not be reached, or did not respond.
     #[error("{function} could not be invoked: {why}")]
     Unreachable {
@@ -77,6 +93,20 @@ impl Functions {
     }
 }
 
+/// An error and its causes, each once.
+fn causes(error: &dyn Error) -> String {
+    let mut causes: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let cause = error.to_string();
+        if !causes.iter().any(|known| known.contains(&cause)) {
+            causes.push(cause);
+        }
+        next = error.source();
+    }
+    causes.join(": ")
+}
+
 /// An error as a function reports it.
 fn refused(error: &Value) -> InvokeError {
     let text = |field: &str| {
@@ -86,5 +116,27 @@ fn refused(error: &Value) -> InvokeError {
     InvokeError::Refused {
         kind: text("errorType"),
         message: text("errorMessage"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_its_error_repeats_is_named_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("not sent")]
+        struct Outer(#[source] Middle);
+        #[derive(Debug, thiserror::Error)]
+        #[error("refused: by the host")]
+        struct Middle(#[source] Inner);
+        #[derive(Debug, thiserror::Error)]
+        #[error("by the host")]
+        struct Inner;
+        assert_eq!(
+            causes(&Outer(Middle(Inner))),
+            "not sent: refused: by the host"
+        );
     }
 }

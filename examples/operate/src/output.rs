@@ -1,32 +1,98 @@
-//! Readable output: tables that fit the terminal, and formatted times.
+//! Readable output: tables that fit the terminal, whole ids, and formatted times.
 
-use std::io::{self, IsTerminal, Write};
+use std::fmt::Display;
+use std::io::{self, Write};
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::presets::NOTHING;
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, TableComponent};
+use console::Term;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The width of a table in a file or a pipe.
+/// The width of a table, and of a sentence, in a file or a pipe.
 const WIDTH_OF_A_PIPE: u16 = 200;
 
 /// A table with these columns, as wide as the terminal.
 pub fn table<const N: usize>(columns: [&str; N]) -> Table {
-    let mut table = Table::new();
+    let mut table = plain(&Term::stdout());
     table
-        .load_preset(UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_style(TableComponent::HeaderLines, '─')
         .set_header(columns);
-    if !io::stdout().is_terminal() {
-        table.set_width(WIDTH_OF_A_PIPE);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    if let Some(last) = table.column_iter_mut().last() {
+        last.set_padding((0, 0));
     }
     table
 }
 
-/// Prints a line. A closed pipe, as from `head`, is not an error.
-pub fn line(text: impl std::fmt::Display) {
+/// Never breaks the content of a column: an id in it can be selected and copied.
+pub fn keep_whole(table: &mut Table, column: usize) {
+    if let Some(column) = table.column_mut(column) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
+}
+
+fn plain(terminal: &Term) -> Table {
+    let mut table = Table::new();
+    let width = terminal.size_checked().map(|(_, columns)| columns);
+    table
+        .load_preset(NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width.unwrap_or(WIDTH_OF_A_PIPE));
+    table
+}
+
+/// Prints a table.
+pub fn show(table: &Table) {
+    line(table.trim_fmt());
+}
+
+/// Prints a line as it is. A closed pipe, as from `head`, is not an error.
+pub fn line(text: impl Display) {
     let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Prints a sentence. It is broken between words, if the terminal is narrower.
+pub fn sentence(text: impl Display) {
+    line(broken(plain(&Term::stdout()), &text));
+}
+
+/// The same for an error.
+pub fn error(text: impl Display) {
+    let text = broken(plain(&Term::stderr()), &text);
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn broken(mut table: Table, text: &dyn Display) -> String {
+    table.add_row([shown(&text.to_string())]);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 0));
+    }
+    table.trim_fmt()
+}
+
+/// Prints a command to go on with, in a line of its own, so that it can be copied.
+pub fn command(text: impl Display) {
+    line(format_args!("  operate {text}"));
+}
+
+/// `1 pair`, or `2 pairs`.
+pub fn counted(count: impl TryInto<u64>, one: &str, many: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    let word = if count == 1 { one } else { many };
+    format!("{count} {word}")
+}
+
+/// An argument of a command, quoted if the shell would take it apart.
+pub fn quoted(argument: &str) -> String {
+    let is_plain = |it: char| it.is_alphanumeric() || "-_./@+".contains(it);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''"))
 }
 
 /// Prints a response as JSON.
@@ -34,7 +100,7 @@ pub fn json(answer: &Value) {
     line(format_args!("{answer:#}"));
 }
 
-/// A field of a response in readable form: `-` for nothing, and times as times.
+/// A field of a response in readable form: `-` if it is missing, and times as times.
 pub fn field(answer: &Value, name: &str) -> String {
     let value = answer.get(name).unwrap_or(&Value::Null);
     let is_time = name.ends_with("At") || name == "time" || name == "notBefore";
@@ -48,12 +114,18 @@ pub fn field(answer: &Value, name: &str) -> String {
 pub fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => shown(text),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Array(items) if items.is_empty() => "-".to_owned(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join("\n"),
         other => other.to_string(),
     }
+}
+
+/// Text without what a terminal would act on.
+fn shown(text: &str) -> String {
+    text.replace(|it: char| it.is_control() && it != '\n', "\u{fffd}")
 }
 
 /// A time in milliseconds since 1970, or in seconds if it is too early for that.
@@ -86,5 +158,19 @@ mod tests {
             (field(&answer, "version"), field(&answer, "reason")),
             ("3".into(), "-".into())
         );
+    }
+
+    #[test]
+    fn an_argument_is_quoted_if_the_shell_would_take_it_apart() {
+        assert_eq!(quoted("changed"), "changed");
+        assert_eq!(quoted("changed users"), "'changed users'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn nothing_reaches_the_terminal_that_it_would_act_on() {
+        assert_eq!(text(&json!("a\u{1b}[2Jb")), "a\u{fffd}[2Jb");
+        assert_eq!(text(&json!(["a", "b"])), "a\nb");
     }
 }

@@ -1,7 +1,7 @@
 //! The pairs of a migration, from a CSV file.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{self, Read};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
@@ -43,17 +43,20 @@ pub struct Refused {
 }
 
 /// Reads pairs. A first line with column names is skipped, and a repeated pair is read once.
-pub fn read(file: impl Read) -> Result<(Vec<Pair>, Vec<Refused>), csv::Error> {
+pub fn read(mut file: impl Read) -> io::Result<(Vec<Pair>, Vec<Refused>)> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(in_other_encoding)?;
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .trim(Trim::All)
-        .from_reader(file);
+        .from_reader(text.as_bytes());
+    let mut lines = Lines::of(&text);
     let (mut pairs, mut refused) = (Vec::new(), Vec::new());
     let mut current_of: BTreeMap<String, String> = BTreeMap::new();
     for (number, record) in reader.records().enumerate() {
         let record = record?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.next_at(record.position().map_or(0, csv::Position::byte));
         if number == 0 && is_header(&record) {
             continue;
         }
@@ -76,6 +79,46 @@ pub fn read(file: impl Read) -> Result<(Vec<Pair>, Vec<Refused>), csv::Error> {
     Ok((pairs, refused))
 }
 
+fn in_other_encoding(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidData => io::Error::new(error.kind(), "save it as CSV in UTF-8"),
+        _ => error,
+    }
+}
+
+/// Counts lines as an editor does. The reader's own number is too low after a CRLF or an empty line,
+/// because for it a record begins right after the last field of the one before.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        Self {
+            bytes: text.as_bytes(),
+            at: 0,
+            line: 1,
+        }
+    }
+
+    /// The line of the first byte from `start` on that does not end a line.
+    fn next_at(&mut self, start: u64) -> u64 {
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        while let Some(&byte) = self.bytes.get(self.at) {
+            let is_end = matches!(byte, b'\r' | b'\n');
+            if self.at >= start && !is_end {
+                break;
+            }
+            self.at += 1;
+            let is_half = byte == b'\r' && self.bytes.get(self.at) == Some(&b'\n');
+            self.line += u64::from(is_end && !is_half);
+        }
+        self.line
+    }
+}
+
 fn is_header(record: &StringRecord) -> bool {
     record.iter().any(|field| {
         let name = without_mark(field)
@@ -89,7 +132,7 @@ fn pair(record: &StringRecord, line: u64) -> Result<Pair, &'static str> {
     let mut fields = record.iter();
     let (Some(previous), Some(current), None) = (fields.next(), fields.next(), fields.next())
     else {
-        return Err("a line has two fields: the external_id before, and the one now");
+        return Err("a line has two fields, with a comma: the external_id before, and the one now");
     };
     let previous = without_mark(previous);
     for (field, longest) in [previous, current].into_iter().zip(LONGEST) {
@@ -178,6 +221,34 @@ mod tests {
             refused[0]
         );
         assert!(refused[5].reason.contains("same"), "{:?}", refused[5]);
+    }
+
+    #[test]
+    fn a_line_has_the_number_that_an_editor_shows() {
+        for end in ["\n", "\r\n", "\r"] {
+            let file = [
+                "old,new",
+                "1,a",
+                "",
+                "\"2\nx\",b",
+                "bad",
+                "3,c",
+                "",
+                "worse",
+            ]
+            .join(end);
+            let (pairs, refused) = read(file.as_bytes()).unwrap();
+            let lines: Vec<_> = pairs.iter().map(|pair| pair.line).collect();
+            assert_eq!(lines, [2, 7], "{end:?}");
+            let lines: Vec<_> = refused.iter().map(|line| line.line).collect();
+            assert_eq!(lines, [4, 6, 9], "{end:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_is_refused_with_what_to_do() {
+        let error = read(&b"1,\xe9\n"[..]).unwrap_err();
+        assert!(error.to_string().contains("UTF-8"), "{error}");
     }
 
     #[test]

@@ -77,6 +77,14 @@ impl Context<'_> {
         self.stop_reason().is_some()
     }
 
+    /// Whether even a conflict with an action of its own must wait for another run. That the others
+    /// were given all the rest is no reason.
+    pub fn must_leave(&self) -> bool {
+        self.deadlines.begin.remaining() == Duration::ZERO
+            || self.sunshine.breaker().stopped().is_some()
+            || !matches!(self.stopped.get(), None | Some(StopReason::MaxActions))
+    }
+
     /// The reason why the run must stop, if it must.
     pub fn stop_reason(&self) -> Option<StopReason> {
         if let Some(halt) = self.sunshine.breaker().stopped() {

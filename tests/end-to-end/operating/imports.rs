@@ -143,6 +143,39 @@ async fn people_who_are_locked_out_come_before_an_import() {
     assert_eq!(world.record(&id)["state"], "resolved");
 }
 
+/// More are at work at once than the run may merge, and each waits for the merge before its own.
+#[tokio::test]
+async fn a_run_merges_as_many_as_it_may() {
+    let world = World::start("plan").await;
+    let pairs: Vec<_> = (0..30)
+        .map(|it| (format!("old{it}"), format!("new{it}")))
+        .collect();
+    for (number, (previous, _)) in pairs.iter().enumerate() {
+        world
+            .sunshine
+            .add_user(user(previous, &format!("u{number}@example.com")));
+    }
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(old, new)| (old.as_str(), new.as_str()))
+        .collect();
+    world.ask(import("b", &pairs)).await;
+    let ten = [
+        ("REMEDY", "merge"),
+        ("MERGE_CALL", "appusers-merge"),
+        ("MAX_ACTIONS_PER_RUN", "10"),
+    ];
+    let ten = world.another("clean-conflicts", &ten).await;
+    for resolved in [10, 20, 30] {
+        let report = answer(&ten, &json!({"action": "drain"})).await;
+        assert_eq!(report["resolved"], 10, "{report}");
+        assert_eq!(
+            progress(&world, "b").await["states"]["resolved"],
+            json!({"none": resolved})
+        );
+    }
+}
+
 #[tokio::test]
 async fn every_pair_ends_once_whenever_the_function_is_killed() {
     let mut world = World::start("release-email").await;

@@ -5,4 +5,6 @@ mod actions;
 mod checks;
 mod erasure;
 mod imports;
+mod operate;
+mod terminal;
 mod world;

@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
@@ -37,6 +38,9 @@ const STATUS: HeaderName = HeaderName::from_static("x-local-status");
 /// Maximum requests that may wait for the functions. cargo-lambda (1.9.2) has room for a hundred,
 /// and stops serving for good once more than that arrive at the same time.
 const MOST_WAITING: usize = 64;
+
+/// Maximum time of a run, as in the template.
+const LONGEST_RUN: Duration = Duration::from_mins(5);
 
 /// The stack, as the page sees it.
 #[derive(Clone)]
@@ -155,7 +159,7 @@ async fn clean(State(local): State<Local>, Json(Clean { remedy, event }): Json<C
             .backends
             .clean_conflicts(&[("REMEDY", &remedy)])
             .await?;
-        function.invoke(&event).await
+        function.invoke_within(&event, LONGEST_RUN).await
     };
     let (status, answer) = match report.await {
         Ok(report) => (StatusCode::OK, report),

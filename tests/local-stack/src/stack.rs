@@ -107,10 +107,7 @@ impl Stack {
         let log = folder.path.join("functions.log");
         let watch = Watch::start(&cargo_lambda, &environment, &log, options.reload).await?;
         // `operate --local` finds the functions here.
-        std::fs::write(
-            folder.path.join("functions.url"),
-            format!("http://{}", watch.address()),
-        )?;
+        std::fs::write(folder.path.join("functions.url"), functions_url(&watch))?;
         let local = Local::new(backends.clone(), Forward::new(watch.address()));
         let web = workspace_root().join("examples/web");
         let front = Server::start(front::router(local, web), options.port).await?;
@@ -133,6 +130,11 @@ impl Stack {
     /// The local address.
     pub fn url(&self) -> String {
         self.front.url()
+    }
+
+    /// The address of the functions, for `operate --local=URL`.
+    pub fn functions_url(&self) -> String {
+        functions_url(&self.watch)
     }
 
     /// The output of the functions.
@@ -159,8 +161,8 @@ impl Stack {
 
     /// Invokes the function as [`Stack::invoke_command`] would.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, String> {
-        let address = self.watch.address();
-        let url = format!("http://{address}/2015-03-31/functions/{function}/invocations");
+        let address = self.functions_url();
+        let url = format!("{address}/2015-03-31/functions/{function}/invocations");
         let answer = reqwest::Client::new().post(url).json(event).send().await;
         let answer = answer.map_err(|error| error.to_string())?;
         answer.json().await.map_err(|error| error.to_string())
@@ -193,6 +195,10 @@ impl Stack {
             }
         }
     }
+}
+
+fn functions_url(watch: &Watch) -> String {
+    format!("http://{}", watch.address())
 }
 
 /// A folder under `.local` that no other running stack uses.

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::config::ProvideCredentials;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
-use aws_sdk_lambda::error::DisplayErrorContext;
 use aws_sdk_lambda::primitives::Blob;
 use serde_json::Value;
 
-use super::{InvokeError, refused};
+use super::{InvokeError, causes, refused};
 
 /// Maximum wait for a response; the functions run for at most five minutes.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(330);
@@ -31,13 +32,13 @@ impl Aws {
             function: "the stack",
             why,
         };
+        look_for_login(&config).await?;
         let lister = Client::new(&config);
         let mut names = BTreeMap::new();
         let mut pages = lister.list_functions().into_paginator().items().send();
         let folder = format!("/aws/lambda/{stack}/");
         while let Some(function) = pages.next().await {
-            let function =
-                function.map_err(|error| unreachable(DisplayErrorContext(error).to_string()))?;
+            let function = function.map_err(|error| unreachable(causes(&error)))?;
             let group = function.logging_config().and_then(|it| it.log_group());
             let name = group.and_then(|group| group.strip_prefix(&folder));
             if let (Some(name), Some(function)) = (name, function.function_name()) {
@@ -82,7 +83,7 @@ impl Aws {
         let unreachable = |why| InvokeError::Unreachable { function, why };
         let invoke = self.client.invoke().function_name(name);
         let sent = invoke.payload(Blob::new(event.to_string())).send().await;
-        let answer = sent.map_err(|error| unreachable(DisplayErrorContext(error).to_string()))?;
+        let answer = sent.map_err(|error| unreachable(causes(&error)))?;
         let payload = answer.payload().map(AsRef::as_ref).unwrap_or_default();
         let payload = serde_json::from_slice(payload)
             .map_err(|_| unreachable("its response is not JSON".to_owned()))?;
@@ -91,4 +92,16 @@ impl Aws {
             None => Ok(payload),
         }
     }
+}
+
+/// Says in one line what most people forget; the SDK's own error for it is a page long.
+async fn look_for_login(config: &SdkConfig) -> Result<(), InvokeError> {
+    if config.region().is_none() {
+        return Err(InvokeError::NoRegion);
+    }
+    if let Some(provider) = config.credentials_provider() {
+        let credentials = provider.provide_credentials().await;
+        credentials.map_err(|_| InvokeError::NotLoggedIn)?;
+    }
+    Ok(())
 }

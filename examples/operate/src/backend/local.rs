@@ -7,7 +7,7 @@ use reqwest::{Client, Url};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::{InvokeError, refused};
+use super::{InvokeError, causes, refused};
 
 /// The file in which a running stack writes the address of its functions, in its folder under
 /// `.local`.
@@ -28,7 +28,7 @@ impl Local {
         };
         let url = match url {
             "" => running().await.ok_or(InvokeError::NotRunning)?,
-            url => Url::parse(url).map_err(|error| unreachable(error.to_string()))?,
+            url => Url::parse(url).map_err(|_| InvokeError::NotAnAddress(url.to_owned()))?,
         };
         let client = Client::builder()
             .timeout(Duration::from_secs(330))
@@ -51,9 +51,15 @@ impl Local {
         let url = self
             .url
             .join(&path)
-            .map_err(|error| unreachable(error.to_string()))?;
+            .map_err(|_| InvokeError::NotAnAddress(self.url.to_string()))?;
         let answer = self.client.post(url).json(event).send().await;
-        let answer = answer.map_err(|error| unreachable(error.to_string()))?;
+        let answer = answer.map_err(|error| {
+            if error.is_connect() {
+                InvokeError::NotRunning
+            } else {
+                unreachable(causes(&error.without_url()))
+            }
+        })?;
         let payload: Value = answer
             .json()
             .await

@@ -55,16 +55,32 @@ fn failed(error: &InvokeError) -> Value {
 
 fn shown(answers: &Value) {
     let mut table = output::table(["function", "check", "", "detail"]);
-    for (function, answer) in answers.as_object().into_iter().flatten() {
-        for check in items(answer, "checks") {
-            let mark = match check.get("ok").and_then(Value::as_bool) {
-                Some(true) => "ok",
-                Some(false) => "WRONG",
-                None => "?",
+    let (mut all, mut wrong, mut unknown) = (0_u64, 0_u64, 0_u64);
+    for function in FUNCTIONS {
+        let Some(answer) = answers.get(function) else {
+            continue;
+        };
+        for (number, check) in items(answer, "checks").enumerate() {
+            let (mark, count) = match check.get("ok").and_then(Value::as_bool) {
+                Some(true) => ("ok", None),
+                Some(false) => ("WRONG", Some(&mut wrong)),
+                None => ("?", Some(&mut unknown)),
             };
-            let (name, detail) = (field(check, "name"), field(check, "detail"));
-            table.add_row([function.clone(), name, mark.to_owned(), detail]);
+            all += 1;
+            if let Some(count) = count {
+                *count += 1;
+            }
+            let name = if number == 0 { function } else { "" };
+            let (check, detail) = (field(check, "name"), field(check, "detail"));
+            table.add_row([name, &check, mark, &detail]);
         }
     }
-    output::line(table);
+    output::show(&table);
+    match (wrong, unknown) {
+        (0, 0) => output::sentence(format_args!("All {all} checks are ok.")),
+        (wrong, 0) => output::sentence(format_args!("{wrong} of {all} checks are WRONG.")),
+        (wrong, unknown) => output::sentence(format_args!(
+            "{wrong} of {all} checks are WRONG; {unknown} could not be made because of them (?)."
+        )),
+    }
 }

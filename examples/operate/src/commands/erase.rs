@@ -18,16 +18,50 @@ pub async fn erase(session: &Session, erase: &Erase) -> Result<Outcome, CommandE
 }
 
 fn shown(answer: &Value) {
+    stored(answer);
+    archived(answer);
+    match answer.get("erased") {
+        Some(erased) => output::sentence(format_args!(
+            "Erased: {} items deleted, {} items of others edited, {} versions of objects deleted.",
+            number(erased, "items"),
+            number(erased, "edited"),
+            number(erased, "versions"),
+        )),
+        None => output::sentence(
+            "Nothing was changed. --json shows everything that is stored; --delete --by NAME \
+             erases it.",
+        ),
+    }
+    output::line("");
+    let mut table = output::table(["what remains", "until", "why"]);
+    for it in items(answer, "remains") {
+        let until = it.get("until").and_then(Value::as_u64).map(output::instant);
+        let until = until.unwrap_or_else(|| text(&Value::Null));
+        table.add_row([field(it, "where"), until, field(it, "why")]);
+    }
+    output::keep_whole(&mut table, 1);
+    output::show(&table);
+}
+
+fn stored(answer: &Value) {
     let mut table = output::table(["stored in the table", "kind", "an erasure"]);
     for found in items(answer, "table") {
         let item = found.get("item").unwrap_or(&Value::Null);
         let erasure = match found.get("erasure").and_then(Value::as_str) {
-            Some("edit") => "removes the person from it",
+            Some("edit") => "removes the person",
             _ => "deletes it",
         };
         table.add_row([field(item, "pk"), field(item, "sk"), erasure.to_owned()]);
     }
-    output::line(table);
+    if table.row_count() == 0 {
+        return output::sentence("The table holds nothing about this person.");
+    }
+    output::keep_whole(&mut table, 0);
+    output::show(&table);
+    output::line("");
+}
+
+fn archived(answer: &Value) {
     let mut table = output::table(["stored in the archive", "objects", "bytes"]);
     for copy in items(answer, "archive") {
         let bytes: u64 = items(copy, "objects")
@@ -40,23 +74,10 @@ fn shown(answer: &Value) {
             bytes.to_string(),
         ]);
     }
-    output::line(table);
-    match answer.get("erased") {
-        Some(erased) => output::line(format_args!(
-            "Erased: {} items deleted, {} items of others edited, {} versions of objects deleted.",
-            number(erased, "items"),
-            number(erased, "edited"),
-            number(erased, "versions"),
-        )),
-        None => output::line(
-            "Nothing was changed. --json shows everything that is stored; --delete --by NAME erases it.",
-        ),
+    if table.row_count() == 0 {
+        return output::sentence("The archive holds nothing about this person.");
     }
-    let mut table = output::table(["what remains", "until", "why"]);
-    for it in items(answer, "remains") {
-        let until = it.get("until").and_then(Value::as_u64).map(output::instant);
-        let until = until.unwrap_or_else(|| text(&Value::Null));
-        table.add_row([field(it, "where"), until, field(it, "why")]);
-    }
-    output::line(table);
+    output::keep_whole(&mut table, 0);
+    output::show(&table);
+    output::line("");
 }

@@ -27,7 +27,7 @@ pub async fn import(session: &Session, import: &Import) -> Result<Outcome, Comma
         error,
     };
     let opened = File::open(&import.file).map_err(file)?;
-    let (pairs, refused) = pairs::read(opened).map_err(|error| file(error.into()))?;
+    let (pairs, refused) = pairs::read(opened).map_err(file)?;
     let batch = batch(import)?;
     let not_before = import.not_before.as_deref().map(seconds).transpose()?;
 
@@ -58,19 +58,15 @@ pub async fn import(session: &Session, import: &Import) -> Result<Outcome, Comma
         "refusedLines": written.as_deref().map(|file| file.display().to_string()),
     });
     session.show(&answer, |_| {
-        output::line(format_args!(
-            "{taken} pairs taken, {known} were known before."
-        ));
+        let pairs = output::counted(taken, "new pair", "new pairs");
+        output::sentence(format_args!("{pairs} taken, {known} known before."));
         if let Some(file) = &written {
-            let count = refused.len();
-            output::line(format_args!(
-                "{count} lines are not pairs: see {}.",
-                file.display()
-            ));
+            let lines = output::counted(refused.len(), "line is", "lines are");
+            let file = file.display();
+            output::sentence(format_args!("{lines} refused; the reasons are in {file}."));
         }
-        output::line(format_args!(
-            "How far it is: operate progress {batch} --watch"
-        ));
+        output::sentence("To see its progress:");
+        output::command(format_args!("progress {} --watch", output::quoted(&batch)));
     });
     Ok(if refused.is_empty() {
         Outcome::Fine

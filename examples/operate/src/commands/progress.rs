@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::conflicts::{counted, set};
+use super::conflicts::{count_of, counted, is_empty, set};
 use super::import::write_csv;
 use super::{CommandError, Outcome, Session, items};
 use crate::cli::Progress;
@@ -28,7 +28,10 @@ pub async fn progress(session: &Session, progress: &Progress) -> Result<Outcome,
         loop {
             bar.set_length(total(&answer));
             bar.set_position(total(&answer) - open(&answer));
-            bar.set_message(format!("{} need a person", count(&answer, "needs_review")));
+            bar.set_message(format!(
+                "{} for a person",
+                count_of(&answer, "needs_review")
+            ));
             if open(&answer) == 0 {
                 break;
             }
@@ -37,10 +40,12 @@ pub async fn progress(session: &Session, progress: &Progress) -> Result<Outcome,
         }
         bar.finish_and_clear();
     }
-    let is_left = open(&answer) > 0
+    // A name that no import has used is probably a mistake.
+    let is_left = is_empty(&answer)
+        || open(&answer) > 0
         || ["needs_review", "failed"]
             .iter()
-            .any(|state| count(&answer, state) > 0);
+            .any(|state| count_of(&answer, state) > 0);
     let pairs = rest(session, progress, &mut answer).await?;
     if let Some(file) = &progress.csv {
         let columns = [
@@ -100,36 +105,39 @@ async fn rest(
     Ok(pairs)
 }
 
+/// Two lines for each pair, so that a terminal of 80 columns has room for all of its ids.
 fn shown(answer: &Value, progress: &Progress) {
-    output::line(counted(answer));
-    let mut table = output::table(["previous", "current", "state", "reason", "conflict"]);
-    let names = [
-        "previousExternalId",
-        "currentExternalId",
-        "state",
-        "reason",
-        "conflictId",
-    ];
+    if is_empty(answer) {
+        let batch = &progress.batch;
+        return output::sentence(format_args!("No pair was imported as {batch:?}."));
+    }
+    output::show(&counted(answer, "pairs"));
+    let mut table = output::table(["previous\n  state, reason", "current\n  conflict"]);
     for pair in items(answer, "pairs").take(SHOWN) {
-        table.add_row(names.map(|name| field(pair, name)));
+        let it = |name| field(pair, name);
+        let state = match it("reason").as_str() {
+            "-" => it("state"),
+            reason => format!("{}, {reason}", it("state")),
+        };
+        table.add_row([
+            format!("{}\n  {state}", it("previousExternalId")),
+            format!("{}\n  {}", it("currentExternalId"), it("conflictId")),
+        ]);
     }
     if table.row_count() > 0 {
-        output::line(table);
+        output::line("");
+        output::show(&table);
     }
     if items(answer, "pairs").count() >= SHOWN && progress.csv.is_none() {
-        output::line("There may be more: --csv FILE takes them all.");
+        output::sentence("There may be more: --csv FILE writes all of them.");
     }
-}
-
-/// The number of pairs in a state.
-fn count(answer: &Value, state: &str) -> u64 {
-    let reasons = answer.get("states").and_then(|states| states.get(state));
-    let reasons = reasons.and_then(Value::as_object).into_iter().flatten();
-    reasons.filter_map(|(_, count)| count.as_u64()).sum()
+    if count_of(answer, "planned") > 0 {
+        output::sentence("What is planned is done as soon as REMEDY allows it.");
+    }
 }
 
 fn open(answer: &Value) -> u64 {
-    OPEN.iter().map(|state| count(answer, state)).sum()
+    OPEN.iter().map(|state| count_of(answer, state)).sum()
 }
 
 fn total(answer: &Value) -> u64 {
@@ -138,5 +146,5 @@ fn total(answer: &Value) -> u64 {
         .and_then(Value::as_object)
         .into_iter()
         .flatten();
-    states.map(|(state, _)| count(answer, state)).sum()
+    states.map(|(state, _)| count_of(answer, state)).sum()
 }

@@ -99,30 +99,73 @@ async fn reported(session: &Session, event: &Value) -> Result<Outcome, CommandEr
 }
 
 fn shown(report: &Value) {
-    let mut table = output::table(["conflict", "state", "remedy", "reason"]);
+    let mut table = output::table(["conflict", "state\n  reason", "remedy"]);
     for conflict in items(report, "conflicts") {
-        let names = ["conflictId", "state", "remedy", "reason"];
-        table.add_row(names.map(|name| field(conflict, name)));
+        let it = |name| field(conflict, name);
+        let state = match it("reason").as_str() {
+            "-" => it("state"),
+            reason => format!("{}\n  {reason}", it("state")),
+        };
+        table.add_row([it("conflictId"), state, it("remedy")]);
     }
     if table.row_count() > 0 {
-        output::line(table);
+        output::keep_whole(&mut table, 0);
+        output::show(&table);
     }
+    output::sentence(summary(report));
+    let stopped = field(report, "stoppedBecause");
+    if stopped != "-" {
+        output::sentence(format_args!(
+            "The run stopped because of {stopped}: see docs/cleanup.md."
+        ));
+    }
+    if number(report, "needsReview") > 0 {
+        output::command("list needs_review");
+    }
+    if number(report, "failed") > 0 {
+        output::command("list failed");
+    }
+}
+
+/// The counts of a report that are not 0, in words.
+fn summary(report: &Value) -> String {
     let counts = [
-        ("examined", "examined"),
         ("resolved", "resolved"),
         ("planned", "planned"),
         ("notAConflict", "not a conflict"),
-        ("needsReview", "need a person"),
-        ("deferred", "deferred"),
+        ("needsReview", "for a person to review"),
+        ("deferred", "left for a later run"),
         ("failed", "failed"),
-        ("requests", "requests to Zendesk"),
     ];
-    let counts = counts.map(|(name, words)| format!("{} {words}", number(report, name)));
-    output::line(counts.join(", "));
-    let stopped = field(report, "stoppedBecause");
-    if stopped != "-" {
-        output::line(format_args!(
-            "The run stopped because of {stopped}: see docs/cleanup.md."
-        ));
+    let counts = counts.map(|(name, words)| (number(report, name), words));
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<_> = counts
+        .map(|(count, words)| format!("{count} {words}"))
+        .collect();
+    let examined = output::counted(number(report, "examined"), "conflict", "conflicts");
+    let requests = output::counted(number(report, "requests"), "request", "requests");
+    let colon = if counts.is_empty() { "" } else { ": " };
+    format!(
+        "Examined {examined}{colon}{}. {requests} to Zendesk.",
+        counts.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_names_what_there_is() {
+        let report =
+            json!({"examined": 2, "resolved": 1, "planned": 0, "needsReview": 1, "requests": 11});
+        assert_eq!(
+            summary(&report),
+            "Examined 2 conflicts: 1 resolved, 1 for a person to review. 11 requests to Zendesk."
+        );
+        assert_eq!(
+            summary(&json!({"examined": 0, "requests": 1})),
+            "Examined 0 conflicts. 1 request to Zendesk."
+        );
     }
 }

@@ -53,7 +53,7 @@ pub async fn attempt<'a>(
         };
         if plan.call.remedy() == Remedy::Merge && merging.is_none() {
             let unconfirmed = ctx.merging.lock().await;
-            if *unconfirmed || ctx.must_stop() {
+            if *unconfirmed || ctx.must_leave() {
                 return Err(Interrupted::Left);
             }
             merging = Some(unconfirmed);
