@@ -49,14 +49,17 @@ class Chat {
     // The newest options are used: components give new functions with each rendering.
     if (getIdpToken) options.getIdpToken = async (how) => (this.#idToken = await this.options.getIdpToken?.(how));
     const isNewest = () => this.#login === login && !login.signal.aborted;
-    connectZendesk(options).then(
-      (session) => {
-        if (!isNewest()) return;
-        this.session = session;
-        this.show?.({ session, error: null });
-      },
-      (error) => isNewest() && this.show?.({ session: null, error }),
-    );
+    /** @param {Session} session */
+    const isIn = (session) => {
+      if (!isNewest()) return;
+      this.session = session;
+      this.show?.({ session, error: null });
+    };
+    options.onSession = (session) => {
+      isIn(session);
+      this.options.onSession?.(session);
+    };
+    connectZendesk(options).then(isIn, (error) => isNewest() && this.show?.({ session: null, error }));
   }
 
   /** Connects again if another user is logged in at the site by now. */
@@ -68,9 +71,9 @@ class Chat {
 
   /** @param {ChatIdentityError} error */
   #hear(error) {
-    this.options.onError?.(error);
     if (error.code === "user_changed") this.connect();
     else this.show?.({ session: this.session, error });
+    this.options.onError?.(error);
   }
 
   /** Logs out, or ends the login under way. */

@@ -183,8 +183,10 @@ story("asleep over an expiry: the token comes as soon as the network does", asyn
   await page.wants();
   await page.clock.runFor(2000);
   assert.deepEqual(await page.evaluate(() => [widget.renewed, shop.errors]), [0, ["unreachable"]]);
+  await page.shows("unreachable");
   await context.setOffline(false);
   await page.renewed(1);
+  await page.shows("ada");
 }, { clock: true });
 
 story("asleep, and awake with the network: an old token is not used again", async (page) => {
@@ -215,6 +217,9 @@ story("the visitor consents after a minute: the widget is loaded then, and the u
   assert.deepEqual(asked, []);
   await page.evaluate(() => widget.load());
   await page.is("ada");
+  await page.shows("ada");
+  await page.shop("setUser", null);
+  await page.is("stranger");
 }, { isLoaded: false, clock: true });
 
 story("the widget's snippet comes after a minute: the login begins with it", async (page) => {
@@ -225,6 +230,20 @@ story("the widget's snippet comes after a minute: the login begins with it", asy
   await page.evaluate(() => (globalThis.zE = globalThis.late));
   await page.shop("render");
   await page.shows("ada");
+}, { clock: true });
+
+story("an error that has passed is no longer shown, and the site's own handlers hear of it", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  script.token = () => 401;
+  await page.clock.fastForward("00:20:00");
+  await page.wants();
+  await page.shows("unauthenticated");
+  script = {};
+  await page.wants();
+  await page.renewed(1);
+  await page.shows("ada");
+  assert.deepEqual(await page.evaluate(() => [shop.errors, shop.sessions]), [["unauthenticated"], ["ada"]]);
 }, { clock: true });
 
 story("an onError that throws is the site's own error, and the session goes on", async (page) => {

@@ -94,6 +94,64 @@ for (const [name, login] of [
   });
 }
 
+test("onSession hears of the late session, and of one that goes on after an error", async () => {
+  const heard = [];
+  const options = { onSession: (session) => heard.push(session), onError };
+  const late = fakeWidget({ isLoading: true });
+  await assert.rejects(clock.until(connect(late, options)), (error) => isOurs(error, "login_unanswered"));
+  assert.deepEqual(heard, []);
+  late.load();
+  await clock.pass(SECOND);
+  assert.deepEqual(heard.map(({ externalId, outcome }) => [externalId, outcome]), [["ada", "with_email"]]);
+
+  await clock.pass(15 * MINUTE);
+  api.script["/zendesk/token"] = () => "unreachable";
+  late.want();
+  await clock.pass(MINUTE);
+  assert.deepEqual([errors, heard.length], [["unreachable"], 1]);
+  delete api.script["/zendesk/token"];
+  await clock.pass(MINUTE);
+  assert.deepEqual([heard.length, heard[1]], [2, heard[0]]);
+  late.want();
+  await clock.pass(MINUTE);
+  assert.equal(heard.length, 2, "only after an error");
+  await heard[0].logout();
+  assert.equal(late.who, "stranger");
+});
+
+test("onSession hears nothing of a login that goes well, nor of one that was ended during its report", async () => {
+  const heard = [];
+  const onSession = (session) => heard.push(session);
+  await clock.until(connect(fakeWidget(), { onSession }));
+  api.script["/zendesk/conflicts"] = () => new Promise((resolve) => setTimeout(resolve, MINUTE));
+  const controller = new AbortController();
+  const late = fakeWidget({ ...refusesEmail(), isLoading: true });
+  await assert.rejects(clock.until(connect(late, { onSession, signal: controller.signal })));
+  late.load();
+  await clock.pass(10 * SECOND);
+  assert.equal(late.who, "ada");
+  controller.abort();
+  await clock.pass(10 * MINUTE);
+  assert.deepEqual(heard, []);
+});
+
+test("an onSession that throws does not end the session", async () => {
+  const uncaught = [];
+  const listeners = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection");
+  process.on("unhandledRejection", (error) => uncaught.push(error.message));
+  try {
+    const late = fakeWidget({ isLoading: true });
+    await clock.until(connect(late, { onSession: () => { throw new Error("the site's own"); } })).catch(() => {});
+    late.load();
+    await clock.pass(MINUTE);
+    assert.deepEqual([late.who, uncaught], ["ada", ["the site's own"]]);
+  } finally {
+    process.removeAllListeners("unhandledRejection");
+    for (const listener of listeners) process.on("unhandledRejection", listener);
+  }
+});
+
 test("time that the API takes does not count as the widget's silence", async () => {
   api.script["/zendesk/token"] = ({ count }) => (count < 4 ? problem(503, null, { "retry-after": "20" }) : undefined);
   const session = await clock.until(connect(fakeWidget({ takes: 25 * SECOND })));
