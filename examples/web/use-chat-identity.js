@@ -29,6 +29,8 @@ class Chat {
   session = null;
   /** The last ID token: it tells whether the site's user is still the same. @type {import("./types.js").IdToken} */
   #idToken = null;
+  /** The function that is being asked for an ID token. @type {import("./types.js").Api["getIdpToken"] | null} */
+  #asked = null;
   #login = new AbortController();
 
   /** @param {ZendeskOptions} options */
@@ -42,12 +44,20 @@ class Chat {
     const end = () => login.abort();
     signal?.addEventListener("abort", end, { signal: login.signal });
     if (signal?.aborted) end();
-    this.session = this.#idToken = null;
+    this.session = this.#idToken = this.#asked = null;
     this.show?.(NO_ONE);
     /** @type {ZendeskOptions} */
     const options = { zE, endpoint, signal: login.signal, onError: (error) => this.#hear(error) };
     // The newest options are used: components give new functions with each rendering.
-    if (getIdpToken) options.getIdpToken = async (how) => (this.#idToken = await this.options.getIdpToken?.(how));
+    if (getIdpToken) {
+      options.getIdpToken = async (how) => {
+        const asked = (this.#asked = this.options.getIdpToken);
+        const token = await asked?.(how);
+        // Too late it may be another user's.
+        if (this.#login === login) [this.#idToken, this.#asked] = [token, null];
+        return token;
+      };
+    }
     const isNewest = () => this.#login === login && !login.signal.aborted;
     /** @param {Session} session */
     const isIn = (session) => {
@@ -64,9 +74,13 @@ class Chat {
 
   /** Connects again if another user is logged in at the site by now. */
   async compare() {
-    const [login, known] = [this.#login, this.#idToken];
-    const token = known && (await Promise.resolve(this.options.getIdpToken?.()).catch(() => null));
-    if (token && login === this.#login && !login.signal.aborted && !isSameUser(token, known)) this.connect();
+    const { getIdpToken } = this.options;
+    const login = this.#login;
+    // A login that has not asked yet will ask the newest function.
+    if (!getIdpToken || (!this.#idToken && (!this.#asked || this.#asked === getIdpToken))) return;
+    const token = await Promise.resolve(getIdpToken()).catch(() => null);
+    if (!token || login !== this.#login || login.signal.aborted) return;
+    if (!this.#idToken || !isSameUser(token, this.#idToken)) this.connect();
   }
 
   /** @param {ChatIdentityError} error */

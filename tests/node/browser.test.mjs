@@ -259,29 +259,50 @@ story("an onError that throws is the site's own error, and the session goes on",
   assert.equal(page.wrong.splice(0).length, 1);
 }, { clock: true });
 
-/** Holds Ada's login in a state, in the page or here, until `open` is called. */
+/** Ada's requests on a path wait until `script.open` is called. */
+function holds(path) {
+  const open = new Promise((resolve) => (script.open = () => resolve()));
+  script[path] = (user) => (user === "ada" ? open : undefined);
+}
+const REFUSED = "claims.external_id === 'ada' && claims.email";
+/** What brings Ada's login into a state: before it begins, and after a time that is given in ms. */
 const STATES = {
-  "waits for its token": async () => {
-    const held = new Promise((resolve) => (script.open = () => resolve()));
-    script.token = (user) => (user === "ada" ? held : undefined);
+  "waits for its ID token": { before: (page) => page.evaluate(() => (shop.holdsIdTokenOf = "ada")) },
+  "waits for its token": { before: () => holds("token") },
+  "waits to ask again": { before: () => (script.token = (user) => (user === "ada" ? 503 : 200)) },
+  "waits for the widget": { before: (page) => page.evaluate("widget.holds = (claims) => claims.external_id === 'ada'") },
+  "was refused once": { before: (page) => page.evaluate(`widget.refuses = (claims, count) => ${REFUSED} && count === 1`) },
+  "goes in without the email": { before: (page) => page.evaluate(`widget.refuses = (claims) => ${REFUSED}; widget.holds = (claims) => !claims.email`), ms: 2000 },
+  "reports a conflict": { before: (page) => (holds("report"), page.evaluate(`widget.refuses = (claims) => ${REFUSED}`)), ms: 2000 },
+  "is unanswered": { before: (page) => page.evaluate("widget.holds = (claims) => claims.external_id === 'ada'"), ms: 31_000, shows: "login_unanswered" },
+  "is in": { shows: "ada" },
+  "is in, with a token under way": {
+    shows: "ada",
+    async after(page) {
+      holds("token");
+      await page.clock.fastForward("00:20:00");
+      await page.wants();
+    },
   },
-  "waits for the widget": (page) => page.evaluate(() => (widget.holds = (claims) => claims.external_id === "ada")),
-  "was refused once": (page) => page.evaluate(() => (widget.refuses = (claims, count) => claims.external_id === "ada" && count === 1)),
-  "goes in without the email": (page) => page.evaluate(() => ((widget.refuses = (claims) => claims.external_id === "ada" && claims.email), (widget.holds = (claims) => !claims.email))),
-  "is in": () => {},
 };
-for (const [state, holds] of Object.entries(STATES)) {
-  story(`another user while the login ${state}`, async (page) => {
-    await holds(page);
-    await page.shop("setUser", "ada");
-    await page.evaluate((ms) => new Promise((resolve) => setTimeout(resolve, ms)), state.includes("email") ? 2000 : 300);
-    await page.shop("setUser", null);
-    await page.shop("setUser", "eve");
-    await page.shows("eve");
-    script.open?.();
-    await page.evaluate(() => widget.letGo());
-    await page.is("eve");
-    await settled(page);
-    assert.equal((await page.widget()).who, "eve");
-  });
+for (const [state, { before, ms = 300, shows, after }] of Object.entries(STATES)) {
+  for (const how of ["with a logout in between", "without one"]) {
+    story(`another user while the login ${state}, ${how}`, async (page) => {
+      await before?.(page);
+      await page.shop("setUser", "ada");
+      await settled(page);
+      await page.clock.runFor(ms);
+      if (shows) await page.shows(shows);
+      await after?.(page);
+      if (how.startsWith("with a")) await page.shop("setUser", null);
+      await page.shop("setUser", "eve");
+      await page.shows("eve");
+      script.open?.();
+      await page.evaluate(() => ((shop.holdsIdTokenOf = null), widget.letGo()));
+      await page.is("eve");
+      await page.clock.runFor(5000);
+      assert.equal((await page.widget()).who, "eve");
+      await page.shows("eve");
+    }, { clock: true });
+  }
 }

@@ -15,6 +15,8 @@ declare global {
       render(): void;
       errors: string[];
       sessions: string[];
+      /** This user's ID token does not come until the user is another or null. */
+      holdsIdTokenOf: string | null;
       connectZendesk: typeof connectZendesk;
     };
   }
@@ -24,11 +26,16 @@ const endpoint = location.origin;
 const errors: string[] = [];
 const sessions: string[] = [];
 
+async function idTokenOf(user: string) {
+  while (window.shop.holdsIdTokenOf === user) await new Promise((resolve) => setTimeout(resolve, 50));
+  return `id-${user}`;
+}
+
 function Chat({ user }: { user: string | null }) {
   // Made for each rendering, as most sites do it.
   const onError = (error: ChatIdentityError) => errors.push(error.code);
   const onSession = (session: Session) => sessions.push(session.externalId);
-  const options = user && window.zE ? { endpoint, zE: window.zE, getIdpToken: async () => `id-${user}`, onError, onSession } : null;
+  const options = user && window.zE ? { endpoint, zE: window.zE, getIdpToken: () => idTokenOf(user), onError, onSession } : null;
   const { session, error } = useChatIdentity(options);
   return <output>{error?.code ?? session?.externalId ?? "no one"}</output>;
 }
@@ -37,7 +44,8 @@ function Shop() {
   const [user, setUser] = useState<string | null>(null);
   const [isShown, setShown] = useState(true);
   const [, setCount] = useState(0);
-  window.shop = { setUser, setShown, render: () => setCount((count) => count + 1), errors, sessions, connectZendesk };
+  const holdsIdTokenOf = window.shop?.holdsIdTokenOf ?? null;
+  window.shop = { holdsIdTokenOf, setUser, setShown, render: () => setCount((count) => count + 1), errors, sessions, connectZendesk };
   return <main>{isShown && <Chat user={user} />}</main>;
 }
 
