@@ -198,7 +198,6 @@ function connect(key, options, login, logout) {
   const end = (error = failure("logged_out")) => {
     if (over.signal.aborted) return;
     over.abort();
-    clearTimeout(silence);
     signal?.removeEventListener("abort", stop);
     reject(error);
     if (widget.mayHold) return leave();
@@ -252,7 +251,7 @@ function connect(key, options, login, logout) {
   /** From now on the widget is to answer the login. */
   const waits = () => {
     clearTimeout(silence);
-    if (isIn || over.signal.aborted) return;
+    if (isIn) return;
     silence = setTimeout(() => {
       isLate = isInDoubt = true;
       reject(failure("login_unanswered"));

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { connectPuzzel, connectSmooch, connectZendesk } from "./web/chat-identity.js";
-import { endpoint, fakeApi, fakeSmooch, fakeStorage, fakeWidget, HOUR, isOurs, MINUTE, problem, SECOND, settle, startClock } from "./fakes.mjs";
+import { endpoint, fakeApi, fakeSmooch, fakeStorage, fakeWidget, HOUR, isOurs, jwt, MINUTE, problem, SECOND, settle, startClock } from "./fakes.mjs";
 
 let api, clock, errors;
 beforeEach(() => {
@@ -88,9 +88,10 @@ for (const [name, login] of [
   });
 
   test(`${name}: the second try comes half a second after the first or later`, async () => {
-    const at = [];
-    await clock.until(login({ refuses: (_, count) => (at.push(Date.now()), count === 1 && "…") }));
-    assert.ok(at[1] - at[0] >= 500 && at[1] - at[0] < 2000, `${at}`);
+    let refused;
+    await clock.until(login({ refuses: (_, count) => count === 1 && ((refused = Date.now()), "…") }));
+    const pause = api.log[1].at - refused;
+    assert.ok(pause >= 500 && pause < 2000, `${pause}`);
   });
 }
 
@@ -152,6 +153,14 @@ test("an onSession that throws does not end the session", async () => {
   }
 });
 
+test("an outage of the chat is waited for after the silence, until it is over", async () => {
+  const widget = fakeWidget({ isLoading: true, refuses: (_, count) => count <= 8 && "Service Unavailable" });
+  await clock.until(connect(widget)).catch(() => {});
+  widget.load();
+  await clock.pass(5 * MINUTE);
+  assert.deepEqual([widget.who, errors], ["ada", []]);
+});
+
 test("time that the API takes does not count as the widget's silence", async () => {
   api.script["/zendesk/token"] = ({ count }) => (count < 4 ? problem(503, null, { "retry-after": "20" }) : undefined);
   const session = await clock.until(connect(fakeWidget({ takes: 25 * SECOND })));
@@ -180,7 +189,7 @@ for (const reason of ["invalid_auth", "Unauthorized", "HTTP 401", "403 Forbidden
   });
 }
 
-for (const reason of ["…", "", "409", "HTTP 409 Conflict", "conflict", undefined, 17]) {
+for (const reason of ["…", "", "409", "HTTP 409 Conflict", "HTTP 409 from the gateway", "conflict", undefined, 17]) {
   test(`the way around: ${reason}`, async () => {
     const widget = fakeWidget(refusesEmail(reason || "."));
     const session = await clock.until(connect(widget));
@@ -214,6 +223,8 @@ test("a reported conflict is remembered in the tab: no refusals, and one report 
   const later = await page();
   assert.deepEqual(later.asked, ["token ada", "token ada without email", "report ada"]);
   assert.deepEqual(later.session.conflict, api.conflict);
+  await clock.pass(30 * MINUTE);
+  assert.deepEqual((await page()).asked, ["token ada", "token ada without email"], "an hour from the last report");
   const kept = [...globalThis.sessionStorage.kept];
   assert.deepEqual(kept.map(([key]) => key), ["chat-identity.conflict.ada"]);
   assert.doesNotMatch(JSON.stringify(kept), /eyJ|id-ada/, "no token in it");
@@ -224,6 +235,20 @@ test("the legacy SDK remembers it likewise", async () => {
   const widget = fakeSmooch(refusesEmail());
   const session = await clock.until(connectSmooch({ endpoint, getIdpToken, Smooch: widget.Smooch }));
   assert.deepEqual([session.outcome, widget.handed], ["without_email", ["ada without email"]]);
+});
+
+test("what is remembered is for logins that carry the email, and not for sessions that are in with it", async () => {
+  const before = fakeWidget();
+  await clock.until(connect(before));
+  await page();
+  await clock.pass(15 * MINUTE);
+  before.want();
+  await clock.pass(SECOND);
+  assert.equal(api.asked().at(-1), "token ada");
+
+  api.script["/zendesk/token"] = () => Response.json({ token: jwt("ada", { email: false }), externalId: "ada", expiresAt: 1, emailIncluded: false });
+  const { session, asked } = await page({});
+  assert.deepEqual([session.outcome, asked], ["no_email", ["token ada"]]);
 });
 
 test("what is remembered is of one user", async () => {
@@ -243,6 +268,15 @@ test("after a logout, and after a day, the email is tried again; then nothing is
   }
   assert.equal((await page({})).session.outcome, "with_email");
   assert.equal(globalThis.sessionStorage.kept.size, 0);
+});
+
+test("a report that is answered without a conflict has failed", async () => {
+  for (const body of [{}, null, { conflictId: "" }, { state: "pending" }]) {
+    api.script["/zendesk/conflicts"] = () => Response.json(body, { status: 202 });
+    const { session } = await page();
+    assert.deepEqual([session.conflict, session.reportError.code], [null, "upstream_error"]);
+    assert.equal(globalThis.sessionStorage.kept.size, 0);
+  }
 });
 
 test("an hourly report that fails leaves the remembered conflict", async () => {

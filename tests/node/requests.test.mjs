@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { connectSmooch, connectZendesk } from "./web/chat-identity.js";
-import { endpoint, fakeApi, fakeSmooch, fakeWidget, gate, HOUR, inTurn, isOurs, jwt, MINUTE, problem, SECOND, settle, startClock } from "./fakes.mjs";
+import { endpoint, fakeApi, fakeSmooch, fakeWidget, gate, HOUR, inTurn, isOurs, jwt, MINUTE, problem, readJwt, SECOND, settle, startClock } from "./fakes.mjs";
 
 let api, clock, widget, errors;
 beforeEach(() => {
@@ -137,6 +137,24 @@ test("when the network is back it is asked at once", async () => {
   }
 });
 
+test("a Retry-After is kept also when the network is back", async () => {
+  await clock.until(connect());
+  await clock.pass(15 * MINUTE);
+  globalThis.window = new EventTarget();
+  try {
+    api.script["/zendesk/token"] = inTurn(problem(503, null, { "retry-after": "60" }));
+    wanted();
+    await clock.pass(10 * SECOND);
+    globalThis.window.dispatchEvent(new Event("online"));
+    await clock.pass(40 * SECOND);
+    assert.equal(api.log.length, 2);
+    await clock.pass(20 * SECOND);
+    assert.equal(api.log.length, 3);
+  } finally {
+    delete globalThis.window;
+  }
+});
+
 test("offline, the site's own getIdpToken fails too: an expiry asks it again", async () => {
   let isOffline = false;
   await clock.until(connect({ getIdpToken: async () => (isOffline ? Promise.reject(new TypeError("offline")) : "id-ada") }));
@@ -264,6 +282,34 @@ test("a token is used again while more than a minute of its life is left", async
   wanted();
   await settle();
   assert.equal(api.log.length, 2);
+});
+
+test("a token without the email is used again too", async () => {
+  widget = fakeWidget({ refuses: ({ email }) => email && "…" });
+  await clock.until(connect());
+  const asked = api.log.length;
+  await clock.pass(10 * MINUTE);
+  const want = wanted();
+  await settle();
+  assert.equal(api.log.length, asked);
+  assert.equal(readJwt(want.token).email, false);
+});
+
+test("each kind of token has a flight of its own", async () => {
+  const { zE } = widget = fakeWidget({ refuses: ({ email }) => email && "…" });
+  let refusals = 0;
+  // The widget asks once more just when the second login is refused, and no answer comes.
+  const asksOnce = (area, call, jwtCallback, loginCallback) =>
+    zE(area, call, jwtCallback, (error) => {
+      loginCallback(error);
+      if (error && ++refusals === 2) {
+        api.script["/zendesk/token"] = ({ body }) => (body.includeEmail === false ? undefined : gate().promise);
+        jwtCallback(() => {});
+      }
+    });
+  const session = await clock.until(connect({ zE: asksOnce }));
+  assert.equal(session.outcome, "without_email");
+  assert.equal(api.asked().filter((what) => what === "token ada").length, 3);
 });
 
 for (const [how, skew] of [["an hour fast", HOUR], ["an hour slow", -HOUR], ["a year slow", -365 * 24 * HOUR]]) {
