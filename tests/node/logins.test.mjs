@@ -136,17 +136,21 @@ test("onSession hears nothing of a login that goes well, nor of one that was end
   assert.deepEqual(heard, []);
 });
 
-test("an onSession that throws does not end the session", async () => {
+test("an onError or an onSession that throws does not end the session", async () => {
   const uncaught = [];
   const listeners = process.listeners("unhandledRejection");
   process.removeAllListeners("unhandledRejection");
   process.on("unhandledRejection", (error) => uncaught.push(error.message));
   try {
     const late = fakeWidget({ isLoading: true });
-    await clock.until(connect(late, { onSession: () => { throw new Error("the site's own"); } })).catch(() => {});
+    const fails = (what) => () => { throw new Error(what); };
+    await clock.until(connect(late, { onError: fails("onError"), onSession: fails("onSession") })).catch(() => {});
+    api.script["/zendesk/token"] = () => "unreachable";
     late.load();
     await clock.pass(MINUTE);
-    assert.deepEqual([late.who, uncaught], ["ada", ["the site's own"]]);
+    delete api.script["/zendesk/token"];
+    await clock.pass(MINUTE);
+    assert.deepEqual([late.who, uncaught], ["ada", ["onError", "onSession"]]);
   } finally {
     process.removeAllListeners("unhandledRejection");
     for (const listener of listeners) process.on("unhandledRejection", listener);
@@ -174,7 +178,7 @@ for (const reason of ["Service Unavailable", "503", "HTTP 502 Bad Gateway", "Too
     assert.ok(!api.asked().some((what) => what !== "token ada"), api.asked().join());
 
     const widget = fakeWidget({ refuses: () => reason });
-    await assert.rejects(clock.until(connect(widget)), (error) => isOurs(error, "login_refused") && error.cause.reason === reason);
+    await assert.rejects(clock.until(connect(widget)), (error) => isOurs(error, "login_refused") && error.cause.reason === reason && /not available/.test(error.message));
     assert.equal(widget.handed.length, 4);
     assert.ok(!api.asked().includes("report ada"));
   });
@@ -324,6 +328,7 @@ for (const [what, options, code] of [
   ["a getIdpToken that rejects", { getIdpToken: () => Promise.reject(new Error("Login required")) }, "no_idp_token"],
   ["a getIdpToken without a token", { getIdpToken: () => null }, "no_idp_token"],
   ["a getIdpToken that hangs", { getIdpToken: hang }, "no_idp_token"],
+  ["a widget that throws nothing", { zE: () => { throw undefined; }, Smooch: { login: () => Promise.reject(), logout() {}, setDelegate() {} } }, "login_refused"],
   ["a widget that throws", { zE: () => { throw new Error("broken"); }, Smooch: { login() { throw new Error("broken"); }, logout() {}, setDelegate() {} } }, "login_refused"],
 ]) {
   test(`an error of ours: ${what}`, async () => {
