@@ -361,7 +361,8 @@ test("a token that is not a JWT lives as long as the response says", async () =>
 
 test("onInvalidAuth is a refusal: a new token, however young the last one is, and one for twenty", async () => {
   const { Smooch, want } = (widget = fakeSmooch());
-  await clock.until(connectSmooch({ endpoint, getIdpToken, Smooch }));
+  // Also if the site's own delegate has such a method.
+  await clock.until(connectSmooch({ endpoint, getIdpToken, Smooch, delegate: { onInvalidAuth: () => "theirs" } }));
   const first = await want();
   assert.equal(api.log.length, 2);
   const held = gate();
