@@ -246,6 +246,30 @@ story("an error that has passed is no longer shown, and the site's own handlers 
   assert.deepEqual(await page.evaluate(() => [shop.errors, shop.sessions]), [["unauthenticated"], ["ada"]]);
 }, { clock: true });
 
+story("another user by the same getIdpToken: the next token shows it, and the login begins again", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  await page.evaluate(() => (shop.becomes = "eve"));
+  await page.clock.fastForward("00:20:00");
+  await page.wants();
+  await page.is("eve");
+  await page.shows("eve");
+  assert.deepEqual((await page.widget()).handed, ["ada", "eve"]);
+}, { clock: true });
+
+story("an ID token of the user before that comes late changes nothing", async (page) => {
+  await page.evaluate(() => (shop.holdsIdTokenOf = "ada"));
+  await page.shop("setUser", "ada");
+  await settled(page);
+  await page.shop("setUser", "eve");
+  await page.shows("eve");
+  await page.evaluate(() => (shop.holdsIdTokenOf = null));
+  await settled(page);
+  await page.shop("render");
+  await settled(page);
+  assert.deepEqual((await page.widget()).handed, ["eve"]);
+});
+
 story("an onError that throws is the site's own error, and the session goes on", async (page) => {
   await page.evaluate(() => {
     const onError = () => { throw new Error("the site's own"); };

@@ -131,6 +131,12 @@ test("a refusal that comes in a finished session does not keep it from being log
   assert.deepEqual([errors, widget.calls.at(-1)], [["login_refused"], "logoutUser"]);
 });
 
+test("a newer login with invalid options ends the older session too", async () => {
+  await clock.until(connect("ada"));
+  await assert.rejects(connect("eve", { endpoint: "" }), (error) => isOurs(error, "invalid_options"));
+  assert.equal(widget.who, "stranger");
+});
+
 test("a pause ends with the session, however long it is", async () => {
   const smooch = fakeSmooch();
   const session = await clock.until(connectSmooch({ endpoint, getIdpToken: () => "id-ada", Smooch: smooch.Smooch }));

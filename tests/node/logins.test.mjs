@@ -123,7 +123,11 @@ test("onSession hears of the late session, and of one that goes on after an erro
 test("onSession hears nothing of a login that goes well, nor of one that was ended during its report", async () => {
   const heard = [];
   const onSession = (session) => heard.push(session);
-  await clock.until(connect(fakeWidget(), { onSession }));
+  const well = fakeWidget();
+  await clock.until(connect(well, { onSession }));
+  await clock.pass(15 * MINUTE);
+  well.want();
+  await clock.pass(MINUTE);
   api.script["/zendesk/conflicts"] = () => new Promise((resolve) => setTimeout(resolve, MINUTE));
   const controller = new AbortController();
   const late = fakeWidget({ ...refusesEmail(), isLoading: true });

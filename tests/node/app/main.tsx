@@ -17,6 +17,8 @@ declare global {
       sessions: string[];
       /** This user's ID token does not come until the user is another or null. */
       holdsIdTokenOf: string | null;
+      /** Who logged in at the site without a rendering. */
+      becomes: string | null;
       connectZendesk: typeof connectZendesk;
     };
   }
@@ -28,7 +30,7 @@ const sessions: string[] = [];
 
 async function idTokenOf(user: string) {
   while (window.shop.holdsIdTokenOf === user) await new Promise((resolve) => setTimeout(resolve, 50));
-  return `id-${user}`;
+  return `id-${window.shop.becomes ?? user}`;
 }
 
 function Chat({ user }: { user: string | null }) {
@@ -44,8 +46,8 @@ function Shop() {
   const [user, setUser] = useState<string | null>(null);
   const [isShown, setShown] = useState(true);
   const [, setCount] = useState(0);
-  const holdsIdTokenOf = window.shop?.holdsIdTokenOf ?? null;
-  window.shop = { holdsIdTokenOf, setUser, setShown, render: () => setCount((count) => count + 1), errors, sessions, connectZendesk };
+  const { holdsIdTokenOf = null, becomes = null } = window.shop ?? {};
+  window.shop = { holdsIdTokenOf, becomes, setUser, setShown, render: () => setCount((count) => count + 1), errors, sessions, connectZendesk };
   return <main>{isShown && <Chat user={user} />}</main>;
 }
 
