@@ -41,11 +41,17 @@ class Chat {
   connect() {
     const { zE, endpoint, signal, getIdpToken } = this.options;
     const login = (this.#login = new AbortController());
-    const end = () => login.abort();
+    const forget = () => {
+      this.session = this.#idToken = this.#asked = null;
+      this.show?.(NO_ONE);
+    };
+    const end = () => {
+      login.abort();
+      forget();
+    };
     signal?.addEventListener("abort", end, { signal: login.signal });
-    if (signal?.aborted) end();
-    this.session = this.#idToken = this.#asked = null;
-    this.show?.(NO_ONE);
+    if (signal?.aborted) login.abort();
+    forget();
     /** @type {ZendeskOptions} */
     const options = { zE, endpoint, signal: login.signal, onError: (error) => this.#hear(error) };
     // The newest options are used: components give new functions with each rendering.
@@ -93,9 +99,9 @@ class Chat {
   /** Logs out, or ends the login under way. */
   async end() {
     chats.delete(this.options.zE);
-    const error = await this.session?.logout().catch((error) => error);
+    // `onError` hears of a logout that fails.
+    await this.session?.logout().catch(() => {});
     this.#login.abort();
-    if (error) this.options.onError?.(error);
   }
 }
 

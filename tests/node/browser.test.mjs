@@ -149,6 +149,40 @@ story("a component that goes away leaves a finished session, and the next one ta
   await page.is("stranger");
 });
 
+story("the site's own signal ends the session, and every later one", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  await page.evaluate(() => shop.controller.abort());
+  await page.is("stranger");
+  await page.shows("no one");
+  await page.shop("setUser", "eve");
+  await settled(page);
+  await page.shows("no one");
+  assert.deepEqual((await page.widget()).handed, ["ada"]);
+});
+
+story("a logout that fails is told once", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  await page.evaluate(() => (widget.failsToLogOut = true));
+  await page.shop("setUser", null);
+  await settled(page);
+  assert.deepEqual(await page.evaluate(() => shop.errors), ["logout_failed"]);
+});
+
+story("the end of the login before is not shown as an error", async (page) => {
+  let open;
+  const held = new Promise((resolve) => (open = resolve));
+  script.token = () => held;
+  await page.shop("setUser", "ada");
+  await settled(page);
+  await page.shop("setUser", "eve");
+  await settled(page);
+  await page.shows("no one");
+  open();
+  await page.shows("eve");
+});
+
 story("a failed login is shown", async (page) => {
   script.token = () => 403;
   await page.shop("setUser", "ada");
@@ -172,6 +206,7 @@ story("two tabs: a session each, and a conflict that each reports once", async (
   await page.shop("setUser", null);
   await page.is("stranger");
   assert.equal((await other.widget()).who, "ada");
+  assert.deepEqual(await Promise.all([page, other].map((one) => one.evaluate(() => sessionStorage.length))), [0, 1], "a logout forgets");
   assert.deepEqual(other.wrong, []);
 });
 

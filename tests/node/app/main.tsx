@@ -19,6 +19,7 @@ declare global {
       holdsIdTokenOf: string | null;
       /** Who logged in at the site without a rendering. */
       becomes: string | null;
+      controller: AbortController;
       connectZendesk: typeof connectZendesk;
     };
   }
@@ -27,6 +28,7 @@ declare global {
 const endpoint = location.origin;
 const errors: string[] = [];
 const sessions: string[] = [];
+const controller = new AbortController();
 
 async function idTokenOf(user: string) {
   while (window.shop.holdsIdTokenOf === user) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -37,7 +39,7 @@ function Chat({ user }: { user: string | null }) {
   // Made for each rendering, as most sites do it.
   const onError = (error: ChatIdentityError) => errors.push(error.code);
   const onSession = (session: Session) => sessions.push(session.externalId);
-  const options = user && window.zE ? { endpoint, zE: window.zE, getIdpToken: () => idTokenOf(user), onError, onSession } : null;
+  const options = user && window.zE ? { endpoint, zE: window.zE, getIdpToken: () => idTokenOf(user), onError, onSession, signal: controller.signal } : null;
   const { session, error } = useChatIdentity(options);
   return <output>{error?.code ?? session?.externalId ?? "no one"}</output>;
 }
@@ -47,7 +49,7 @@ function Shop() {
   const [isShown, setShown] = useState(true);
   const [, setCount] = useState(0);
   const { holdsIdTokenOf = null, becomes = null } = window.shop ?? {};
-  window.shop = { holdsIdTokenOf, becomes, setUser, setShown, render: () => setCount((count) => count + 1), errors, sessions, connectZendesk };
+  window.shop = { holdsIdTokenOf, becomes, setUser, setShown, render: () => setCount((count) => count + 1), errors, sessions, controller, connectZendesk };
   return <main>{isShown && <Chat user={user} />}</main>;
 }
 
