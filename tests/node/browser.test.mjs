@@ -155,6 +155,7 @@ story("the site's own signal ends the session, and every later one", async (page
   await page.evaluate(() => shop.controller.abort());
   await page.is("stranger");
   await page.shows("no one");
+  await page.shop("setUser", null);
   await page.shop("setUser", "eve");
   await settled(page);
   await page.shows("no one");
