@@ -46,6 +46,7 @@ fn the_module_passes_its_own_tests() {
         "chat-identity.test.mjs",
         "ended.test.mjs",
         "logins.test.mjs",
+        "remembered.test.mjs",
         "requests.test.mjs",
         "sessions.test.mjs",
     ];
