@@ -164,7 +164,7 @@ const widgets = new WeakMap();
  * `login` is the SDK's: it asks `give` for tokens, and tells by `answered` whether it worked.
  */
 function connect(key, options, login, logout) {
-  const { endpoint, getIdpToken, signal, onError } = options;
+  const { endpoint, getIdpToken, signal, onError, onSession } = options;
   const widget = widgets.get(key) ?? { mayHold: false, left: null, newest: null };
   widgets.set(key, widget);
   const over = new AbortController();
@@ -172,12 +172,20 @@ function connect(key, options, login, logout) {
   const [flights, kept] = [new Map(), new Map()];
   let [externalId, idToken, includeEmail] = ["", "", true];
   /** `isLate`: the promise is rejected, because the widget did not answer, and the login goes on. */
-  let [isIn, isLate, isOwed] = [false, false, false];
-  let known, handed, silence, attempt, reject;
+  let [isIn, isLate, isOwed, isInDoubt] = [false, false, false, false];
+  let known, handed, silence, attempt, reject, result;
   const isEndless = () => isIn || isLate;
 
-  /** Not awaited: a handler that throws must not end the session. */
-  const tell = async (error) => onError?.(error);
+  /** These two are not awaited: a handler that throws must not end the session. */
+  const tell = async (error) => {
+    isInDoubt = true;
+    onError?.(error);
+  };
+  const tellSession = async () => {
+    if (!isInDoubt || !result || over.signal.aborted) return;
+    isInDoubt = false;
+    onSession?.(result);
+  };
   const leave = () => {
     widget.mayHold = false;
     const left = (async () => void (await logout()))().catch((cause) => {
@@ -190,10 +198,9 @@ function connect(key, options, login, logout) {
   const end = (error = failure("logged_out")) => {
     if (over.signal.aborted) return;
     over.abort();
-    clearTimeout(silence);
     signal?.removeEventListener("abort", stop);
     reject(error);
-    if (widget.newest === session && widget.mayHold) return leave();
+    if (widget.mayHold) return leave();
   };
   const stop = () => void end()?.catch(() => {});
 
@@ -232,7 +239,6 @@ function connect(key, options, login, logout) {
     return signed;
   };
   const sign = async (includeEmail) => {
-    if (over.signal.aborted) throw failure("logged_out");
     const last = kept.get(includeEmail);
     if (last?.isGood()) return last.signed;
     if (!flights.has(includeEmail)) {
@@ -242,12 +248,12 @@ function connect(key, options, login, logout) {
     return flights.get(includeEmail);
   };
 
-  /** From now on the widget is to answer. */
+  /** From now on the widget is to answer the login. */
   const waits = () => {
     clearTimeout(silence);
-    if (over.signal.aborted) return;
+    if (isIn) return;
     silence = setTimeout(() => {
-      isLate = true;
+      isLate = isInDoubt = true;
       reject(failure("login_unanswered"));
     }, PATIENCE);
   };
@@ -271,6 +277,7 @@ function connect(key, options, login, logout) {
       if (over.signal.aborted) throw failure("logged_out");
       widget.mayHold = isOwed = true;
       hand((handed = signed));
+      tellSession();
     } catch (cause) {
       const error = failure("login_refused", cause);
       failed(error);
@@ -316,7 +323,7 @@ function connect(key, options, login, logout) {
           begin();
         });
       } catch (error) {
-        if (error.code !== "login_refused" || over.signal.aborted) throw error;
+        if (error.code !== "login_refused") throw error;
         const means = meaning(error.cause);
         if (means === "outage" && (tries < TRIES || isLate)) {
           await pause(0, tries);
@@ -357,7 +364,7 @@ function connect(key, options, login, logout) {
     signal?.addEventListener("abort", stop);
     logIn().then(async ({ emailIncluded }) => {
       isIn = true;
-      const result = {
+      const made = {
         externalId,
         outcome: !includeEmail ? "without_email" : emailIncluded ? "with_email" : "no_email",
         conflict: null,
@@ -368,9 +375,10 @@ function connect(key, options, login, logout) {
           await (over.signal.aborted && widget.mayHold ? leave() : end());
         },
       };
-      if (!includeEmail) await report(result);
+      if (!includeEmail) await report(made);
       else remembered(externalId, null);
-      resolve(result);
+      resolve((result = made));
+      tellSession();
     }).catch((error) => {
       if (isLate && !over.signal.aborted) tell(error);
       end(error)?.catch(() => {});

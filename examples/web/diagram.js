@@ -112,6 +112,12 @@ function begin(group) {
   if (first) first.tabIndex = 0;
 }
 
+/** After a look: what came before is not to be drawn later. */
+async function clearAll() {
+  await show().catch(() => {});
+  clear();
+}
+
 function clear() {
   list.replaceChildren();
   groups = [];
@@ -134,6 +140,6 @@ function walk(event) {
 /** Sets the diagram going. */
 export function start() {
   begin(new Group("Earlier", 0, false));
-  byId("clear", HTMLButtonElement).addEventListener("click", clear);
+  byId("clear", HTMLButtonElement).addEventListener("click", clearAll);
   list.addEventListener("keydown", walk);
 }

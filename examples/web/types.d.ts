@@ -24,6 +24,11 @@ export interface Options extends Api {
    * none can be had. What may pass is asked again all the same.
    */
   onError?: ((error: ChatIdentityError) => void) | undefined;
+  /**
+   * Hears that all is well again: of the late session after `login_unanswered`, and of the session that
+   * got another token after `onError` had heard of an error.
+   */
+  onSession?: ((session: Session) => void) | undefined;
 }
 
 export interface ZendeskOptions extends Options {

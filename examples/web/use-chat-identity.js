@@ -29,6 +29,8 @@ class Chat {
   session = null;
   /** The last ID token: it tells whether the site's user is still the same. @type {import("./types.js").IdToken} */
   #idToken = null;
+  /** The function that is being asked for an ID token. @type {import("./types.js").Api["getIdpToken"] | null} */
+  #asked = null;
   #login = new AbortController();
 
   /** @param {ZendeskOptions} options */
@@ -39,46 +41,67 @@ class Chat {
   connect() {
     const { zE, endpoint, signal, getIdpToken } = this.options;
     const login = (this.#login = new AbortController());
-    const end = () => login.abort();
+    const forget = () => {
+      this.session = this.#idToken = this.#asked = null;
+      this.show?.(NO_ONE);
+    };
+    const end = () => {
+      login.abort();
+      forget();
+    };
     signal?.addEventListener("abort", end, { signal: login.signal });
-    if (signal?.aborted) end();
-    this.session = this.#idToken = null;
-    this.show?.(NO_ONE);
+    if (signal?.aborted) login.abort();
+    forget();
     /** @type {ZendeskOptions} */
     const options = { zE, endpoint, signal: login.signal, onError: (error) => this.#hear(error) };
     // The newest options are used: components give new functions with each rendering.
-    if (getIdpToken) options.getIdpToken = async (how) => (this.#idToken = await this.options.getIdpToken?.(how));
+    if (getIdpToken) {
+      options.getIdpToken = async (how) => {
+        const asked = (this.#asked = this.options.getIdpToken);
+        const token = await asked?.(how);
+        // Too late it may be another user's.
+        if (this.#login === login) [this.#idToken, this.#asked] = [token, null];
+        return token;
+      };
+    }
     const isNewest = () => this.#login === login && !login.signal.aborted;
-    connectZendesk(options).then(
-      (session) => {
-        if (!isNewest()) return;
-        this.session = session;
-        this.show?.({ session, error: null });
-      },
-      (error) => isNewest() && this.show?.({ session: null, error }),
-    );
+    /** @param {Session} session */
+    const isIn = (session) => {
+      if (!isNewest()) return;
+      this.session = session;
+      this.show?.({ session, error: null });
+    };
+    options.onSession = (session) => {
+      isIn(session);
+      this.options.onSession?.(session);
+    };
+    connectZendesk(options).then(isIn, (error) => isNewest() && this.show?.({ session: null, error }));
   }
 
   /** Connects again if another user is logged in at the site by now. */
   async compare() {
-    const [login, known] = [this.#login, this.#idToken];
-    const token = known && (await Promise.resolve(this.options.getIdpToken?.()).catch(() => null));
-    if (token && login === this.#login && !login.signal.aborted && !isSameUser(token, known)) this.connect();
+    const { getIdpToken } = this.options;
+    const login = this.#login;
+    // A login that has not asked yet will ask the newest function.
+    if (!getIdpToken || (!this.#idToken && (!this.#asked || this.#asked === getIdpToken))) return;
+    const token = await Promise.resolve(getIdpToken()).catch(() => null);
+    if (!token || login !== this.#login || login.signal.aborted) return;
+    if (!this.#idToken || !isSameUser(token, this.#idToken)) this.connect();
   }
 
   /** @param {ChatIdentityError} error */
   #hear(error) {
-    this.options.onError?.(error);
     if (error.code === "user_changed") this.connect();
     else this.show?.({ session: this.session, error });
+    this.options.onError?.(error);
   }
 
   /** Logs out, or ends the login under way. */
   async end() {
     chats.delete(this.options.zE);
-    const error = await this.session?.logout().catch((error) => error);
+    // `onError` hears of a logout that fails.
+    await this.session?.logout().catch(() => {});
     this.#login.abort();
-    if (error) this.options.onError?.(error);
   }
 }
 

@@ -44,7 +44,9 @@ fn the_module_passes_its_own_tests() {
     let Some(folder) = folder() else { return };
     let files = [
         "chat-identity.test.mjs",
+        "ended.test.mjs",
         "logins.test.mjs",
+        "remembered.test.mjs",
         "requests.test.mjs",
         "sessions.test.mjs",
     ];

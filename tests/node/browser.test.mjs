@@ -149,6 +149,41 @@ story("a component that goes away leaves a finished session, and the next one ta
   await page.is("stranger");
 });
 
+story("the site's own signal ends the session, and every later one", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  await page.evaluate(() => shop.controller.abort());
+  await page.is("stranger");
+  await page.shows("no one");
+  await page.shop("setUser", null);
+  await page.shop("setUser", "eve");
+  await settled(page);
+  await page.shows("no one");
+  assert.deepEqual((await page.widget()).handed, ["ada"]);
+});
+
+story("a logout that fails is told once", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  await page.evaluate(() => (widget.failsToLogOut = true));
+  await page.shop("setUser", null);
+  await settled(page);
+  assert.deepEqual(await page.evaluate(() => shop.errors), ["logout_failed"]);
+});
+
+story("the end of the login before is not shown as an error", async (page) => {
+  let open;
+  const held = new Promise((resolve) => (open = resolve));
+  script.token = () => held;
+  await page.shop("setUser", "ada");
+  await settled(page);
+  await page.shop("setUser", "eve");
+  await settled(page);
+  await page.shows("no one");
+  open();
+  await page.shows("eve");
+});
+
 story("a failed login is shown", async (page) => {
   script.token = () => 403;
   await page.shop("setUser", "ada");
@@ -172,6 +207,7 @@ story("two tabs: a session each, and a conflict that each reports once", async (
   await page.shop("setUser", null);
   await page.is("stranger");
   assert.equal((await other.widget()).who, "ada");
+  assert.deepEqual(await Promise.all([page, other].map((one) => one.evaluate(() => sessionStorage.length))), [0, 1], "a logout forgets");
   assert.deepEqual(other.wrong, []);
 });
 
@@ -183,8 +219,10 @@ story("asleep over an expiry: the token comes as soon as the network does", asyn
   await page.wants();
   await page.clock.runFor(2000);
   assert.deepEqual(await page.evaluate(() => [widget.renewed, shop.errors]), [0, ["unreachable"]]);
+  await page.shows("unreachable");
   await context.setOffline(false);
   await page.renewed(1);
+  await page.shows("ada");
 }, { clock: true });
 
 story("asleep, and awake with the network: an old token is not used again", async (page) => {
@@ -215,6 +253,9 @@ story("the visitor consents after a minute: the widget is loaded then, and the u
   assert.deepEqual(asked, []);
   await page.evaluate(() => widget.load());
   await page.is("ada");
+  await page.shows("ada");
+  await page.shop("setUser", null);
+  await page.is("stranger");
 }, { isLoaded: false, clock: true });
 
 story("the widget's snippet comes after a minute: the login begins with it", async (page) => {
@@ -226,6 +267,44 @@ story("the widget's snippet comes after a minute: the login begins with it", asy
   await page.shop("render");
   await page.shows("ada");
 }, { clock: true });
+
+story("an error that has passed is no longer shown, and the site's own handlers hear of it", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  script.token = () => 401;
+  await page.clock.fastForward("00:20:00");
+  await page.wants();
+  await page.shows("unauthenticated");
+  script = {};
+  await page.wants();
+  await page.renewed(1);
+  await page.shows("ada");
+  assert.deepEqual(await page.evaluate(() => [shop.errors, shop.sessions]), [["unauthenticated"], ["ada"]]);
+}, { clock: true });
+
+story("another user by the same getIdpToken: the next token shows it, and the login begins again", async (page) => {
+  await page.shop("setUser", "ada");
+  await page.shows("ada");
+  await page.evaluate(() => (shop.becomes = "eve"));
+  await page.clock.fastForward("00:20:00");
+  await page.wants();
+  await page.is("eve");
+  await page.shows("eve");
+  assert.deepEqual((await page.widget()).handed, ["ada", "eve"]);
+}, { clock: true });
+
+story("an ID token of the user before that comes late changes nothing", async (page) => {
+  await page.evaluate(() => (shop.holdsIdTokenOf = "ada"));
+  await page.shop("setUser", "ada");
+  await settled(page);
+  await page.shop("setUser", "eve");
+  await page.shows("eve");
+  await page.evaluate(() => (shop.holdsIdTokenOf = null));
+  await settled(page);
+  await page.shop("render");
+  await settled(page);
+  assert.deepEqual((await page.widget()).handed, ["eve"]);
+});
 
 story("an onError that throws is the site's own error, and the session goes on", async (page) => {
   await page.evaluate(() => {
@@ -240,29 +319,50 @@ story("an onError that throws is the site's own error, and the session goes on",
   assert.equal(page.wrong.splice(0).length, 1);
 }, { clock: true });
 
-/** Holds Ada's login in a state, in the page or here, until `open` is called. */
+/** Ada's requests on a path wait until `script.open` is called. */
+function holds(path) {
+  const open = new Promise((resolve) => (script.open = () => resolve()));
+  script[path] = (user) => (user === "ada" ? open : undefined);
+}
+const REFUSED = "claims.external_id === 'ada' && claims.email";
+/** What brings Ada's login into a state: before it begins, and after a time that is given in ms. */
 const STATES = {
-  "waits for its token": async () => {
-    const held = new Promise((resolve) => (script.open = () => resolve()));
-    script.token = (user) => (user === "ada" ? held : undefined);
+  "waits for its ID token": { before: (page) => page.evaluate(() => (shop.holdsIdTokenOf = "ada")) },
+  "waits for its token": { before: () => holds("token") },
+  "waits to ask again": { before: () => (script.token = (user) => (user === "ada" ? 503 : 200)) },
+  "waits for the widget": { before: (page) => page.evaluate("widget.holds = (claims) => claims.external_id === 'ada'") },
+  "was refused once": { before: (page) => page.evaluate(`widget.refuses = (claims, count) => ${REFUSED} && count === 1`) },
+  "goes in without the email": { before: (page) => page.evaluate(`widget.refuses = (claims) => ${REFUSED}; widget.holds = (claims) => !claims.email`), ms: 2000 },
+  "reports a conflict": { before: (page) => (holds("report"), page.evaluate(`widget.refuses = (claims) => ${REFUSED}`)), ms: 2000 },
+  "is unanswered": { before: (page) => page.evaluate("widget.holds = (claims) => claims.external_id === 'ada'"), ms: 31_000, shows: "login_unanswered" },
+  "is in": { shows: "ada" },
+  "is in, with a token under way": {
+    shows: "ada",
+    async after(page) {
+      holds("token");
+      await page.clock.fastForward("00:20:00");
+      await page.wants();
+    },
   },
-  "waits for the widget": (page) => page.evaluate(() => (widget.holds = (claims) => claims.external_id === "ada")),
-  "was refused once": (page) => page.evaluate(() => (widget.refuses = (claims, count) => claims.external_id === "ada" && count === 1)),
-  "goes in without the email": (page) => page.evaluate(() => ((widget.refuses = (claims) => claims.external_id === "ada" && claims.email), (widget.holds = (claims) => !claims.email))),
-  "is in": () => {},
 };
-for (const [state, holds] of Object.entries(STATES)) {
-  story(`another user while the login ${state}`, async (page) => {
-    await holds(page);
-    await page.shop("setUser", "ada");
-    await page.evaluate((ms) => new Promise((resolve) => setTimeout(resolve, ms)), state.includes("email") ? 2000 : 300);
-    await page.shop("setUser", null);
-    await page.shop("setUser", "eve");
-    await page.shows("eve");
-    script.open?.();
-    await page.evaluate(() => widget.letGo());
-    await page.is("eve");
-    await settled(page);
-    assert.equal((await page.widget()).who, "eve");
-  });
+for (const [state, { before, ms = 300, shows, after }] of Object.entries(STATES)) {
+  for (const how of ["with a logout in between", "without one"]) {
+    story(`another user while the login ${state}, ${how}`, async (page) => {
+      await before?.(page);
+      await page.shop("setUser", "ada");
+      await settled(page);
+      await page.clock.runFor(ms);
+      if (shows) await page.shows(shows);
+      await after?.(page);
+      if (how.startsWith("with a")) await page.shop("setUser", null);
+      await page.shop("setUser", "eve");
+      await page.shows("eve");
+      script.open?.();
+      await page.evaluate(() => ((shop.holdsIdTokenOf = null), widget.letGo()));
+      await page.is("eve");
+      await page.clock.runFor(5000);
+      assert.equal((await page.widget()).who, "eve");
+      await page.shows("eve");
+    }, { clock: true });
+  }
 }

@@ -1,10 +1,9 @@
-// How a login goes on: a widget that is silent, refusals and what they tell, and the conflict that the
-// tab remembers.
+// How a login goes on: a widget that is silent, refusals and what they tell, and errors.
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { connectPuzzel, connectSmooch, connectZendesk } from "./web/chat-identity.js";
-import { endpoint, fakeApi, fakeSmooch, fakeStorage, fakeWidget, HOUR, isOurs, MINUTE, problem, SECOND, settle, startClock } from "./fakes.mjs";
+import { endpoint, fakeApi, fakeSmooch, fakeStorage, fakeWidget, isOurs, MINUTE, problem, SECOND, settle, startClock } from "./fakes.mjs";
 
 let api, clock, errors;
 beforeEach(() => {
@@ -88,11 +87,86 @@ for (const [name, login] of [
   });
 
   test(`${name}: the second try comes half a second after the first or later`, async () => {
-    const at = [];
-    await clock.until(login({ refuses: (_, count) => (at.push(Date.now()), count === 1 && "…") }));
-    assert.ok(at[1] - at[0] >= 500 && at[1] - at[0] < 2000, `${at}`);
+    let refused;
+    await clock.until(login({ refuses: (_, count) => count === 1 && ((refused = Date.now()), "…") }));
+    const pause = api.log[1].at - refused;
+    assert.ok(pause >= 500 && pause < 2000, `${pause}`);
   });
 }
+
+test("onSession hears of the late session, and of one that goes on after an error", async () => {
+  const heard = [];
+  const options = { onSession: (session) => heard.push(session), onError };
+  const late = fakeWidget({ isLoading: true });
+  await assert.rejects(clock.until(connect(late, options)), (error) => isOurs(error, "login_unanswered"));
+  assert.deepEqual(heard, []);
+  late.load();
+  await clock.pass(SECOND);
+  assert.deepEqual(heard.map(({ externalId, outcome }) => [externalId, outcome]), [["ada", "with_email"]]);
+
+  await clock.pass(15 * MINUTE);
+  api.script["/zendesk/token"] = () => "unreachable";
+  late.want();
+  await clock.pass(MINUTE);
+  assert.deepEqual([errors, heard.length], [["unreachable"], 1]);
+  delete api.script["/zendesk/token"];
+  await clock.pass(MINUTE);
+  assert.deepEqual([heard.length, heard[1]], [2, heard[0]]);
+  late.want();
+  await clock.pass(MINUTE);
+  assert.equal(heard.length, 2, "only after an error");
+  await heard[0].logout();
+  assert.equal(late.who, "stranger");
+});
+
+test("onSession hears nothing of a login that goes well, nor of one that was ended during its report", async () => {
+  const heard = [];
+  const onSession = (session) => heard.push(session);
+  const well = fakeWidget();
+  await clock.until(connect(well, { onSession }));
+  await clock.pass(15 * MINUTE);
+  well.want();
+  await clock.pass(MINUTE);
+  api.script["/zendesk/conflicts"] = () => new Promise((resolve) => setTimeout(resolve, MINUTE));
+  const controller = new AbortController();
+  const late = fakeWidget({ ...refusesEmail(), isLoading: true });
+  await assert.rejects(clock.until(connect(late, { onSession, signal: controller.signal })));
+  late.load();
+  await clock.pass(10 * SECOND);
+  assert.equal(late.who, "ada");
+  controller.abort();
+  await clock.pass(10 * MINUTE);
+  assert.deepEqual(heard, []);
+});
+
+test("an onError or an onSession that throws does not end the session", async () => {
+  const uncaught = [];
+  const listeners = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection");
+  process.on("unhandledRejection", (error) => uncaught.push(error.message));
+  try {
+    const late = fakeWidget({ isLoading: true });
+    const fails = (what) => () => { throw new Error(what); };
+    await clock.until(connect(late, { onError: fails("onError"), onSession: fails("onSession") })).catch(() => {});
+    api.script["/zendesk/token"] = () => "unreachable";
+    late.load();
+    await clock.pass(MINUTE);
+    delete api.script["/zendesk/token"];
+    await clock.pass(MINUTE);
+    assert.deepEqual([late.who, uncaught], ["ada", ["onError", "onSession"]]);
+  } finally {
+    process.removeAllListeners("unhandledRejection");
+    for (const listener of listeners) process.on("unhandledRejection", listener);
+  }
+});
+
+test("an outage of the chat is waited for after the silence, until it is over", async () => {
+  const widget = fakeWidget({ isLoading: true, refuses: (_, count) => count <= 8 && "Service Unavailable" });
+  await clock.until(connect(widget)).catch(() => {});
+  widget.load();
+  await clock.pass(5 * MINUTE);
+  assert.deepEqual([widget.who, errors], ["ada", []]);
+});
 
 test("time that the API takes does not count as the widget's silence", async () => {
   api.script["/zendesk/token"] = ({ count }) => (count < 4 ? problem(503, null, { "retry-after": "20" }) : undefined);
@@ -107,7 +181,7 @@ for (const reason of ["Service Unavailable", "503", "HTTP 502 Bad Gateway", "Too
     assert.ok(!api.asked().some((what) => what !== "token ada"), api.asked().join());
 
     const widget = fakeWidget({ refuses: () => reason });
-    await assert.rejects(clock.until(connect(widget)), (error) => isOurs(error, "login_refused") && error.cause.reason === reason);
+    await assert.rejects(clock.until(connect(widget)), (error) => isOurs(error, "login_refused") && error.cause.reason === reason && /not available/.test(error.message));
     assert.equal(widget.handed.length, 4);
     assert.ok(!api.asked().includes("report ada"));
   });
@@ -122,100 +196,12 @@ for (const reason of ["invalid_auth", "Unauthorized", "HTTP 401", "403 Forbidden
   });
 }
 
-for (const reason of ["…", "", "409", "HTTP 409 Conflict", "conflict", undefined, 17]) {
+for (const reason of ["…", "", "409", "HTTP 409 Conflict", "HTTP 409 from the gateway", "conflict", undefined, 17]) {
   test(`the way around: ${reason}`, async () => {
     const widget = fakeWidget(refusesEmail(reason || "."));
     const session = await clock.until(connect(widget));
     assert.equal(session.outcome, "without_email");
     assert.deepEqual(widget.handed, ["ada", "ada", "ada without email"]);
-  });
-}
-
-/** A page of the same tab: a widget of its own. */
-async function page(knobs = refusesEmail(), more = {}) {
-  const widget = fakeWidget(knobs);
-  const before = api.log.length;
-  const session = await clock.until(connect(widget, more));
-  return { widget, session, asked: api.asked().slice(before) };
-}
-
-test("a reported conflict is remembered in the tab: no refusals, and one report an hour", async () => {
-  const first = await page();
-  assert.deepEqual(first.asked, ["token ada", "token ada", "token ada without email", "report ada"]);
-  for (let pages = 0; pages < 5; pages += 1) {
-    await clock.pass(10 * MINUTE);
-    const next = await page();
-    assert.deepEqual(next.asked, ["token ada", "token ada without email"]);
-    assert.deepEqual(next.widget.handed, ["ada without email"]);
-    assert.equal(next.session.outcome, "without_email");
-    assert.deepEqual(next.session.conflict, { conflictId: "c0ffee", state: "pending" });
-    assert.equal(next.session.reportError, null);
-  }
-  await clock.pass(11 * MINUTE);
-  api.conflict = { conflictId: "c0ffee", state: "needs_review" };
-  const later = await page();
-  assert.deepEqual(later.asked, ["token ada", "token ada without email", "report ada"]);
-  assert.deepEqual(later.session.conflict, api.conflict);
-  const kept = [...globalThis.sessionStorage.kept];
-  assert.deepEqual(kept.map(([key]) => key), ["chat-identity.conflict.ada"]);
-  assert.doesNotMatch(JSON.stringify(kept), /eyJ|id-ada/, "no token in it");
-});
-
-test("the legacy SDK remembers it likewise", async () => {
-  await page();
-  const widget = fakeSmooch(refusesEmail());
-  const session = await clock.until(connectSmooch({ endpoint, getIdpToken, Smooch: widget.Smooch }));
-  assert.deepEqual([session.outcome, widget.handed], ["without_email", ["ada without email"]]);
-});
-
-test("what is remembered is of one user", async () => {
-  await page();
-  const eve = await page({}, { getIdpToken: () => "id-eve" });
-  assert.equal(eve.session.outcome, "with_email");
-});
-
-test("after a logout, and after a day, the email is tried again; then nothing is remembered", async () => {
-  const { session } = await page();
-  await session.logout();
-  assert.equal((await page({})).session.outcome, "with_email");
-  await page();
-  for (let hours = 0; hours < 24; hours += 2) {
-    assert.equal((await page()).session.outcome, "without_email");
-    await clock.pass(2 * HOUR);
-  }
-  assert.equal((await page({})).session.outcome, "with_email");
-  assert.equal(globalThis.sessionStorage.kept.size, 0);
-});
-
-test("an hourly report that fails leaves the remembered conflict", async () => {
-  await page();
-  await clock.pass(2 * HOUR);
-  api.script["/zendesk/conflicts"] = () => problem(500);
-  const { session } = await page();
-  assert.equal(session.conflict.conflictId, "c0ffee");
-  assert.equal(session.reportError.code, "upstream_error");
-});
-
-test("a report is tried again like a token, and one that fails is not remembered", async () => {
-  api.script["/zendesk/conflicts"] = () => problem(429);
-  const { session, asked } = await page();
-  assert.equal(asked.filter((what) => what === "report ada").length, 4);
-  assert.equal(session.reportError.code, "too_many_requests");
-  assert.equal(globalThis.sessionStorage.kept.size, 0);
-});
-
-for (const [what, storage] of Object.entries({
-  "is forbidden": { get: () => { throw new DOMException("denied", "SecurityError"); } },
-  "is not there": { value: undefined },
-  "is full": { value: { ...fakeStorage(), setItem: () => { throw new DOMException("full", "QuotaExceededError"); } } },
-  "holds something else": { value: { ...fakeStorage(), getItem: () => "{not json" } },
-  "holds null": { value: { ...fakeStorage(), getItem: () => "null" } },
-})) {
-  test(`a login works if the storage ${what}`, async () => {
-    Object.defineProperty(globalThis, "sessionStorage", { configurable: true, ...storage });
-    assert.equal((await page()).session.outcome, "without_email");
-    assert.equal((await page()).session.outcome, "without_email");
-    assert.equal((await page({})).session.outcome, "with_email");
   });
 }
 
@@ -232,6 +218,7 @@ for (const [what, options, code] of [
   ["a getIdpToken that rejects", { getIdpToken: () => Promise.reject(new Error("Login required")) }, "no_idp_token"],
   ["a getIdpToken without a token", { getIdpToken: () => null }, "no_idp_token"],
   ["a getIdpToken that hangs", { getIdpToken: hang }, "no_idp_token"],
+  ["a widget that throws nothing", { zE: () => { throw undefined; }, Smooch: { login: () => Promise.reject(), logout() {}, setDelegate() {} } }, "login_refused"],
   ["a widget that throws", { zE: () => { throw new Error("broken"); }, Smooch: { login() { throw new Error("broken"); }, logout() {}, setDelegate() {} } }, "login_refused"],
 ]) {
   test(`an error of ours: ${what}`, async () => {

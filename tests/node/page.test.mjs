@@ -366,8 +366,9 @@ story("the two minutes, played", async (ada, page) => {
 });
 
 story("nothing is red before anything was done, and nothing that went well", async (ada, page) => {
+  await ada.login();
   await page.reload();
-  await page.locator("#diagram .group").first().waitFor();
+  await page.locator("#diagram .sum", { hasText: "request" }).first().waitFor({ state: "attached" });
   const probes = page.locator("#diagram .calls li", { has: page.locator(".outcome b", { hasText: /^405$/ }) });
   assert.equal(await probes.count(), 0);
   await ada.press("Clear");
@@ -449,8 +450,13 @@ for (const [name, options] of Object.entries({
     await page.route("**/local/clean", pretendToMigrate);
     await ada.press("Move 50 users");
     await ada.sees("#migration-state", "Done:");
-    const { scrollWidth, innerWidth } = await page.evaluate(() => ({ scrollWidth: document.documentElement.scrollWidth, innerWidth }));
+    const [{ scrollWidth, scrollHeight }, end] = await page.evaluate(() => {
+      const { scrollWidth, scrollHeight } = document.documentElement;
+      return [{ scrollWidth, scrollHeight }, document.body.getBoundingClientRect().bottom + scrollY];
+    });
+    const { innerWidth, innerHeight } = await page.evaluate(() => ({ innerWidth, innerHeight }));
     assert.ok(scrollWidth <= innerWidth, `${scrollWidth} in ${innerWidth}`);
+    assert.ok(scrollHeight <= Math.max(end, innerHeight) + 1, `nothing hangs out below: ${scrollHeight}, ${end}`);
     await page.evaluate(axe);
     const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
     const told = (found) => found.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]);

@@ -64,7 +64,7 @@ const KEPT: usize = 500;
 /// Of a larger body, only the size is shown.
 const SHOWN: usize = 32 << 10;
 /// Larger bodies are refused, as by the embedded AWS.
-const LARGEST_BODY: usize = 64 << 20;
+pub const LARGEST_BODY: usize = 64 << 20;
 /// Fields that are never shown, in bodies and in queries. A JWT in them is decoded instead.
 const HIDDEN: [&str; 6] = [
     "SecretString",

@@ -4,8 +4,11 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 
-/// The headers that a page may send, as in the template.
-const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
+/// The headers that a page may send: the template's default of `AllowedHeaders`.
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, baggage, sentry-trace, traceparent, tracestate, request-id, \
+     request-context",
+);
 const METHODS: HeaderValue = HeaderValue::from_static("POST, PUT");
 /// The response header that a page may read, besides those that it always may.
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static("retry-after");
@@ -73,13 +76,21 @@ mod tests {
             assert_eq!(response.headers()["access-control-allow-origin"], origin);
             assert_eq!(
                 response.headers()["access-control-allow-headers"],
-                "authorization, content-type"
+                REQUEST_HEADERS
             );
             assert_eq!(
                 response.headers()["access-control-allow-methods"],
                 "POST, PUT"
             );
         }
+    }
+
+    #[test]
+    fn the_headers_are_those_of_the_template() {
+        let template = harness::lambda::workspace_root().join("template.yaml");
+        let template = std::fs::read_to_string(template).unwrap();
+        let headers = REQUEST_HEADERS.to_str().unwrap().replace(' ', "");
+        assert!(template.contains(&format!("Default: {headers}\n")));
     }
 
     #[test]

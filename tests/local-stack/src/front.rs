@@ -3,6 +3,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +11,7 @@ use axum::{Json, Router};
 
 use serde_json::json;
 
-use crate::calls::Party;
+use crate::calls::{LARGEST_BODY, Party};
 use crate::cors;
 use crate::local::{self, Local};
 
@@ -77,7 +78,10 @@ async fn forward(local: &Local, request: Request) -> Response {
     }
     let origin = cors::origin(request.headers());
     let mut response = if let Some(from) = party(request.uri().path()) {
-        as_api_gateway(local.ask_functions(from, request).await)
+        match as_text(request).await {
+            Ok(request) => as_api_gateway(local.ask_functions(from, request).await),
+            Err(_) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        }
     } else {
         let refusal = json!({"message": "Not Found"});
         (StatusCode::NOT_FOUND, Json(refusal)).into_response()
@@ -88,7 +92,25 @@ async fn forward(local: &Local, request: Request) -> Response {
     response
 }
 
-/// Puts cargo-lambda's own failures, e.g. over a body that is not UTF-8, into API Gateway's form.
+/// Replaces what is not UTF-8 in a body, as a text in an event holds no other bytes. cargo-lambda would
+/// respond with 500 itself, before it asks the function.
+async fn as_text(request: Request) -> Result<Request, axum::Error> {
+    let (mut parts, body) = request.into_parts();
+    let bytes = to_bytes(body, LARGEST_BODY).await?;
+    // Bodies of other content types are sent to the function as base64.
+    let kind = parts.headers.get(header::CONTENT_TYPE);
+    let is_text = kind.is_none_or(|kind| {
+        kind.as_bytes().starts_with(b"text/") || kind.as_bytes().starts_with(b"application/json")
+    });
+    if !is_text || std::str::from_utf8(&bytes).is_ok() {
+        return Ok(Request::from_parts(parts, Body::from(bytes)));
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(Request::from_parts(parts, Body::from(text)))
+}
+
+/// Puts cargo-lambda's own failures into API Gateway's form.
 fn as_api_gateway(response: Response) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE);
     let is_json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
@@ -149,6 +171,34 @@ mod tests {
             "/webhooks/zendesk/x",
         ] {
             assert_eq!(party(none), None, "{none}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_text_is_sent_on_in_utf_8_and_other_bodies_as_they_are() {
+        const JSON: Option<&str> = Some("application/json");
+        const PDF: Option<&str> = Some("application/pdf");
+        for (kind, sent, expected) in [
+            (
+                JSON,
+                &b"{\"a\":\"\xff\"}"[..],
+                "{\"a\":\"\u{fffd}\"}".as_bytes(),
+            ),
+            (None, b"\xff", "\u{fffd}".as_bytes()),
+            (JSON, "Å".as_bytes(), "Å".as_bytes()),
+            (PDF, b"\xff", b"\xff"),
+        ] {
+            let mut request = Request::new(Body::from(sent));
+            let headers = request.headers_mut();
+            headers.insert(header::CONTENT_LENGTH, sent.len().into());
+            if let Some(kind) = kind {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            }
+            let passed = as_text(request).await.unwrap();
+            let length = passed.headers().get(header::CONTENT_LENGTH).cloned();
+            let body = to_bytes(passed.into_body(), LARGEST_BODY).await.unwrap();
+            assert_eq!(body, expected);
+            assert!(length.is_none_or(|length| length == body.len().to_string()));
         }
     }
 

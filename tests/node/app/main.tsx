@@ -3,7 +3,7 @@
 
 import { StrictMode, useState } from "react";
 import { createRoot } from "react-dom/client";
-import { connectZendesk, type ChatIdentityError, type ZendeskWidget } from "chat-identity";
+import { connectZendesk, type ChatIdentityError, type Session, type ZendeskWidget } from "chat-identity";
 import { useChatIdentity } from "chat-identity/react";
 
 declare global {
@@ -14,6 +14,12 @@ declare global {
       setShown(isShown: boolean): void;
       render(): void;
       errors: string[];
+      sessions: string[];
+      /** This user's ID token does not come until the user is another or null. */
+      holdsIdTokenOf: string | null;
+      /** Who logged in at the site without a rendering. */
+      becomes: string | null;
+      controller: AbortController;
       connectZendesk: typeof connectZendesk;
     };
   }
@@ -21,11 +27,19 @@ declare global {
 
 const endpoint = location.origin;
 const errors: string[] = [];
+const sessions: string[] = [];
+const controller = new AbortController();
+
+async function idTokenOf(user: string) {
+  while (window.shop.holdsIdTokenOf === user) await new Promise((resolve) => setTimeout(resolve, 50));
+  return `id-${window.shop.becomes ?? user}`;
+}
 
 function Chat({ user }: { user: string | null }) {
   // Made for each rendering, as most sites do it.
   const onError = (error: ChatIdentityError) => errors.push(error.code);
-  const options = user && window.zE ? { endpoint, zE: window.zE, getIdpToken: async () => `id-${user}`, onError } : null;
+  const onSession = (session: Session) => sessions.push(session.externalId);
+  const options = user && window.zE ? { endpoint, zE: window.zE, getIdpToken: () => idTokenOf(user), onError, onSession, signal: controller.signal } : null;
   const { session, error } = useChatIdentity(options);
   return <output>{error?.code ?? session?.externalId ?? "no one"}</output>;
 }
@@ -34,7 +48,8 @@ function Shop() {
   const [user, setUser] = useState<string | null>(null);
   const [isShown, setShown] = useState(true);
   const [, setCount] = useState(0);
-  window.shop = { setUser, setShown, render: () => setCount((count) => count + 1), errors, connectZendesk };
+  const { holdsIdTokenOf = null, becomes = null } = window.shop ?? {};
+  window.shop = { holdsIdTokenOf, becomes, setUser, setShown, render: () => setCount((count) => count + 1), errors, sessions, controller, connectZendesk };
   return <main>{isShown && <Chat user={user} />}</main>;
 }
 

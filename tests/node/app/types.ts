@@ -20,6 +20,7 @@ export const fits: ZendeskOptions[] = [
   { endpoint, zE, getIdpToken: async (how) => (how?.fresh ? "a new token" : null) },
   { endpoint, zE, getIdpToken: undefined, signal: undefined, onError: undefined },
   { endpoint, zE, signal: new AbortController().signal, onError: (error) => error.code.toUpperCase() },
+  { endpoint, zE, onSession: (session) => session.outcome.toUpperCase() },
 ];
 
 export async function results(): Promise<string> {

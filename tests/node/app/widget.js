@@ -4,6 +4,7 @@ globalThis.widget = (() => {
   const held = [];
   const widget = { who: "stranger", handed: [], calls: [], renewed: 0, refuses: () => false, holds: () => false };
   const run = (call, jwtCallback, loginCallback) => {
+    if (call === "logoutUser" && widget.failsToLogOut) throw new Error("no network");
     if (call === "logoutUser") return void (widget.who = "stranger");
     widget.want = () => new Promise((hand) => jwtCallback(hand));
     jwtCallback(async (token) => {
