@@ -132,15 +132,16 @@ impl Services {
         self.aws.put_item(TABLE, &record);
     }
 
-    /// Puts into the table that an event stated the external id of a Support user a while ago, as
-    /// `receive-webhook` records it.
-    pub(crate) fn support_user(&self, zendesk_id: &str, external_id: &str) {
+    /// Puts into the table that an event stated the external id and the email of a Support user a
+    /// while ago, as `receive-webhook` records it.
+    pub(crate) fn support_user(&self, zendesk_id: &str, external_id: &str, email: &str) {
         let key = digest(&SHA256, format!("zendesk-id\0{zendesk_id}").as_bytes());
         let hex: Vec<_> = key.as_ref().iter().map(|it| format!("{it:02x}")).collect();
         let hex = hex.concat();
         let item = json!({
             "pk": format!("zendesk-id#{}", &hex[..32]), "sk": "user",
-            "externalId": external_id, "time": now() - 60_000, "expiresAt": now() / 1000 + 60,
+            "externalId": external_id, "email": email, "time": now() - 60_000,
+            "expiresAt": now() / 1000 + 60,
         });
         self.aws.put_item(TABLE, &item);
     }

@@ -224,7 +224,7 @@ fn with_lineage_the_remedy_is_a_merge_if_that_is_allowed_and_possible() {
 
 #[test]
 fn a_merge_that_is_not_possible_becomes_a_release_that_says_why() {
-    let broken: [(Reason, fn(&mut Case)); 6] = [
+    let broken: [(Reason, fn(&mut Case)); 7] = [
         (Reason::NoZendeskId, |it| {
             it.holder(&json!({"zendeskId": null}));
         }),
@@ -239,6 +239,9 @@ fn a_merge_that_is_not_possible_becomes_a_release_that_says_why() {
         }),
         (Reason::SupportIdUnknown, |it| {
             it.policy.trusts_events = false;
+        }),
+        (Reason::SupportIdUnknown, |it| {
+            it.facts.support_email_is_anothers = true;
         }),
         (Reason::CallerLinked, |it| {
             it.own(&json!({"zendeskId": "99"}));
@@ -280,6 +283,7 @@ fn a_merge_by_ids_needs_neither_a_zendesk_id_nor_an_event() {
     case.policy.merge_call = MergeCall::AppusersMerge;
     case.policy.trusts_events = false;
     case.facts.support_external_id = None;
+    case.facts.support_email_is_anothers = true;
     case.holder(&json!({"zendeskId": null}));
     assert_eq!(case.decision(), "Merge()");
     case.own(&json!({"zendeskId": "99"}));
@@ -301,6 +305,41 @@ fn a_plan_names_the_user_the_callers_own_and_the_call() {
         panic!()
     };
     assert!(plan.own_user_id.is_none());
+}
+
+#[test]
+fn a_plan_counts_the_emails_that_a_merge_may_leave() {
+    fn with_email(email: &str) -> Value {
+        json!({"identities": [{"type": "email", "value": email}]})
+    }
+    let counted = |change: fn(&mut Case)| {
+        let mut case = proven(Remedy::Merge);
+        change(&mut case);
+        match case.next() {
+            Decision::Apply(plan) => plan.emails,
+            _ => panic!(),
+        }
+    };
+    assert_eq!(counted(|_| {}), 1);
+    assert_eq!(counted(|it| it.own(&with_email("work@example.com"))), 2);
+    assert_eq!(counted(|it| it.own(&with_email(EMAIL))), 1);
+    for (email, emails) in [("new@example.com", 2), (EMAIL, 1)] {
+        let mut case = proven(Remedy::Merge);
+        case.facts.support_email = Some(email.to_owned());
+        let Decision::Apply(plan) = case.next() else {
+            panic!()
+        };
+        assert_eq!(plan.emails, emails, "{email}");
+    }
+    // A user that is not the caller's own is not merged.
+    let mut case = reported(Remedy::ReleaseEmail);
+    case.own(&json!({
+        "externalId": "another", "identities": [{"type": "email", "value": "x@example.com"}],
+    }));
+    let Decision::Apply(plan) = case.next() else {
+        panic!()
+    };
+    assert_eq!(plan.emails, 1);
 }
 
 // ---- rules 1 to 4: the holder ----
@@ -962,6 +1001,20 @@ fn a_merge_is_resolved_if_the_survivor_is_the_callers_and_no_one_else_was_touche
         merged(|it| it.facts.own_before = Some(own(&json!({"externalId": null})))),
         changed
     );
+    // The survivor has an email that neither user had: a third user lost it, if one had it.
+    fn with_emails(it: &mut Case, emails: usize) {
+        let sent = it.conflict.sent().cloned().unwrap();
+        it.conflict.record_sent(Sent {
+            emails: Some(emails),
+            ..sent
+        });
+        let email = |email: &str| json!({"type": "email", "value": email});
+        let both = json!([email(EMAIL), email("third@example.com")]);
+        let survivor = user(&json!({"externalId": NEW, "identities": both}));
+        it.facts.own.insert(NEW.to_owned(), survivor);
+    }
+    assert_eq!(merged(|it| with_emails(it, 1)), changed);
+    assert_eq!(merged(|it| with_emails(it, 2)), "Resolved");
     // No user has the caller's external id, or the lookup returned another user.
     assert_eq!(merged(|it| it.facts.own.clear()), changed);
     assert_eq!(
