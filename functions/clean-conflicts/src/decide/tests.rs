@@ -387,6 +387,10 @@ fn each_broken_rule_about_the_holder_needs_review() {
             assert_eq!(case.decision(), review(reason), "{allowed:?}");
         }
     }
+    // The model reads an empty external id as none, and the rule does not depend on it.
+    let mut case = reported(Remedy::Merge);
+    case.facts.holders[0].external_id = Some(String::new());
+    assert_eq!(case.decision(), review(Reason::NoExternalId));
     let mut case = reported(Remedy::Merge);
     case.policy.brand = Some("9477".parse().unwrap());
     case.holder(&json!({"brandId": "9477"}));
@@ -437,8 +441,12 @@ fn two_callers_are_a_dispute_however_old_their_claims_are() {
     let mut case = reported(Remedy::Merge);
     case.report(report(ClaimSource::Report, "7", NOW - 60 * DAY));
     assert_eq!(case.decision(), review(Reason::SeveralCallers));
-    // A release needs no single claimant, if an operator names it.
-    assert_eq!(case.named(Remedy::ReleaseEmail).decision(), "Release");
+    // A release needs no single claimant, if an operator names it, and it is for none of them.
+    case.own(&json!({}));
+    let Decision::Apply(plan) = case.named(Remedy::ReleaseEmail).next() else {
+        panic!()
+    };
+    assert!(plan.call == Call::Release && plan.own_user_id.is_none());
     let mut case = proven(Remedy::Merge);
     case.report(report(ClaimSource::Operator, "7", REPORTED));
     for remedy in [Remedy::Merge, Remedy::Delete] {
@@ -511,6 +519,9 @@ fn an_event_with_trusted_lineage_from_the_holder_is_a_claim() {
 fn an_event_that_is_not_a_claim_makes_no_dispute() {
     let mut case = told();
     case.report(report(ClaimSource::Report, "7", REPORTED));
+    assert_eq!(case.decision(), "Release");
+    // Lineage that is not trusted does not make it one.
+    case.becomes(Told::Became(stated(Source::Webhook)));
     assert_eq!(case.decision(), "Release");
 }
 
@@ -874,6 +885,15 @@ fn a_lost_call_is_repeated_after_two_checks_except_a_delete() {
         };
         assert_eq!(case.decision(), review(expected));
     }
+    // Nor is a stronger one than is allowed, whoever names it.
+    let mut case = after(Sent {
+        answered: false,
+        checks: 1,
+        ..sent(Remedy::Merge)
+    });
+    case.policy.named = Some(Remedy::Merge);
+    case.policy.allowed = Remedy::ReleaseEmail;
+    assert_eq!(case.decision(), review(Reason::OutcomeUnknown));
     // No other remedy is applied in place of the one that was sent.
     let mut case = after(Sent {
         answered: false,
@@ -928,6 +948,10 @@ fn another_user_gets_only_a_release_that_was_approved_for_it() {
         case = case.named(remedy);
         assert_eq!(case.decision(), review(Reason::HolderChanged));
     }
+    // Without an operator who names it, not even an approved one.
+    case.policy.named = None;
+    case.policy.allowed = Remedy::ReleaseEmail;
+    assert_eq!(case.decision(), review(Reason::HolderChanged));
     // A delete is never repeated on another user.
     let mut case = after(Sent {
         remedy: Remedy::Delete,
