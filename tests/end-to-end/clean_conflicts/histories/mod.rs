@@ -91,6 +91,8 @@ struct Setting {
     release_after: u64,
     is_trusted: bool,
     drop_merged_identities: bool,
+    /// Whether everyone has visited the page once before the first step.
+    have_visited: bool,
 }
 
 struct Reference;
@@ -100,23 +102,16 @@ impl ReferenceStateMachine for Reference {
     type Transition = Step;
 
     fn init_state() -> BoxedStrategy<Setting> {
-        (
-            2_usize..=4,
+        let deployment = (
             prop::sample::select(vec!["plan", "release-email", "merge", "merge"]),
             prop::sample::select(vec!["sync", "appusers-merge"]),
             prop::sample::select(vec![0, 0, 1800]),
             any::<bool>(),
-            any::<bool>(),
-        )
+        );
+        (2_usize..=4, deployment, any::<bool>(), any::<bool>())
             .prop_map(
-                |(
-                    people,
-                    remedy,
-                    merge_call,
-                    release_after,
-                    is_trusted,
-                    drop_merged_identities,
-                )| {
+                |(people, deployment, drop_merged_identities, have_visited)| {
+                    let (remedy, merge_call, release_after, is_trusted) = deployment;
                     Setting {
                         people,
                         remedy,
@@ -124,6 +119,7 @@ impl ReferenceStateMachine for Reference {
                         release_after,
                         is_trusted,
                         drop_merged_identities,
+                        have_visited,
                     }
                 },
             )
@@ -137,6 +133,7 @@ impl ReferenceStateMachine for Reference {
             Proof::None,
             Proof::Claim,
             Proof::ClaimWithTime,
+            Proof::Event,
             Proof::Event,
         ]);
         let remedy = || prop::sample::select(vec!["release-email", "merge"]);

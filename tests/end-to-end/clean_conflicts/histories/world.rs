@@ -91,7 +91,7 @@ impl World {
         });
         let people: Vec<Person> = people.collect();
         let owners = people.iter().enumerate();
-        Self {
+        let mut world = Self {
             owners: owners
                 .map(|(number, person)| (person.id().to_owned(), number))
                 .collect(),
@@ -104,7 +104,13 @@ impl World {
             is_down: false,
             client: reqwest::Client::new(),
             functions,
+        };
+        if setting.have_visited {
+            for person in 0..setting.people {
+                world.visit(person).await;
+            }
         }
+        world
     }
 
     pub(super) async fn take(&mut self, step: &Step) {
