@@ -38,10 +38,10 @@ fn change(kind: &str, event: &Value) -> Change {
         "user.external_id_changed" => changed_external_id(event)
             .filter(|_| is_end_user)
             .unwrap_or(Change::Unknown),
-        "user.identity_changed" => changed_email(event, &["/event/current"], is_end_user),
+        "user.identity_changed" if is_end_user => changed_email(event, &["/event/current"]),
         // Zendesk does not document the field's name, and public clients have both.
-        "user.identity_created" => {
-            changed_email(event, &["/event/current", "/event/identity"], is_end_user)
+        "user.identity_created" if is_end_user => {
+            changed_email(event, &["/event/current", "/event/identity"])
         }
         "user.merged" => event
             .pointer("/event/user/id")
@@ -61,14 +61,14 @@ fn changed_external_id(event: &Value) -> Option<Change> {
     })
 }
 
-/// The change to a primary email. If the user is not an end user with an external id, what was known
-/// of the Support user is not true any more.
-fn changed_email(event: &Value, pointers: &[&str], is_end_user: bool) -> Change {
+/// The change to a primary email. If the user has no external id, what was known of the Support user
+/// is not true any more.
+fn changed_email(event: &Value, pointers: &[&str]) -> Change {
     let Some(email) = primary_email(event, pointers) else {
         return Change::Other;
     };
     let external_id = event.pointer("/detail/external_id").and_then(external_id);
-    match external_id.filter(|_| is_end_user) {
+    match external_id {
         Some(external_id) => Change::Email { external_id, email },
         None => Change::Unknown,
     }
@@ -175,10 +175,7 @@ mod tests {
             assert!(matches!(changed, Change::Unknown));
             for name in ["user.identity_changed", "user.identity_created"] {
                 let kind = format!("zen:event-type:{name}");
-                assert!(matches!(
-                    read(&kind, &detail, &email).change,
-                    Change::Unknown
-                ));
+                assert!(matches!(read(&kind, &detail, &email).change, Change::Other));
             }
         }
         let nobody = json!({"role": "end-user", "external_id": null});
