@@ -104,6 +104,10 @@ pub struct Facts {
     /// The external id that Support's user has now, if an event stated it: the one that the holder
     /// is linked to.
     pub support_external_id: Option<String>,
+    /// The primary email that Support's user has now, if an event stated it.
+    pub support_email: Option<String>,
+    /// Whether a third user has that email: a sync would take it from that user.
+    pub support_email_is_anothers: bool,
     /// Whether Support merged the holder's user so recently that it must be left alone.
     pub is_settling: bool,
     /// The user that a remedy was sent to, as it is now.

@@ -6,6 +6,7 @@ use shared::sunshine::{Error, LookupExternalId, User, UserId};
 
 use crate::archive::archived_user;
 use crate::context::Context;
+use crate::decide::emails;
 use crate::evidence::{Facts, LastSeen, is_restorable};
 use crate::interrupted::Interrupted;
 
@@ -118,8 +119,31 @@ async fn read_support(
         facts.is_settling |= support_user.is_settling(now);
         if holder.zendesk_id.as_ref() == Some(&id) {
             facts.support_external_id = support_user.external_id().map(ToOwned::to_owned);
+            facts.support_email = support_user.email().map(ToOwned::to_owned);
         }
     }
+    read_holders_of_support_email(ctx, holder, facts).await
+}
+
+/// Reads whether a third user has the email that a sync would write.
+async fn read_holders_of_support_email(
+    ctx: &Context<'_>,
+    holder: &User,
+    facts: &mut Facts,
+) -> Result<(), Interrupted> {
+    let Some(email) = &facts.support_email else {
+        return Ok(());
+    };
+    let both = || facts.own.values().chain([holder]);
+    if both().any(|user| emails(user).contains(email)) {
+        return Ok(());
+    }
+    let holders = ctx
+        .sunshine
+        .list_users_by_email(email, ctx.deadlines.calls)
+        .await?;
+    let is_third = |user: &User| both().all(|it| it.id != user.id);
+    facts.support_email_is_anothers = holders.iter().any(is_third);
     Ok(())
 }
 

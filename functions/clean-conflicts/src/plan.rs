@@ -12,6 +12,8 @@ pub struct Plan {
     pub call: Call,
     /// The user that the caller has now.
     pub own_user_id: Option<UserId>,
+    /// The number of emails that both have, and Support's.
+    pub emails: usize,
     /// The reason for this remedy instead of a merge.
     pub instead_because: Option<Reason>,
 }

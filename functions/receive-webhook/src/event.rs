@@ -38,12 +38,10 @@ fn change(kind: &str, event: &Value) -> Change {
         "user.external_id_changed" => changed_external_id(event)
             .filter(|_| is_end_user)
             .unwrap_or(Change::Unknown),
-        "user.identity_changed" if is_end_user => {
-            primary_email(event, &["/event/current"]).unwrap_or(Change::Other)
-        }
+        "user.identity_changed" if is_end_user => changed_email(event, &["/event/current"]),
         // Zendesk does not document the field's name, and public clients have both.
         "user.identity_created" if is_end_user => {
-            primary_email(event, &["/event/current", "/event/identity"]).unwrap_or(Change::Other)
+            changed_email(event, &["/event/current", "/event/identity"])
         }
         "user.merged" => event
             .pointer("/event/user/id")
@@ -63,8 +61,21 @@ fn changed_external_id(event: &Value) -> Option<Change> {
     })
 }
 
-/// The change to a primary email, from the first of `pointers` that leads to one.
-fn primary_email(event: &Value, pointers: &[&str]) -> Option<Change> {
+/// The change to a primary email. If the user has no external id, what was known of the Support user
+/// is not true any more.
+fn changed_email(event: &Value, pointers: &[&str]) -> Change {
+    let Some(email) = primary_email(event, pointers) else {
+        return Change::Other;
+    };
+    let external_id = event.pointer("/detail/external_id").and_then(external_id);
+    match external_id {
+        Some(external_id) => Change::Email { external_id, email },
+        None => Change::Unknown,
+    }
+}
+
+/// The primary email that the first of `pointers` leads to.
+fn primary_email(event: &Value, pointers: &[&str]) -> Option<EmailKey> {
     let identities = pointers.iter().filter_map(|pointer| event.pointer(pointer));
     let mut emails = identities.filter_map(|identity| {
         let is_email = identity.get("type").and_then(Value::as_str) == Some("email");
@@ -72,10 +83,7 @@ fn primary_email(event: &Value, pointers: &[&str]) -> Option<Change> {
         let value = identity.get("value").and_then(email);
         value.filter(|_| is_email && is_primary)
     });
-    Some(Change::Email {
-        external_id: event.pointer("/detail/external_id").and_then(external_id)?,
-        email: emails.next()?,
-    })
+    emails.next()
 }
 
 fn id(value: &Value) -> Option<String> {
@@ -170,6 +178,12 @@ mod tests {
                 assert!(matches!(read(&kind, &detail, &email).change, Change::Other));
             }
         }
+        let nobody = json!({"role": "end-user", "external_id": null});
+        let kind = "zen:event-type:user.identity_changed";
+        assert!(matches!(
+            read(kind, &nobody, &email).change,
+            Change::Unknown
+        ));
     }
 
     #[test]

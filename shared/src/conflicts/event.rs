@@ -135,9 +135,12 @@ fn record(
     };
     draft.put(seen_key, &seen)?;
 
-    let states = |draft: &mut Draft<'_>, external_id: &ExternalId| match zendesk_id {
-        Some(id) => support_user::record_external_id(draft, id, external_id.as_str(), time, now),
-        None => Ok(()),
+    let states = |draft: &mut Draft<'_>, external_id: &ExternalId, email: Option<&EmailKey>| {
+        let stated = (external_id.as_str(), email);
+        match zendesk_id {
+            Some(id) => support_user::record_external_id(draft, id, stated, time, now),
+            None => Ok(()),
+        }
     };
     match &event.change {
         Change::ExternalId {
@@ -145,7 +148,7 @@ fn record(
             current,
             email,
         } => {
-            states(draft, current)?;
+            states(draft, current, email.as_ref())?;
             if previous.as_ref() != Some(current) {
                 history::record_change(draft, scope, previous.as_ref(), current, time, now)?;
             }
@@ -154,7 +157,7 @@ fn record(
             }
         }
         Change::Email { external_id, email } => {
-            states(draft, external_id)?;
+            states(draft, external_id, Some(email))?;
             request_check(draft, scope, email, external_id, time, now)?;
         }
         Change::Merged { with } => {

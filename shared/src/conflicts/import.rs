@@ -57,6 +57,9 @@ pub struct Pair {
     /// Why it is in its state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// From when on the list is true. Earlier versions did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub true_since: Option<u64>,
     #[serde(rename = "pairState")]
     state: State,
     attempts: u32,
@@ -140,6 +143,7 @@ impl Table {
         import: &Import<'_>,
     ) -> Result<Taken, TableError> {
         let now = now_millis();
+        let true_since = import.not_before.max(now);
         let batch = batch_key(scope, import.batch);
         let is_new = stream::iter(import.pairs)
             .map(async |(previous, current)| {
@@ -150,12 +154,13 @@ impl Table {
                     by: import.by.to_owned(),
                     conflict_id: None,
                     reason: None,
+                    true_since: Some(true_since),
                     state: State::Pending,
                     attempts: 0,
                     list: list(&batch, &pair_key),
                     updated_at: now,
-                    due_at: Some(import.not_before.max(now)),
-                    expires_at: expiry(import.not_before.max(now), KEPT_FOR),
+                    due_at: Some(true_since),
+                    expires_at: expiry(true_since, KEPT_FOR),
                 };
                 self.put_new(&pair.item(scope)?).await
             })

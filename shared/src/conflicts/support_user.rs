@@ -1,7 +1,8 @@
-//! The state of a Zendesk Support user, from events: its external id, and its merges.
+//! The state of a Zendesk Support user, from events: its external id, its primary email, and its
+//! merges.
 //!
-//! A merge by `sync` writes Support's external id into the messaging user, whatever it is, so a
-//! drain needs to know it. `pk` is `zendesk-id#` and a hash of the id, `sk` is `user`.
+//! A merge by `sync` writes Support's external id and primary email into the messaging user,
+//! whatever they are, and takes them from any third user, so a drain needs to know both. `pk` is `zendesk-id#` and a hash of the id, `sk` is `user`.
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::draft::{Draft, Key};
 use super::history::{KEPT_FOR, expiry};
 use super::id::hash;
 use super::table::{Table, TableError};
+use crate::identity::email::EmailKey;
 
 /// The time after a merge in which neither user is changed: Support's merge is not atomic, and for
 /// some seconds the survivor lacks the other user's emails.
@@ -23,6 +25,8 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 pub struct SupportUser {
     /// The external id, if the latest event states one.
     external_id: Option<String>,
+    /// The primary email, if the latest event states one.
+    email: Option<String>,
     /// The time of that event.
     time: u64,
     /// The time of the latest merge that the user was in.
@@ -34,6 +38,11 @@ impl SupportUser {
     /// The user's current external id, unless a later event makes it unknown.
     pub fn external_id(&self) -> Option<&str> {
         self.external_id.as_deref()
+    }
+
+    /// The user's primary email as it is compared, if the latest event states one.
+    pub fn email(&self) -> Option<&str> {
+        self.email.as_deref()
     }
 
     /// The time of the latest event about it, in milliseconds since 1970.
@@ -56,16 +65,17 @@ impl Table {
     }
 }
 
-/// Records that at `time` the Support user had this external id.
+/// Records that at `time` the Support user had this external id and primary email.
 pub(super) fn record_external_id(
     draft: &mut Draft<'_>,
     zendesk_id: &str,
-    external_id: &str,
+    (external_id, email): (&str, Option<&EmailKey>),
     time: u64,
     now: u64,
 ) -> Result<(), TableError> {
     update(draft, zendesk_id, time, now, |user| {
         user.external_id = Some(external_id.to_owned());
+        user.email = email.map(|email| email.as_str().to_owned());
     })
 }
 

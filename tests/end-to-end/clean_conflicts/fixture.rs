@@ -1,6 +1,7 @@
 //! The two functions with everything that they need, and helpers for the tests.
 
-use std::collections::BTreeMap;
+pub(crate) use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 pub(crate) use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -31,20 +32,37 @@ pub(crate) const DAY: u64 = 24 * 60 * 60 * 1000;
 /// Long enough for everything, except for tests that run out of time on purpose.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
-/// The two functions, and what is around them.
-pub(crate) struct Stack {
+/// The services that the functions use.
+pub(crate) struct Services {
     pub(crate) aws: Aws,
     pub(crate) sunshine: Sunshine,
-    pub(crate) clean: Function,
-    pub(crate) report: Function,
     /// Whether the official document must describe every request.
     pub(crate) holds_contract: bool,
 }
 
-impl Stack {
-    /// Both functions with these variables. Without any, `clean-conflicts` only plans; apart from
-    /// the required variables, it has just an archive and a rate of 500 requests a second.
-    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+/// The two functions as processes, and the services that they use.
+pub(crate) struct Stack {
+    pub(crate) services: Services,
+    pub(crate) clean: Function,
+    pub(crate) report: Function,
+}
+
+impl Deref for Stack {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.services
+    }
+}
+
+impl DerefMut for Stack {
+    fn deref_mut(&mut self) -> &mut Services {
+        &mut self.services
+    }
+}
+
+impl Services {
+    pub(crate) async fn start() -> Self {
         let aws = Aws::start().await.unwrap();
         aws.create_table(local_stack::stack::conflicts_table(TABLE));
         aws.create_bucket(BUCKET).await;
@@ -56,99 +74,35 @@ impl Stack {
         })
         .await
         .unwrap();
-        let environment = environment(&aws, &sunshine, variables);
-        let (clean, report) = tokio::join!(
-            Function::start("clean-conflicts", environment.clone()),
-            Function::start("report-conflict", environment),
-        );
         Self {
-            clean: clean.unwrap(),
-            report: report.unwrap(),
             aws,
             sunshine,
             holds_contract: true,
         }
     }
 
-    /// Another `clean-conflicts` on the same table, archive and stand-in.
-    pub(crate) async fn another(&self, variables: &[(&str, &str)]) -> Function {
-        let environment = environment(&self.aws, &self.sunshine, variables);
-        Function::start("clean-conflicts", environment)
-            .await
-            .unwrap()
-    }
-
-    /// Another `report-conflict` on the same table.
-    pub(crate) async fn another_reporter(&self) -> Function {
-        let environment = environment(&self.aws, &self.sunshine, &[]);
-        Function::start("report-conflict", environment)
-            .await
-            .unwrap()
-    }
-
-    /// `report-conflict` with these values of the Lambda authorizer.
-    pub(crate) async fn report_as(&self, caller: Value) -> HttpAnswer {
-        let event = HttpEvent::post("/zendesk/conflicts")
-            .header("content-type", "application/json")
-            .authorizer(json!({ "lambda": caller }));
-        self.report.http(&event).await.unwrap()
-    }
-
-    /// Reports that the login of `external_id` with the verified `email` was refused; returns the
-    /// conflict's id.
-    pub(crate) async fn report(&self, external_id: &str, email: &str) -> String {
-        let caller = json!({"sub": external_id, "email": email, "email_verified": true});
-        reported(&self.report_as(caller).await)
-    }
-
-    /// The same, if the identity provider says that the external id was `previous`.
-    pub(crate) async fn report_changed(&self, previous: &str, current: &str) -> String {
-        let caller = json!({
-            "sub": current, "previous": previous, "email": EMAIL, "email_verified": true,
-        });
-        reported(&self.report_as(caller).await)
-    }
-
-    /// The response of `clean-conflicts`.
-    pub(crate) async fn invoke(&self, event: Value) -> Value {
-        self.invoke_within(event, DEADLINE).await
-    }
-
-    pub(crate) async fn invoke_within(&self, event: Value, deadline: Duration) -> Value {
-        let answer = self.clean.invoke_within(&event, deadline).await;
-        answer.unwrap_or_else(|error| {
-            panic!(
-                "{event}: {error}\n{}",
-                self.clean.output().lines().join("\n")
-            )
-        })
-    }
-
-    /// The message with which `clean-conflicts` refuses an event.
-    pub(crate) async fn refusal(&self, event: Value) -> String {
-        match self.clean.invoke_within(&event, DEADLINE).await {
-            Err(LambdaError::Function(error)) => error["errorMessage"].as_str().unwrap().to_owned(),
-            other => panic!("{event}: {other:?}"),
+    /// The variables of both functions, with these ones.
+    pub(crate) fn environment(&self, variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let mut environment: BTreeMap<String, String> =
+            self.aws.environment().into_iter().collect();
+        let url = self.sunshine.url();
+        let app_id = SunshineConfig::default().app_id;
+        let ours = [
+            ("IDENTITY_SOURCE", "lambda-authorizer"),
+            ("PREVIOUS_EXTERNAL_ID_CLAIM", "previous"),
+            ("EXTERNAL_ID_CHANGED_AT_CLAIM", "changed_at"),
+            ("CONFLICTS_TABLE", TABLE),
+            ("ARCHIVE_BUCKET", BUCKET),
+            ("RELEASE_AFTER_SECONDS", "0"),
+            ("SUNSHINE_BASE_URL", &url),
+            ("SUNSHINE_APP_ID", &app_id),
+            ("SUNSHINE_API_KEY_SECRET_ID", API_KEY),
+            ("SUNSHINE_REQUESTS_PER_SECOND", "500"),
+        ];
+        for (name, value) in ours.iter().chain(variables) {
+            environment.insert((*name).to_owned(), (*value).to_owned());
         }
-    }
-
-    pub(crate) async fn drain(&self) -> Value {
-        self.invoke(json!({"action": "drain"})).await
-    }
-
-    /// `resolve` from [`OLD`] to [`NEW`], with or without a remedy.
-    pub(crate) async fn resolve(&self, remedy: Option<&str>) -> Value {
-        self.invoke(resolve(remedy)).await
-    }
-
-    /// The conflicts that `list` shows.
-    pub(crate) async fn list(&self, state: &str) -> Vec<Value> {
-        let report = self.invoke(json!({"action": "list", "state": state})).await;
-        report["conflicts"].as_array().unwrap().clone()
-    }
-
-    pub(crate) async fn approve(&self, shown: &Value, remedy: &str) -> Value {
-        self.invoke(approve(shown, remedy)).await
+        environment
     }
 
     /// Every conflict's record.
@@ -178,15 +132,16 @@ impl Stack {
         self.aws.put_item(TABLE, &record);
     }
 
-    /// Puts into the table that an event stated the external id of a Support user a while ago, as
-    /// `receive-webhook` records it.
-    pub(crate) fn support_user(&self, zendesk_id: &str, external_id: &str) {
+    /// Puts into the table that an event stated the external id and the email of a Support user a
+    /// while ago, as `receive-webhook` records it.
+    pub(crate) fn support_user(&self, zendesk_id: &str, external_id: &str, email: &str) {
         let key = digest(&SHA256, format!("zendesk-id\0{zendesk_id}").as_bytes());
         let hex: Vec<_> = key.as_ref().iter().map(|it| format!("{it:02x}")).collect();
         let hex = hex.concat();
         let item = json!({
             "pk": format!("zendesk-id#{}", &hex[..32]), "sk": "user",
-            "externalId": external_id, "time": now() - 60_000, "expiresAt": now() / 1000 + 60,
+            "externalId": external_id, "email": email, "time": now() - 60_000,
+            "expiresAt": now() / 1000 + 60,
         });
         self.aws.put_item(TABLE, &item);
     }
@@ -199,18 +154,6 @@ impl Stack {
                 self.aws.put_item(TABLE, &record);
             }
         }
-    }
-
-    /// Drains until the only record has ended, skipping its waits.
-    pub(crate) async fn drain_to_the_end(&self) -> Value {
-        for _ in 0..20 {
-            self.make_due();
-            self.drain().await;
-            if self.the_record()["dueAt"].is_null() {
-                break;
-            }
-        }
-        self.the_record()
     }
 
     /// The number of messages in all conversations of a user.
@@ -282,7 +225,118 @@ impl Stack {
     }
 }
 
-impl Drop for Stack {
+impl Stack {
+    /// Both functions with these variables. Without any, `clean-conflicts` only plans; apart from
+    /// the required variables, it has just an archive and a rate of 500 requests a second.
+    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+        let services = Services::start().await;
+        let environment = services.environment(variables);
+        let (clean, report) = tokio::join!(
+            Function::start("clean-conflicts", environment.clone()),
+            Function::start("report-conflict", environment),
+        );
+        Self {
+            clean: clean.unwrap(),
+            report: report.unwrap(),
+            services,
+        }
+    }
+
+    /// Another `clean-conflicts` on the same table, archive and stand-in.
+    pub(crate) async fn another(&self, variables: &[(&str, &str)]) -> Function {
+        let environment = self.environment(variables);
+        Function::start("clean-conflicts", environment)
+            .await
+            .unwrap()
+    }
+
+    /// Another `report-conflict` on the same table.
+    pub(crate) async fn another_reporter(&self) -> Function {
+        let environment = self.environment(&[]);
+        Function::start("report-conflict", environment)
+            .await
+            .unwrap()
+    }
+
+    /// `report-conflict` with these values of the Lambda authorizer.
+    pub(crate) async fn report_as(&self, caller: Value) -> HttpAnswer {
+        let event = HttpEvent::post("/zendesk/conflicts")
+            .header("content-type", "application/json")
+            .authorizer(json!({ "lambda": caller }));
+        self.report.http(&event).await.unwrap()
+    }
+
+    /// Reports that the login of `external_id` with the verified `email` was refused; returns the
+    /// conflict's id.
+    pub(crate) async fn report(&self, external_id: &str, email: &str) -> String {
+        let caller = json!({"sub": external_id, "email": email, "email_verified": true});
+        reported(&self.report_as(caller).await)
+    }
+
+    /// The same, if the identity provider says that the external id was `previous`.
+    pub(crate) async fn report_changed(&self, previous: &str, current: &str) -> String {
+        let caller = json!({
+            "sub": current, "previous": previous, "email": EMAIL, "email_verified": true,
+        });
+        reported(&self.report_as(caller).await)
+    }
+
+    /// The response of `clean-conflicts`.
+    pub(crate) async fn invoke(&self, event: Value) -> Value {
+        self.invoke_within(event, DEADLINE).await
+    }
+
+    pub(crate) async fn invoke_within(&self, event: Value, deadline: Duration) -> Value {
+        let answer = self.clean.invoke_within(&event, deadline).await;
+        answer.unwrap_or_else(|error| {
+            panic!(
+                "{event}: {error}\n{}",
+                self.clean.output().lines().join("\n")
+            )
+        })
+    }
+
+    /// The message with which `clean-conflicts` refuses an event.
+    pub(crate) async fn refusal(&self, event: Value) -> String {
+        match self.clean.invoke_within(&event, DEADLINE).await {
+            Err(LambdaError::Function(error)) => error["errorMessage"].as_str().unwrap().to_owned(),
+            other => panic!("{event}: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn drain(&self) -> Value {
+        self.invoke(json!({"action": "drain"})).await
+    }
+
+    /// `resolve` from [`OLD`] to [`NEW`], with or without a remedy.
+    pub(crate) async fn resolve(&self, remedy: Option<&str>) -> Value {
+        self.invoke(resolve(remedy)).await
+    }
+
+    /// The conflicts that `list` shows.
+    pub(crate) async fn list(&self, state: &str) -> Vec<Value> {
+        let report = self.invoke(json!({"action": "list", "state": state})).await;
+        report["conflicts"].as_array().unwrap().clone()
+    }
+
+    pub(crate) async fn approve(&self, shown: &Value, remedy: &str) -> Value {
+        self.invoke(approve(shown, remedy)).await
+    }
+
+    /// Drains until the only record has ended, skipping its waits.
+    pub(crate) async fn drain_to_the_end(&self) -> Value {
+        for _ in 0..20 {
+            self.make_due();
+            self.drain().await;
+            if self.the_record()["dueAt"].is_null() {
+                break;
+            }
+        }
+        self.the_record()
+    }
+}
+
+impl Drop for Services {
     /// Checks that the official document describes every request of the test.
     fn drop(&mut self) {
         if self.holds_contract && !std::thread::panicking() {
@@ -293,32 +347,6 @@ impl Drop for Stack {
             }
         }
     }
-}
-
-fn environment(
-    aws: &Aws,
-    sunshine: &Sunshine,
-    variables: &[(&str, &str)],
-) -> BTreeMap<String, String> {
-    let mut environment: BTreeMap<String, String> = aws.environment().into_iter().collect();
-    let url = sunshine.url();
-    let app_id = SunshineConfig::default().app_id;
-    let ours = [
-        ("IDENTITY_SOURCE", "lambda-authorizer"),
-        ("PREVIOUS_EXTERNAL_ID_CLAIM", "previous"),
-        ("EXTERNAL_ID_CHANGED_AT_CLAIM", "changed_at"),
-        ("CONFLICTS_TABLE", TABLE),
-        ("ARCHIVE_BUCKET", BUCKET),
-        ("RELEASE_AFTER_SECONDS", "0"),
-        ("SUNSHINE_BASE_URL", &url),
-        ("SUNSHINE_APP_ID", &app_id),
-        ("SUNSHINE_API_KEY_SECRET_ID", API_KEY),
-        ("SUNSHINE_REQUESTS_PER_SECOND", "500"),
-    ];
-    for (name, value) in ours.iter().chain(variables) {
-        environment.insert((*name).to_owned(), (*value).to_owned());
-    }
-    environment
 }
 
 fn reported(answer: &HttpAnswer) -> String {

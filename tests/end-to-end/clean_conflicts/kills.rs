@@ -67,7 +67,7 @@ impl Case {
             ..CoreUser::default()
         };
         stack.sunshine.set_core_user(&zendesk_id, core_user);
-        stack.support_user(&zendesk_id, &new);
+        stack.support_user(&zendesk_id, &new, &email);
         Self {
             old,
             new,

@@ -8,7 +8,7 @@ async fn everything_allowed(user: User) -> (Stack, User) {
     let stack = Stack::start(&[("REMEDY", "delete"), TRUSTED]).await;
     let user = stack.sunshine.add_user(user);
     stack.sunshine.set_core_user(ZENDESK_ID, core_user());
-    stack.support_user(ZENDESK_ID, NEW);
+    stack.support_user(ZENDESK_ID, NEW, EMAIL);
     stack.sunshine.add_conversation(&user.id, 3);
     (stack, user)
 }

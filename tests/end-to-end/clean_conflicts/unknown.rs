@@ -222,7 +222,7 @@ async fn a_lost_release_or_merge_is_sent_again() {
         let user = stack.sunshine.add_user(linked_holder());
         stack.sunshine.add_conversation(&user.id, 3);
         stack.sunshine.set_core_user(ZENDESK_ID, core_user());
-        stack.support_user(ZENDESK_ID, NEW);
+        stack.support_user(ZENDESK_ID, NEW, EMAIL);
         stack.report_changed(OLD, NEW).await;
         lose(&stack, request);
         assert_eq!(outcome(&stack.drain().await), ("confirming", None));
@@ -239,7 +239,7 @@ async fn a_merge_whose_response_was_lost_is_recognised_as_done() {
     let user = stack.sunshine.add_user(linked_holder());
     stack.sunshine.add_conversation(&user.id, 3);
     stack.sunshine.set_core_user(ZENDESK_ID, core_user());
-    stack.support_user(ZENDESK_ID, NEW);
+    stack.support_user(ZENDESK_ID, NEW, EMAIL);
     stack.report_changed(OLD, NEW).await;
     lose_the_answer(&stack, SYNC);
     assert_eq!(outcome(&stack.drain().await), ("resolved", None));

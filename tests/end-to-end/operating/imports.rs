@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use local_stack::standins::sunshine::User;
 use serde_json::{Value, json};
 
 use crate::world::*;
@@ -95,6 +96,24 @@ async fn a_pair_follows_its_conflict_from_the_plan_to_the_end() {
         progress(&world, "b").await["states"],
         json!({"resolved": {"none": 1}})
     );
+}
+
+/// The old external_id was given to a new person before the list was worked off.
+#[tokio::test]
+async fn a_pair_does_not_reach_the_next_holder_of_an_external_id() {
+    let world = World::start("merge").await;
+    world.ask(import("list", &[("old", "new")])).await;
+    let next = world.sunshine.add_user(User {
+        signed_up_at: Some("2099-02-03T19:10:08.152Z".to_owned()),
+        ..user("old", EMAIL)
+    });
+    world.drain().await;
+    assert_eq!(
+        progress(&world, "list").await["states"],
+        json!({"needs_review": {"contradicted_lineage": 1}})
+    );
+    assert_eq!(world.sunshine.user(&next.id), Some(next));
+    assert_eq!(world.sunshine.changing_calls().len(), 0);
 }
 
 #[tokio::test]

@@ -184,13 +184,18 @@ async fn a_merge_is_recorded_of_both_users() {
 /// but the known external id is no longer true.
 #[tokio::test]
 async fn an_event_of_an_agent_revokes_the_known_external_id() {
-    for change in ["agent", "gone", "deleted"] {
+    for change in ["agent", "gone", "deleted", "email of no one"] {
         let stack = Stack::start(&[]).await;
         stack.deliver(&changed("e", "1234", "123456")).await;
         let mut event = changed("f", "123456", "9001");
+        if change.starts_with("email") {
+            let email = json!({"type": "email", "value": "x@example.com", "primary": true});
+            event = email_changed("f", &json!({"external_id": "123456"}), &email);
+        }
         event["time"] = json!(seconds_from_now(1));
         match change {
             "agent" => event["detail"]["role"] = json!("agent"),
+            "email of no one" => event["detail"]["external_id"] = Value::Null,
             "gone" => event["event"]["current"] = Value::Null,
             _ => event["type"] = json!("zen:event-type:user.deleted"),
         }

@@ -297,6 +297,25 @@ async fn the_latest_event_states_the_external_id_of_a_support_user() {
 }
 
 #[tokio::test]
+async fn the_latest_event_states_the_email_of_a_support_user() {
+    let with_email = |email: &str| Change::Email {
+        external_id: ExternalId::try_from("A".to_owned()).unwrap(),
+        email: email.into(),
+    };
+    for order in orders(&[(10, "a@example.com"), (20, "B@example.com")]) {
+        let history = History::start().await;
+        for (time, email) in order {
+            history.record(time, Some("77"), with_email(email)).await;
+        }
+        let user = history.table.support_user("77").await.unwrap().unwrap();
+        assert_eq!(user.email(), Some("b@example.com"));
+        history.record(30, Some("77"), became("B")).await;
+        let user = history.table.support_user("77").await.unwrap().unwrap();
+        assert_eq!((user.external_id(), user.email()), (Some("B"), None));
+    }
+}
+
+#[tokio::test]
 async fn two_events_of_one_moment_leave_the_external_id_unknown() {
     for order in orders(&[(10, "A"), (10, "B")]) {
         let history = History::start().await;

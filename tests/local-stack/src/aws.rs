@@ -182,6 +182,12 @@ impl Aws {
         self.database.create_table(request).expect("the table");
     }
 
+    /// Deletes a table with everything in it.
+    pub fn delete_table(&self, name: &str) {
+        let request = serde_json::from_value(json!({ "TableName": name })).expect("a request");
+        self.database.delete_table(request).expect("deletion");
+    }
+
     /// Creates a bucket.
     pub async fn create_bucket(&self, name: &str) {
         let path = format!("/{name}").parse().expect("a bucket name");

@@ -1,6 +1,6 @@
 //! Sends changing calls. The record first gets the call, its target, and the archive.
 
-use shared::conflicts::{Conflict, Reason, Sent};
+use shared::conflicts::{Conflict, Reason, Remedy, Sent};
 use shared::lambda::clock::now_millis;
 use shared::sunshine::{Error, LookupExternalId, User, UserId, UserPatch};
 
@@ -34,6 +34,7 @@ pub async fn send(
     );
     sent.external_id.clone_from(&user.external_id);
     sent.own_user_id = plan.own_user_id.as_ref().map(ToString::to_string);
+    sent.emails = (plan.call.remedy() == Remedy::Merge).then_some(plan.emails);
     sent.instead_because = plan.instead_because;
     conflict.record_sent(sent);
     if let Err(error) = ctx.table.write(conflict).await {

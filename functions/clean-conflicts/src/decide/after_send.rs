@@ -31,8 +31,11 @@ pub fn decide(
         let id = user.external_id.as_deref();
         id.is_some_and(|id| callers.contains(id))
     };
-    if sent.remedy == Remedy::Merge && has_reached_another(sent, facts, is_callers) {
-        return review(Reason::OtherUserChanged);
+    if sent.remedy == Remedy::Merge {
+        let survivors = callers.iter().filter_map(|id| facts.own.get(*id));
+        if has_reached_another(sent, facts, is_callers) || has_more_emails(sent, survivors) {
+            return review(Reason::OtherUserChanged);
+        }
     }
     if is_free(conflict, sent, facts, is_callers) {
         let survives = |id: &&str| facts.own.get(*id).is_some_and(is_callers);
@@ -87,6 +90,14 @@ fn has_reached_another(sent: &Sent, facts: &Facts, is_callers: impl Fn(&User) ->
             .own_before
             .as_ref()
             .is_some_and(|own| !is_callers(own))
+}
+
+/// Whether a user that survived a merge has an email that neither user had before, and Support had
+/// not when an event last told of it. A sync took it from a third user, if that had it.
+fn has_more_emails<'a>(sent: &Sent, mut survivors: impl Iterator<Item = &'a User>) -> bool {
+    // Earlier versions did not record the emails.
+    let before = sent.emails.unwrap_or(usize::MAX);
+    survivors.any(|user| emails(user).len() > before)
 }
 
 /// Whether the email is free, or the caller's. For a user without one: whether it is gone, or the

@@ -283,7 +283,8 @@ impl Case<'_> {
             MergeCall::Sync => {
                 let id = user.zendesk_id.clone().ok_or(Reason::NoZendeskId)?;
                 let support = self.facts.support_external_id.as_deref();
-                if !self.policy.trusts_events || support != Some(caller) {
+                let is_callers = self.policy.trusts_events && support == Some(caller);
+                if !is_callers || self.facts.support_email_is_anothers {
                     return Err(Reason::SupportIdUnknown);
                 }
                 // A sync would strip identifiers from a linked user. If the lookup returned another
@@ -318,13 +319,16 @@ impl Case<'_> {
             return Ok(Decision::Postpone { remedy, until });
         }
         let own = caller.and_then(|caller| {
-            let own = self.facts.own.get(caller)?;
-            (own.external_id.as_deref() == Some(caller)).then(|| own.id.clone())
+            let own = self.facts.own.get(caller);
+            own.filter(|own| own.external_id.as_deref() == Some(caller))
         });
+        let both = own.into_iter().chain([user]).flat_map(emails);
+        let known = both.chain(self.facts.support_email.clone());
         Ok(Decision::Apply(Plan {
             user: user.id.clone(),
             call,
-            own_user_id: own,
+            own_user_id: own.map(|own| own.id.clone()),
+            emails: known.collect::<BTreeSet<_>>().len(),
             instead_because,
         }))
     }

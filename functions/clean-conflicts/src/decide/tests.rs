@@ -224,7 +224,7 @@ fn with_lineage_the_remedy_is_a_merge_if_that_is_allowed_and_possible() {
 
 #[test]
 fn a_merge_that_is_not_possible_becomes_a_release_that_says_why() {
-    let broken: [(Reason, fn(&mut Case)); 6] = [
+    let broken: [(Reason, fn(&mut Case)); 7] = [
         (Reason::NoZendeskId, |it| {
             it.holder(&json!({"zendeskId": null}));
         }),
@@ -239,6 +239,9 @@ fn a_merge_that_is_not_possible_becomes_a_release_that_says_why() {
         }),
         (Reason::SupportIdUnknown, |it| {
             it.policy.trusts_events = false;
+        }),
+        (Reason::SupportIdUnknown, |it| {
+            it.facts.support_email_is_anothers = true;
         }),
         (Reason::CallerLinked, |it| {
             it.own(&json!({"zendeskId": "99"}));
@@ -280,6 +283,7 @@ fn a_merge_by_ids_needs_neither_a_zendesk_id_nor_an_event() {
     case.policy.merge_call = MergeCall::AppusersMerge;
     case.policy.trusts_events = false;
     case.facts.support_external_id = None;
+    case.facts.support_email_is_anothers = true;
     case.holder(&json!({"zendeskId": null}));
     assert_eq!(case.decision(), "Merge()");
     case.own(&json!({"zendeskId": "99"}));
@@ -301,6 +305,41 @@ fn a_plan_names_the_user_the_callers_own_and_the_call() {
         panic!()
     };
     assert!(plan.own_user_id.is_none());
+}
+
+#[test]
+fn a_plan_counts_the_emails_that_a_merge_may_leave() {
+    fn with_email(email: &str) -> Value {
+        json!({"identities": [{"type": "email", "value": email}]})
+    }
+    let counted = |change: fn(&mut Case)| {
+        let mut case = proven(Remedy::Merge);
+        change(&mut case);
+        match case.next() {
+            Decision::Apply(plan) => plan.emails,
+            _ => panic!(),
+        }
+    };
+    assert_eq!(counted(|_| {}), 1);
+    assert_eq!(counted(|it| it.own(&with_email("work@example.com"))), 2);
+    assert_eq!(counted(|it| it.own(&with_email(EMAIL))), 1);
+    for (email, emails) in [("new@example.com", 2), (EMAIL, 1)] {
+        let mut case = proven(Remedy::Merge);
+        case.facts.support_email = Some(email.to_owned());
+        let Decision::Apply(plan) = case.next() else {
+            panic!()
+        };
+        assert_eq!(plan.emails, emails, "{email}");
+    }
+    // A user that is not the caller's own is not merged.
+    let mut case = reported(Remedy::ReleaseEmail);
+    case.own(&json!({
+        "externalId": "another", "identities": [{"type": "email", "value": "x@example.com"}],
+    }));
+    let Decision::Apply(plan) = case.next() else {
+        panic!()
+    };
+    assert_eq!(plan.emails, 1);
 }
 
 // ---- rules 1 to 4: the holder ----
@@ -348,6 +387,10 @@ fn each_broken_rule_about_the_holder_needs_review() {
             assert_eq!(case.decision(), review(reason), "{allowed:?}");
         }
     }
+    // The model reads an empty external id as none, and the rule does not depend on it.
+    let mut case = reported(Remedy::Merge);
+    case.facts.holders[0].external_id = Some(String::new());
+    assert_eq!(case.decision(), review(Reason::NoExternalId));
     let mut case = reported(Remedy::Merge);
     case.policy.brand = Some("9477".parse().unwrap());
     case.holder(&json!({"brandId": "9477"}));
@@ -398,8 +441,12 @@ fn two_callers_are_a_dispute_however_old_their_claims_are() {
     let mut case = reported(Remedy::Merge);
     case.report(report(ClaimSource::Report, "7", NOW - 60 * DAY));
     assert_eq!(case.decision(), review(Reason::SeveralCallers));
-    // A release needs no single claimant, if an operator names it.
-    assert_eq!(case.named(Remedy::ReleaseEmail).decision(), "Release");
+    // A release needs no single claimant, if an operator names it, and it is for none of them.
+    case.own(&json!({}));
+    let Decision::Apply(plan) = case.named(Remedy::ReleaseEmail).next() else {
+        panic!()
+    };
+    assert!(plan.call == Call::Release && plan.own_user_id.is_none());
     let mut case = proven(Remedy::Merge);
     case.report(report(ClaimSource::Operator, "7", REPORTED));
     for remedy in [Remedy::Merge, Remedy::Delete] {
@@ -472,6 +519,9 @@ fn an_event_with_trusted_lineage_from_the_holder_is_a_claim() {
 fn an_event_that_is_not_a_claim_makes_no_dispute() {
     let mut case = told();
     case.report(report(ClaimSource::Report, "7", REPORTED));
+    assert_eq!(case.decision(), "Release");
+    // Lineage that is not trusted does not make it one.
+    case.becomes(Told::Became(stated(Source::Webhook)));
     assert_eq!(case.decision(), "Release");
 }
 
@@ -835,6 +885,15 @@ fn a_lost_call_is_repeated_after_two_checks_except_a_delete() {
         };
         assert_eq!(case.decision(), review(expected));
     }
+    // Nor is a stronger one than is allowed, whoever names it.
+    let mut case = after(Sent {
+        answered: false,
+        checks: 1,
+        ..sent(Remedy::Merge)
+    });
+    case.policy.named = Some(Remedy::Merge);
+    case.policy.allowed = Remedy::ReleaseEmail;
+    assert_eq!(case.decision(), review(Reason::OutcomeUnknown));
     // No other remedy is applied in place of the one that was sent.
     let mut case = after(Sent {
         answered: false,
@@ -889,6 +948,10 @@ fn another_user_gets_only_a_release_that_was_approved_for_it() {
         case = case.named(remedy);
         assert_eq!(case.decision(), review(Reason::HolderChanged));
     }
+    // Without an operator who names it, not even an approved one.
+    case.policy.named = None;
+    case.policy.allowed = Remedy::ReleaseEmail;
+    assert_eq!(case.decision(), review(Reason::HolderChanged));
     // A delete is never repeated on another user.
     let mut case = after(Sent {
         remedy: Remedy::Delete,
@@ -962,6 +1025,20 @@ fn a_merge_is_resolved_if_the_survivor_is_the_callers_and_no_one_else_was_touche
         merged(|it| it.facts.own_before = Some(own(&json!({"externalId": null})))),
         changed
     );
+    // The survivor has an email that neither user had: a third user lost it, if one had it.
+    fn with_emails(it: &mut Case, emails: usize) {
+        let sent = it.conflict.sent().cloned().unwrap();
+        it.conflict.record_sent(Sent {
+            emails: Some(emails),
+            ..sent
+        });
+        let email = |email: &str| json!({"type": "email", "value": email});
+        let both = json!([email(EMAIL), email("third@example.com")]);
+        let survivor = user(&json!({"externalId": NEW, "identities": both}));
+        it.facts.own.insert(NEW.to_owned(), survivor);
+    }
+    assert_eq!(merged(|it| with_emails(it, 1)), changed);
+    assert_eq!(merged(|it| with_emails(it, 2)), "Resolved");
     // No user has the caller's external id, or the lookup returned another user.
     assert_eq!(merged(|it| it.facts.own.clear()), changed);
     assert_eq!(

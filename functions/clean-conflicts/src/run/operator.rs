@@ -29,6 +29,8 @@ struct Change<'a> {
     by: Option<&'a str>,
     /// The import pair that states it.
     pair: Option<PairRef>,
+    /// The time from which on an import's list is true: whoever signed up later is another person.
+    true_since: Option<u64>,
 }
 
 /// The work that a change causes.
@@ -37,7 +39,8 @@ enum Found {
     NoUser,
     /// It was done before.
     Done(Box<Conflict>),
-    /// An operator stated another change of the same external id before.
+    /// An operator stated another change of the same external id before, or the external id has a
+    /// new holder since.
     Contradicted,
     /// This report, with a remedy for this user.
     Report(Box<Report>, Option<String>, Lineage),
@@ -70,6 +73,7 @@ impl Run<'_> {
             remedy: resolve.remedy,
             by: resolve.by.as_deref(),
             pair: None,
+            true_since: None,
         };
         match self.find(&change).await {
             Err(Unread::Interrupted(interrupted)) => {
@@ -127,6 +131,7 @@ impl Run<'_> {
             remedy: None,
             by: Some(&by),
             pair: Some(pair.reference(self.ctx.scope)),
+            true_since: pair.true_since,
         };
         match self.find(&change).await {
             Err(Unread::Table(error)) => return Err(error),
@@ -180,9 +185,13 @@ impl Run<'_> {
         if change.pair.is_some() && said.lineages.iter().any(is_another) {
             return Ok(Found::Contradicted);
         }
+        let target = target(&user, previous);
+        let signed_up_after = |time| target.signed_up_at.is_some_and(|at| at > time);
+        if change.true_since.is_some_and(signed_up_after) {
+            return Ok(Found::Contradicted);
+        }
         let lineage = lineage(change, &user);
         // Statements about a user who had this external id before: this one is another person.
-        let target = target(&user, previous);
         let mut stated = said.lineages;
         stated.retain(|it| it.is_of_another(&target));
         stated.push(lineage.clone());

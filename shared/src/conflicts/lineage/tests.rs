@@ -56,6 +56,10 @@ fn a_lineage_proves_its_own_two_ids_only() {
     let lineage = lineage();
     let to_another = weigh(&target(), "12345", &[&lineage], NOW);
     assert_eq!(to_another, Proof::Contradicted);
+    // By itself too, not only because it contradicts.
+    assert!(lineage.proves(&target(), "123456", NOW));
+    assert!(!lineage.proves(&target(), "12345", NOW));
+    assert!(!by_operator("b", NOW).proves(&target(), "123456", NOW));
 }
 
 #[test]
@@ -98,6 +102,8 @@ fn a_claim_with_a_time_is_compared_by_it() {
     assert_eq!(proof(&early, &of_long_ago), Proof::Given);
     let stated_long_ago = [changed_at(NOW - 900 * DAY, NOW - 90 * DAY)];
     assert_eq!(proof(&early, &stated_long_ago), Proof::Missing);
+    let of_tomorrow = [changed_at(NOW - 5 * DAY, NOW + 1)];
+    assert_eq!(proof(&early, &of_tomorrow), Proof::Missing);
     let of_the_future = [changed_at(NOW + 1, NOW)];
     assert_eq!(proof(&target(), &of_the_future), Proof::Missing);
 }
@@ -204,6 +210,9 @@ fn the_latest_statement_decides_which_id_is_left() {
     assert_eq!(left(&["a", "c"], &chain), ["c"]);
     let other_order = [there(), stated("b", "c", CLAIM, NOW - 3)];
     assert_eq!(left(&["a", "b", "c"], &other_order), ["c"]);
+    // An id became what was stated last, even if that claims nothing.
+    let twice = [there(), stated("a", "c", CLAIM, NOW - 3)];
+    assert_eq!(left(&["a", "c"], &twice), ["a", "c"]);
     let round = [there(), back(), stated("a", "b", CLAIM, NOW)];
     assert_eq!(left(&["a", "b"], &round), ["b"]);
     assert_eq!(left(&["a"], &[stated("a", "a", CLAIM, NOW)]), ["a"]);

@@ -14,6 +14,8 @@ pub struct Sent {
     pub external_id: Option<String>,
     /// The id of the user that the caller had before.
     pub own_user_id: Option<String>,
+    /// The most emails that the user has after a merge, unless it took one from a third user.
+    pub emails: Option<usize>,
     /// The reason for this remedy instead of a merge.
     pub instead_because: Option<Reason>,
     /// The keys of the manifests of its archives, the newest first. A call that is sent again is
@@ -42,6 +44,7 @@ impl Sent {
             to: to.into(),
             external_id: None,
             own_user_id: None,
+            emails: None,
             instead_because: None,
             archives: vec![archive.into()],
             at: now,

@@ -46,6 +46,9 @@ pub(super) struct StoredConflict {
     holder_external_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     own_user_id: Option<String>,
+    /// The most emails after a merge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emails: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     instead_because: Option<Reason>,
     /// The key of the newest archive's manifest.
@@ -107,6 +110,7 @@ impl From<Conflict> for StoredConflict {
             user_id: conflict.user_id,
             holder_external_id: conflict.holder_external_id,
             own_user_id: None,
+            emails: None,
             instead_because: None,
             archive: None,
             earlier_archives: Vec::new(),
@@ -130,6 +134,7 @@ impl From<Conflict> for StoredConflict {
             stored.archive = archives.next();
             stored.earlier_archives = archives.collect();
             stored.own_user_id = sent.own_user_id;
+            stored.emails = sent.emails;
             stored.instead_because = sent.instead_because;
             stored.sent_at = Some(sent.at);
             stored.sent_to = Some(sent.to);
@@ -153,6 +158,7 @@ impl TryFrom<StoredConflict> for Conflict {
                 to: stored.sent_to.ok_or(Inconsistent)?,
                 external_id: stored.sent_to_external_id,
                 own_user_id: stored.own_user_id,
+                emails: stored.emails,
                 instead_because: stored.instead_because,
                 archives: stored
                     .archive

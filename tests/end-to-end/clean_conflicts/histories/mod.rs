@@ -1,21 +1,30 @@
-//! Random histories of two to four people, two of whom share an email: visits, reports, changed
-//! external ids, events in any order, drains, operators, outages and kills. In every history, no
-//! one loses an identity or a history unless the evidence justifies it.
+//! Random histories of two to four people, two of whom share an email: visits, reports, changed and
+//! reissued external ids, events in any order, what agents do in Zendesk Support, drains, operators,
+//! outages and kills. In every history, no one loses an identity or a history unless the evidence
+//! justifies it.
 //!
 //! | variable | meaning |
 //! | --- | --- |
 //! | `HISTORIES_SECONDS` | how long it runs: 60 |
 //! | `HISTORIES_SEED` | the seed of the first history: each prints its own |
 
+mod functions;
 mod promises;
+mod support;
 mod world;
 
+use std::cell::RefCell;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Instant;
 
+use functions::Functions;
 use harness::seed::{number, seed};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
+use tokio::runtime::Runtime;
 use world::World;
 
 /// One step. People and events are numbers, modulo their count.
@@ -27,25 +36,44 @@ enum Step {
     Report(usize),
     /// A person gets a new external id.
     Rename { person: usize, proof: Proof },
+    /// A person gets an external id that another one had before.
+    Reissue { person: usize, of: usize },
     /// Zendesk delivers one of its events, and possibly again later.
     Deliver { event: usize, is_kept: bool },
     /// Zendesk's single sign-on gives the first person's Support user to the second one, because
     /// their emails match.
     RecycleAddress,
+    /// An agent gives a person's Support user the email of another person.
+    AgentSetsEmail { person: usize, of: usize },
+    /// An agent merges the Support users of two people.
+    AgentMerges { person: usize, with: usize },
     /// The schedule fires.
     Drain,
     /// The schedule fires, and the process is killed at a request.
     KilledDrain { nth: usize, is_handled: bool },
     /// An operator resolves a person's changed external id.
     Resolve(usize),
+    /// An operator imports a person's changed external id.
+    Import(usize),
+    /// An operator approves one of the conflicts.
+    Approve {
+        conflict: usize,
+        remedy: &'static str,
+    },
+    /// An operator looks again at everything that needs review.
+    Recheck,
+    /// An operator allows another remedy.
+    Allow(&'static str),
     /// Sunshine Conversations fails, or works again.
     Outage(bool),
-    /// The records become a month older.
+    /// An hour passes.
+    Hour,
+    /// A month passes.
     Month,
 }
 
 /// The proof by which a login shows that an external id changed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Proof {
     None,
     Claim,
@@ -59,8 +87,12 @@ struct Setting {
     people: usize,
     remedy: &'static str,
     merge_call: &'static str,
+    /// In seconds.
+    release_after: u64,
     is_trusted: bool,
     drop_merged_identities: bool,
+    /// Whether everyone has visited the page once before the first step.
+    have_visited: bool,
 }
 
 struct Reference;
@@ -70,48 +102,65 @@ impl ReferenceStateMachine for Reference {
     type Transition = Step;
 
     fn init_state() -> BoxedStrategy<Setting> {
-        let remedy = prop::sample::select(vec!["plan", "release-email", "merge", "merge"]);
-        let merge_call = prop::sample::select(vec!["sync", "appusers-merge"]);
-        (
-            2_usize..=4,
-            remedy,
-            merge_call,
+        let deployment = (
+            prop::sample::select(vec!["plan", "release-email", "merge", "merge"]),
+            prop::sample::select(vec!["sync", "appusers-merge"]),
+            prop::sample::select(vec![0, 0, 1800]),
             any::<bool>(),
-            any::<bool>(),
-        )
+        );
+        (2_usize..=4, deployment, any::<bool>(), any::<bool>())
             .prop_map(
-                |(people, remedy, merge_call, is_trusted, drop_merged_identities)| Setting {
-                    people,
-                    remedy,
-                    merge_call,
-                    is_trusted,
-                    drop_merged_identities,
+                |(people, deployment, drop_merged_identities, have_visited)| {
+                    let (remedy, merge_call, release_after, is_trusted) = deployment;
+                    Setting {
+                        people,
+                        remedy,
+                        merge_call,
+                        release_after,
+                        is_trusted,
+                        drop_merged_identities,
+                        have_visited,
+                    }
                 },
             )
             .boxed()
     }
 
     fn transitions(setting: &Setting) -> BoxedStrategy<Step> {
-        let person = 0..setting.people;
+        // The first two share an email, so they meet most often.
+        let person = || prop_oneof![2 => 0_usize..2, 1 => 0..setting.people];
         let proof = prop::sample::select(vec![
             Proof::None,
             Proof::Claim,
             Proof::ClaimWithTime,
             Proof::Event,
+            Proof::Event,
         ]);
+        let remedy = || prop::sample::select(vec!["release-email", "merge"]);
         prop_oneof![
-            6 => person.clone().prop_map(Step::Visit),
-            2 => person.clone().prop_map(Step::Report),
-            4 => (person.clone(), proof).prop_map(|(person, proof)| Step::Rename { person, proof }),
-            4 => (0_usize..8, any::<bool>())
+            12 => person().prop_map(Step::Visit),
+            4 => person().prop_map(Step::Report),
+            8 => (person(), proof).prop_map(|(person, proof)| Step::Rename { person, proof }),
+            2 => (person(), person()).prop_map(|(person, of)| Step::Reissue { person, of }),
+            8 => (0_usize..8, any::<bool>())
                 .prop_map(|(event, is_kept)| Step::Deliver { event, is_kept }),
-            1 => Just(Step::RecycleAddress),
-            5 => Just(Step::Drain),
-            2 => (1_usize..20, any::<bool>())
+            2 => Just(Step::RecycleAddress),
+            3 => (person(), person())
+                .prop_map(|(person, of)| Step::AgentSetsEmail { person, of }),
+            1 => (person(), person())
+                .prop_map(|(person, with)| Step::AgentMerges { person, with }),
+            10 => Just(Step::Drain),
+            4 => (1_usize..20, any::<bool>())
                 .prop_map(|(nth, is_handled)| Step::KilledDrain { nth, is_handled }),
-            1 => person.prop_map(Step::Resolve),
-            1 => any::<bool>().prop_map(Step::Outage),
-            1 => Just(Step::Month),
+            2 => person().prop_map(Step::Resolve),
+            1 => person().prop_map(Step::Import),
+            2 => (0_usize..4, remedy())
+                .prop_map(|(conflict, remedy)| Step::Approve { conflict, remedy }),
+            1 => Just(Step::Recheck),
+            1 => remedy().prop_map(Step::Allow),
+            2 => any::<bool>().prop_map(Step::Outage),
+            2 => Just(Step::Hour),
+            2 => Just(Step::Month),
         ]
         .boxed()
     }
@@ -123,8 +172,13 @@ impl ReferenceStateMachine for Reference {
 
 /// A world, and its runtime.
 struct Running {
-    runtime: tokio::runtime::Runtime,
+    runtime: Runtime,
     world: World,
+}
+
+thread_local! {
+    /// The functions of the history before. Those of one that failed are not used again.
+    static FUNCTIONS: RefCell<Option<(Runtime, Functions)>> = const { RefCell::new(None) };
 }
 
 struct Histories;
@@ -134,11 +188,15 @@ impl StateMachineTest for Histories {
     type Reference = Reference;
 
     fn init_test(setting: &Setting) -> Running {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let world = runtime.block_on(World::start(setting));
+        let (runtime, functions) = FUNCTIONS.take().unwrap_or_else(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let functions = runtime.block_on(Functions::start());
+            (runtime, functions)
+        });
+        let world = runtime.block_on(World::begin(functions, setting));
         Running { runtime, world }
     }
 
@@ -148,12 +206,13 @@ impl StateMachineTest for Histories {
     }
 
     fn check_invariants(running: &Running, _: &Setting) {
-        let _in_runtime = running.runtime.enter();
         running.world.assert_promises();
     }
 
-    fn teardown(mut running: Running, _: Setting) {
-        running.runtime.block_on(running.world.come_to_rest());
+    fn teardown(running: Running, _: Setting) {
+        let Running { runtime, mut world } = running;
+        runtime.block_on(world.come_to_rest());
+        FUNCTIONS.set(Some((runtime, world.functions)));
     }
 }
 
@@ -187,15 +246,26 @@ fn play(seed: u64) {
 fn no_one_loses_anything_without_evidence() {
     let (began, seconds) = (Instant::now(), number("HISTORIES_SECONDS").unwrap_or(60));
     let first = seed("HISTORIES_SEED");
-    let mut played = 0;
-    while played == 0 || began.elapsed().as_secs() < seconds {
-        let seed = first.wrapping_add(played);
-        println!("HISTORIES_SEED={seed}");
-        play(seed);
-        played += 1;
-    }
+    let played = AtomicU64::new(0);
+    let play_on = || {
+        loop {
+            let number = played.fetch_add(1, Ordering::Relaxed);
+            let seed = first.wrapping_add(number);
+            println!("HISTORIES_SEED={seed}");
+            play(seed);
+            if began.elapsed().as_secs() >= seconds {
+                break;
+            }
+        }
+    };
+    thread::scope(|threads| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            threads.spawn(play_on);
+        }
+    });
     println!(
-        "{played} histories in {:.0} s",
+        "{} histories in {:.0} s",
+        played.into_inner(),
         began.elapsed().as_secs_f64()
     );
 }

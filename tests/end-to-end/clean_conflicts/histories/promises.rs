@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::world::World;
+use crate::contract::assert_valid;
 use crate::fixture::*;
 
 /// The state before the cleanup ran.
@@ -13,26 +14,23 @@ pub(super) struct Before {
 }
 
 impl World {
+    /// Checks and forgets the traffic so far, and notes the state.
     pub(super) fn before(&self) -> Before {
-        let records = self.stack.records().into_iter().filter_map(|record| {
+        let services = &self.functions.services;
+        services.sunshine.traffic().clear();
+        let records = services.records().into_iter().filter_map(|record| {
             let email = record["email"].as_str()?.to_owned();
             Some((email, record["createdAt"].as_u64()?))
         });
         Before {
-            users: self.stack.sunshine.users(),
+            users: services.sunshine.users(),
             opened_at: records.collect(),
         }
     }
 
-    /// The owner of an external id.
-    fn owner(external_id: &str) -> usize {
-        let (number, _) = external_id.split_once('-').unwrap();
-        number.parse().unwrap()
-    }
-
     /// The messages that a user sees, each by its author.
     fn seen_by(&self, user: &User) -> Vec<usize> {
-        let conversations = self.stack.sunshine.conversations(&user.id);
+        let conversations = self.functions.services.sunshine.conversations(&user.id);
         let messages = conversations.iter().flat_map(|conversation| {
             (0..conversation.message_count()).map(|at| conversation.message(at).unwrap())
         });
@@ -44,16 +42,23 @@ impl World {
             .collect()
     }
 
-    /// Checks that no history is lost, or shown to another person.
+    /// Checks that no history is lost or shown to another person, and that no one has the email of
+    /// another person.
     pub(super) fn assert_promises(&self) {
+        let sunshine = &self.functions.services.sunshine;
         let mut found = vec![0; self.people.len()];
-        for user in self.stack.sunshine.users() {
+        for user in sunshine.users() {
+            let owner = user.external_id.as_ref().map(|id| self.owners[id]);
             for author in self.seen_by(&user) {
                 found[author] += 1;
-                if let Some(external_id) = &user.external_id {
-                    let owner = Self::owner(external_id);
-                    assert_eq!(owner, author, "{external_id} sees a history of {author}");
+                if let Some(owner) = owner {
+                    assert_eq!(owner, author, "{user:?} sees a history of {author}");
                 }
+            }
+            if let Some(owner) = owner {
+                let email = &self.people[owner].email;
+                let has_others = user.emails().any(|it| it != email);
+                assert!(!has_others, "{user:?} of {owner} has the email of another");
             }
         }
         for (number, person) in self.people.iter().enumerate() {
@@ -62,29 +67,43 @@ impl World {
                 "a history of {number} is lost"
             );
         }
-        assert_eq!(self.stack.sunshine.strays(), [""; 0]);
+        assert_eq!(sunshine.strays(), [""; 0]);
     }
 
     /// Checks that evidence justifies every identity that is gone since `before`: it was left over
     /// from the claimant, or belonged to someone who neither reported nor was seen since the first
-    /// report.
+    /// report. Checks that nothing was done twice, and that the official document describes every
+    /// request.
     pub(super) fn assert_justified(&self, before: &Before) {
-        let after = self.stack.sunshine.users();
+        let sunshine = &self.functions.services.sunshine;
+        let after = sunshine.users();
         for user in &before.users {
             let Some(external_id) = &user.external_id else {
                 continue;
             };
-            let owner = Self::owner(external_id);
+            let owner = self.owners[external_id];
             for email in user.emails() {
                 let is_kept = |it: &User| it.id == user.id && it.has_email(email);
                 // A merge by a user's own external id may move the email to it, or drop it.
                 let is_merged = after.iter().all(|it| it.id != user.id);
-                if after.iter().any(is_kept) || is_merged && self.is_left(owner, external_id) {
+                let given_away = (user.id.clone(), email.to_owned());
+                if after.iter().any(is_kept)
+                    || is_merged && self.is_left(owner, external_id)
+                    || self.given_away.contains(&given_away)
+                {
                     continue;
                 }
                 self.assert_given_away(before, owner, external_id, email);
             }
         }
+        self.assert_once(before);
+        let app_id = SunshineConfig::default().app_id;
+        for exchange in sunshine.traffic().all() {
+            if exchange.path.contains("/apps/") {
+                assert_valid(&exchange, &app_id);
+            }
+        }
+        sunshine.traffic().clear();
     }
 
     fn is_left(&self, owner: usize, external_id: &str) -> bool {
@@ -95,24 +114,52 @@ impl World {
         let holder = &self.people[owner];
         let is_own = self.is_left(owner, external_id) && holder.email == email;
         let opened_at = before.opened_at.get(email).copied().unwrap_or_default();
-        let is_of_episode = |(number, at): &&(usize, u64)| {
-            *number != owner && self.people[*number].email == email && *at >= opened_at
-        };
-        let others = self.reports.iter().filter(is_of_episode);
-        let first = others.map(|(_, reported_at)| *reported_at).min();
-        let is_disputed = self.reports.iter().any(|(number, _)| *number == owner);
-        let is_left_over = first.is_some_and(|first| holder.seen_at <= first) && !is_disputed;
+        let by_others = self.reports.iter().filter(|it| {
+            it.person != owner && self.people[it.person].email == email && it.at >= opened_at
+        });
+        let first = by_others.clone().map(|it| it.at).min();
+        let is_fresh = by_others.map(|it| it.at).max() > Some(now() - 30 * DAY);
+        let is_disputed = self.reports.iter().any(|it| it.person == owner);
+        let is_left_over = first
+            .is_some_and(|first| holder.seen_at <= first && now() >= first + self.release_after);
         assert!(
-            is_own || is_left_over,
+            is_own || is_left_over && is_fresh && !is_disputed,
             "{external_id} lost {email} without evidence: opened {opened_at}, seen {}, reports {:?}",
             holder.seen_at,
             self.reports
         );
     }
 
+    /// Checks that each change was made once, to a user that it changed.
+    fn assert_once(&self, before: &Before) {
+        let mut done: Vec<String> = Vec::new();
+        for call in self.functions.services.sunshine.changing_calls() {
+            if !call.handled || call.method == "PATCH" {
+                continue;
+            }
+            let segments: Vec<_> = call.path.split('/').collect();
+            let is_of = |user: &&User| match segments.as_slice() {
+                [.., id, "personalinformation"] => user.id == *id && !user.identities.is_empty(),
+                [.., id, "sync"] => {
+                    let external_id = user.external_id.as_deref().unwrap_or_default();
+                    user.zendesk_id.as_deref() == Some(*id)
+                        && self.is_left(self.owners[external_id], external_id)
+                }
+                [.., "merge"] => call.body.as_ref().unwrap()["discarded"]["_id"] == user.id,
+                _ => false,
+            };
+            let is_new = matches!(segments.as_slice(), [.., "users"]);
+            let has_changed = is_new || before.users.iter().any(|it| is_of(&it));
+            let what = format!("{} {:?}", call.path, call.body);
+            assert!(has_changed, "{what} changes nothing: {:?}", before.users);
+            assert!(!done.contains(&what), "{what} was done twice");
+            done.push(what);
+        }
+    }
+
     /// Checks that every conflict has ended, or waits for a reason that has a name.
     pub(super) fn assert_at_rest(&self) {
-        for record in self.stack.records() {
+        for record in self.functions.services.records() {
             let state = record["state"].as_str().unwrap();
             let has = |field: &str| record[field].is_string();
             let is_settled = match state {

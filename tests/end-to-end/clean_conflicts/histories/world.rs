@@ -1,19 +1,20 @@
-//! The people of a history, and the running functions that they use.
+//! The people of a history, the functions that they use, and everything that happens to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use local_stack::issuer::keys::hs256;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
+use super::functions::Functions;
+use super::support::{Support, rfc3339};
 use super::{Proof, Setting, Step};
 use crate::fixture::*;
-use crate::zendesk::Zendesk;
 
 const KID: &str = "app_test";
 const SIGNING_SECRET: &str = "a secret that signs the messaging tokens";
 /// The email that the first two people share.
 const SHARED: &str = "family@example.com";
+/// Longer than the wait before a release, and than Support's merges take.
+pub(super) const HOUR: u64 = 60 * 60 * 1000;
 
 /// One person.
 pub(super) struct Person {
@@ -23,29 +24,31 @@ pub(super) struct Person {
     /// The number of messages that the person has written.
     pub(super) written: usize,
     /// The last proof from the login, and the time of the change.
-    proof: Option<(Proof, String)>,
+    proof: Option<(Proof, u64)>,
     /// The time at which the person was last seen, in milliseconds since 1970.
     pub(super) seen_at: u64,
 }
 
-/// An event that Zendesk has yet to deliver.
-struct Event {
-    time: String,
-    zendesk_id: String,
-    email: String,
-    previous: String,
-    current: String,
+/// A report that a conflict over the email of `person` was met, at `at`.
+#[derive(Debug)]
+pub(super) struct Reported {
+    pub(super) person: usize,
+    pub(super) at: u64,
 }
 
 /// The people, the functions, and the data to check the promises.
 pub(super) struct World {
-    pub(super) stack: Stack,
+    pub(super) functions: Functions,
     pub(super) people: Vec<Person>,
-    /// The people who reported a conflict over their email, with the times.
-    pub(super) reports: Vec<(usize, u64)>,
-    zendesk: Zendesk,
-    events: Vec<Event>,
-    is_trusted: bool,
+    /// The person whom each external id was given to last.
+    pub(super) owners: BTreeMap<String, usize>,
+    /// The external ids that were left, and the proof of it.
+    left_by: BTreeMap<String, Proof>,
+    pub(super) reports: Vec<Reported>,
+    /// The emails that an operator took from a user, by the user's id.
+    pub(super) given_away: BTreeSet<(String, String)>,
+    pub(super) support: Support,
+    pub(super) release_after: u64,
     is_down: bool,
     client: reqwest::Client,
 }
@@ -56,25 +59,22 @@ impl Person {
     }
 }
 
-fn rfc3339(millis: u64) -> String {
-    let nanos = i128::from(millis) * 1_000_000;
-    let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap();
-    time.format(&Rfc3339).unwrap()
-}
-
 impl World {
-    pub(super) async fn start(setting: &Setting) -> Self {
-        let trust = if setting.is_trusted { "true" } else { "false" };
-        let stack = Stack::start(&[
-            ("REMEDY", setting.remedy),
-            ("MERGE_CALL", setting.merge_call),
-            ("TRUST_WEBHOOK_LINEAGE", trust),
-            ("RELEASE_AFTER_SECONDS", "0"),
-        ])
-        .await;
-        let keys = BTreeMap::from([(KID.to_owned(), SIGNING_SECRET.to_owned())]);
-        stack.sunshine.set_signing_keys(keys);
-        stack.sunshine.set_behaviour(Behaviour {
+    pub(super) async fn begin(mut functions: Functions, setting: &Setting) -> Self {
+        functions
+            .begin_again(&[
+                ("REMEDY", setting.remedy),
+                ("MERGE_CALL", setting.merge_call),
+                ("TRUST_WEBHOOK_LINEAGE", &setting.is_trusted.to_string()),
+                ("RELEASE_AFTER_SECONDS", &setting.release_after.to_string()),
+            ])
+            .await;
+        let sunshine = &functions.services.sunshine;
+        sunshine.set_signing_keys(BTreeMap::from([(
+            KID.to_owned(),
+            SIGNING_SECRET.to_owned(),
+        )]));
+        sunshine.set_behaviour(Behaviour {
             drop_merged_identities: setting.drop_merged_identities,
             ..Behaviour::default()
         });
@@ -89,16 +89,28 @@ impl World {
             proof: None,
             seen_at: 0,
         });
-        Self {
-            zendesk: Zendesk::beside(&stack).await,
-            people: people.collect(),
+        let people: Vec<Person> = people.collect();
+        let owners = people.iter().enumerate();
+        let mut world = Self {
+            owners: owners
+                .map(|(number, person)| (person.id().to_owned(), number))
+                .collect(),
+            support: Support::new(setting.is_trusted),
+            people,
+            left_by: BTreeMap::new(),
             reports: Vec::new(),
-            events: Vec::new(),
-            is_trusted: setting.is_trusted,
+            given_away: BTreeSet::new(),
+            release_after: setting.release_after * 1000,
             is_down: false,
             client: reqwest::Client::new(),
-            stack,
+            functions,
+        };
+        if setting.have_visited {
+            for person in 0..setting.people {
+                world.visit(person).await;
+            }
         }
+        world
     }
 
     pub(super) async fn take(&mut self, step: &Step) {
@@ -106,20 +118,31 @@ impl World {
             Step::Visit(person) => self.visit(person).await,
             Step::Report(person) => self.report(person).await,
             Step::Rename { person, proof } => self.rename(person, proof),
+            Step::Reissue { person, of } => self.reissue(person, of),
             Step::Deliver { event, is_kept } => self.deliver(event, is_kept).await,
             Step::RecycleAddress => self.recycle_address(),
-            Step::Drain => self.cleaned(json!({"action": "drain"})).await,
+            Step::AgentSetsEmail { person, of } => self.agent_sets_email(person, of).await,
+            Step::AgentMerges { person, with } => self.agent_merges(person, with).await,
+            Step::Drain => self.drain().await,
             Step::KilledDrain { nth, is_handled } => self.killed_drain(nth, is_handled).await,
             Step::Resolve(person) => self.resolve(person).await,
+            Step::Import(person) => self.import(person).await,
+            Step::Approve { conflict, remedy } => self.approve(conflict, remedy).await,
+            Step::Recheck => {
+                let event = json!({"action": "recheck", "state": "needs_review"});
+                self.cleaned(event).await;
+            }
+            Step::Allow(remedy) => self.functions.deploy("REMEDY", remedy).await,
             Step::Outage(is_down) => self.outage(is_down),
-            Step::Month => self.month(),
+            Step::Hour => self.pass(HOUR),
+            Step::Month => self.pass(31 * DAY),
         }
         // Times are compared in milliseconds.
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 
     async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        let url = format!("{}{path}", self.stack.sunshine.url());
+        let url = format!("{}{path}", self.functions.services.sunshine.url());
         let response = self.client.post(url).json(&body).send().await.unwrap();
         (response.status().as_u16(), response.json().await.unwrap())
     }
@@ -167,87 +190,48 @@ impl World {
                 caller["previous"] = json!(previous);
             }
             if matches!(proof, Proof::ClaimWithTime) {
-                caller["changed_at"] = json!(time);
+                caller["changed_at"] = json!(rfc3339(*time));
             }
         }
-        let answer = self.stack.report_as(caller).await;
-        assert_eq!(answer.status, 202, "{answer:?}");
-        self.reports.push((number, now()));
+        self.functions.report_as(caller).await;
+        let at = now();
+        self.reports.push(Reported { person: number, at });
+    }
+
+    fn rename(&mut self, number: usize, proof: Proof) {
+        let current = format!("{number}-{}", self.people[number].ids.len());
+        self.change_id(number, current, proof);
+    }
+
+    /// Gives a person an external id that is free: no user has it, and no login claims it without a
+    /// time, because such a claim looks the same for its new holder.
+    fn reissue(&mut self, number: usize, of: usize) {
+        let sunshine = &self.functions.services.sunshine;
+        let is_free = |id: &&String| {
+            self.people.iter().all(|person| person.id() != *id)
+                && self.left_by.get(*id) != Some(&Proof::Claim)
+                && sunshine.user_by_external_id(id).is_none()
+        };
+        let free = self.people[of].ids.iter().find(is_free).cloned();
+        if let Some(id) = free.filter(|_| of != number) {
+            self.change_id(number, id, Proof::Event);
+        }
     }
 
     /// The login changes the external id, and so does Zendesk Support, which will send an event.
-    fn rename(&mut self, number: usize, proof: Proof) {
-        let time = rfc3339(now());
+    fn change_id(&mut self, number: usize, current: String, proof: Proof) {
+        let time = now();
         let person = &mut self.people[number];
         let previous = person.id().to_owned();
-        let current = format!("{number}-{}", person.ids.len());
         person.ids.push(current.clone());
-        person.proof = Some((proof, time.clone()));
-        let (email, zendesk_id) = (person.email.clone(), format!("{}", 100 + number));
-        let sunshine = &self.stack.sunshine;
-        if let Some(user) = sunshine.user_by_external_id(&previous) {
-            // A login at the help center linked the user at some time.
-            let linked = Some(zendesk_id.clone());
-            if sunshine.users().iter().all(|it| it.zendesk_id != linked) {
-                let zendesk_id = user.zendesk_id.clone().or(linked);
-                sunshine.add_user(User { zendesk_id, ..user });
-            }
-        }
-        let core_user = CoreUser {
-            external_id: Some(current.clone()),
-            email: Some(email.clone()),
-            ..CoreUser::default()
-        };
-        sunshine.set_core_user(&zendesk_id, core_user);
-        if matches!(proof, Proof::Event) {
-            self.events.push(Event {
-                time,
-                zendesk_id,
-                email,
-                previous,
-                current,
-            });
-        }
+        person.proof = Some((proof, time));
+        self.owners.insert(current, number);
+        self.left_by.insert(previous.clone(), proof);
+        self.change_support_user(number, &previous, time, proof == Proof::Event);
     }
 
-    async fn deliver(&mut self, number: usize, is_kept: bool) {
-        if self.events.is_empty() {
-            return;
-        }
-        let at = number % self.events.len();
-        let event = &self.events[at];
-        let detail = json!({
-            "id": event.zendesk_id, "email": event.email, "external_id": event.current,
-        });
-        let change = json!({"previous": event.previous, "current": event.current});
-        let id = format!("{}-{}-{}", event.previous, event.current, event.time);
-        self.zendesk
-            .send("user.external_id_changed", &id, &event.time, detail, change)
-            .await;
-        if !is_kept {
-            self.events.remove(at);
-        }
-    }
-
-    /// Recycles an address, unless events are trusted: an operator who trusts events promises that
-    /// no single sign-on sends them.
-    fn recycle_address(&mut self) {
-        if self.is_trusted {
-            return;
-        }
-        self.events.push(Event {
-            time: rfc3339(now()),
-            zendesk_id: "100".to_owned(),
-            email: SHARED.to_owned(),
-            previous: self.people[0].id().to_owned(),
-            current: self.people[1].id().to_owned(),
-        });
-        let core_user = CoreUser {
-            external_id: Some(self.people[1].id().to_owned()),
-            email: Some(SHARED.to_owned()),
-            ..CoreUser::default()
-        };
-        self.stack.sunshine.set_core_user("100", core_user);
+    async fn drain(&mut self) {
+        self.cleaned(json!({"action": "drain"})).await;
     }
 
     async fn killed_drain(&mut self, nth: usize, is_handled: bool) {
@@ -256,30 +240,26 @@ impl World {
         } else {
             Point::Arrived
         };
-        let hold = self.stack.sunshine.traffic().hold("*", nth, point);
-        let drain = json!({"action": "drain"});
+        let sunshine = &self.functions.services.sunshine;
+        let hold = sunshine.traffic().hold("*", nth, point);
         let before = self.before();
         let is_killed = tokio::select! {
             _ = hold.reached() => true,
-            answer = self.stack.clean.invoke_within(&drain, DEADLINE) => {
+            answer = self.functions.clean(json!({"action": "drain"})) => {
                 assert!(answer.is_ok(), "{answer:?}");
                 false
             }
         };
-        if is_killed {
-            self.stack.clean.kill().await;
-            if !is_handled {
-                // The request is lost with its sender.
-                let lost = Rule::new("*", Fault::Reset).times(1);
-                self.stack.sunshine.faults().add(lost);
-            }
+        if is_killed && !is_handled {
+            // The request is lost with its sender.
+            sunshine.faults().add(Rule::new("*", Fault::Reset).times(1));
         }
         drop(hold);
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
         // The request that was lost may never have come.
         self.outage(self.is_down);
         if is_killed {
-            self.stack.clean.restart().await.unwrap();
+            self.functions.restart().await;
             self.end_leases();
         }
         self.assert_justified(&before);
@@ -287,26 +267,36 @@ impl World {
 
     /// Lets every lease of a killed process expire.
     fn end_leases(&self) {
-        for mut item in self.stack.aws.items(TABLE) {
+        let services = &self.functions.services;
+        for mut item in services.aws.items(TABLE) {
             if item["sk"] == "lease" {
                 item["leaseUntil"] = json!(0);
-                self.stack.aws.put_item(TABLE, &item);
+                services.aws.put_item(TABLE, &item);
             }
         }
-        self.stack.make_due();
+        services.make_due();
     }
 
     /// Invokes the cleanup, and checks that it took nothing without evidence.
     async fn cleaned(&mut self, event: Value) {
-        self.stack.make_due();
+        self.functions.services.make_due();
         let before = self.before();
-        self.stack.invoke(event).await;
+        self.functions.clean(event).await.unwrap();
         self.assert_justified(&before);
+    }
+
+    /// The last change of a person's external id, unless the previous one has another owner by now:
+    /// an operator who states it then is wrong.
+    fn change_of(&self, number: usize) -> Option<(&str, &str)> {
+        let [.., previous, current] = self.people[number].ids.as_slice() else {
+            return None;
+        };
+        (self.owners[previous] == number).then_some((previous, current))
     }
 
     /// An operator states the truth. A dry run first shows what the command will do.
     async fn resolve(&mut self, number: usize) {
-        let [.., previous, current] = self.people[number].ids.as_slice() else {
+        let Some((previous, current)) = self.change_of(number) else {
             return;
         };
         let command = |dry_run: bool| {
@@ -315,53 +305,96 @@ impl World {
                 "currentExternalId": current, "dryRun": dry_run, "by": "ada",
             })
         };
-        let (dry_run, real) = (command(true), command(false));
         let before = self.before();
-        let promised = self.stack.clean.invoke_within(&dry_run, DEADLINE).await;
+        let promised = self.functions.clean(command(true)).await;
         assert_eq!(
-            self.stack.sunshine.users(),
+            self.functions.services.sunshine.users(),
             before.users,
             "a dry run changed a user"
         );
-        let done = self.stack.clean.invoke_within(&real, DEADLINE).await;
+        let done = self.functions.clean(command(false)).await;
         self.assert_justified(&before);
         if let (Ok(promised), Ok(done)) = (promised, done) {
             super::promises::assert_agree(&promised, &done);
         }
     }
 
+    async fn import(&mut self, number: usize) {
+        let Some(pair) = self.change_of(number) else {
+            return;
+        };
+        let import = json!({"action": "import", "batch": "list", "pairs": [pair], "by": "ada"});
+        self.functions.clean(import).await.unwrap();
+    }
+
+    /// An operator looks at a conflict, and approves a remedy.
+    async fn approve(&mut self, conflict: usize, remedy: &str) {
+        let records = self.functions.services.records();
+        let Some(record) = records.get(conflict) else {
+            return;
+        };
+        let text = |field: &str| record[field].as_str().map(ToOwned::to_owned);
+        if let ("release-email", Some(user), Some(email)) = (remedy, text("userId"), text("email"))
+        {
+            self.given_away.insert((user, email));
+        }
+        let before = self.before();
+        // It may be in no state to be approved, or the remedy may not be allowed.
+        let _ = self.functions.clean(approve(record, remedy)).await;
+        self.assert_justified(&before);
+    }
+
     fn outage(&mut self, is_down: bool) {
         self.is_down = is_down;
-        let faults = self.stack.sunshine.faults();
+        let faults = self.functions.services.sunshine.faults();
         faults.clear();
         if is_down {
-            for method in ["GET", "DELETE", "PATCH"] {
-                faults.add(Rule::new(method, Fault::answer(503, "")));
+            // No call waits that long, so no time is lost with retries.
+            let down = || Fault::Answer {
+                status: 503,
+                retry_after: Some("3600".to_owned()),
+                content_type: "text/plain".to_owned(),
+                body: String::new(),
+            };
+            for pattern in ["GET", "DELETE", "PATCH", "POST **/apps/**"] {
+                faults.add(Rule::new(pattern, down()));
             }
         }
     }
 
-    fn month(&mut self) {
-        for mut record in self.stack.records() {
-            move_back(&mut record, 31 * DAY);
-            self.stack.aws.put_item(TABLE, &record);
+    /// Lets time pass.
+    pub(super) fn pass(&mut self, by: u64) {
+        let services = &self.functions.services;
+        for mut item in services.aws.items(TABLE) {
+            move_back(&mut item, by);
+            services.aws.put_item(TABLE, &item);
         }
-        for (_, reported_at) in &mut self.reports {
-            *reported_at -= 31 * DAY;
+        services.sunshine.age(Duration::from_millis(by));
+        for report in &mut self.reports {
+            report.at -= by;
         }
+        for person in &mut self.people {
+            person.seen_at = person.seen_at.saturating_sub(by);
+            if let Some((_, time)) = &mut person.proof {
+                *time -= by;
+            }
+        }
+        self.support.pass(by);
     }
 
     /// Everything works, every event arrives, and every wait is over, so that nothing may remain
     /// half done.
     pub(super) async fn come_to_rest(&mut self) {
         self.outage(false);
-        while !self.events.is_empty() {
+        while self.support.has_events() {
             self.deliver(0, false).await;
         }
+        self.pass(HOUR);
         for _ in 0..20 {
             self.end_leases();
-            self.cleaned(json!({"action": "drain"})).await;
-            if self.stack.records().iter().all(|it| it["dueAt"].is_null()) {
+            self.drain().await;
+            let records = self.functions.services.records();
+            if records.iter().all(|it| it["dueAt"].is_null()) {
                 break;
             }
         }

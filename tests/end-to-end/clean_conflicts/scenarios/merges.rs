@@ -20,11 +20,33 @@ fn two_people(stack: &Stack) -> (User, User) {
 }
 
 fn support_has(stack: &Stack, external_id: &str) {
+    support_has_both(stack, external_id, EMAIL);
+}
+
+fn support_has_both(stack: &Stack, external_id: &str, email: &str) {
     let core_user = CoreUser {
         external_id: Some(external_id.to_owned()),
+        email: Some(email.to_owned()),
         ..core_user()
     };
     stack.sunshine.set_core_user(ZENDESK_ID, core_user);
+}
+
+/// The record of the conflict over an email.
+fn record_of(stack: &Stack, email: &str) -> Value {
+    let mut records = stack.records().into_iter();
+    records.find(|record| record["email"] == email).unwrap()
+}
+
+/// Drains until nothing is due.
+async fn drain_all(stack: &Stack) {
+    for _ in 0..20 {
+        stack.make_due();
+        stack.drain().await;
+        if stack.records().iter().all(|it| it["dueAt"].is_null()) {
+            break;
+        }
+    }
 }
 
 fn assert_released_instead(stack: &Stack, reason: &str) {
@@ -128,6 +150,72 @@ async fn a_sync_that_touched_a_third_user_stops_the_run() {
     let is_moved = |it: &Value| it["reason"] == "other_user_changed";
     assert_eq!(stack.records().iter().filter(|it| is_moved(it)).count(), 1);
     assert_eq!(stack.changes().len(), 1, "the run continued");
+}
+
+/// A sync writes Support's email into the user too, and takes it from whoever has it.
+#[tokio::test]
+async fn an_email_that_an_agent_typed_takes_nothing_from_its_owner() {
+    for zendesk_id in [None, Some("2".to_owned())] {
+        let stack = Stack::start(&[MERGE, TRUST]).await;
+        let zendesk = Zendesk::beside(&stack).await;
+        let (sue, third) = two_people(&stack);
+        let third = stack.sunshine.add_user(User {
+            zendesk_id,
+            ..third
+        });
+        zendesk.external_id_changed(60, OLD, NEW).await;
+        support_has_both(&stack, NEW, "third@example.com");
+        zendesk.email_changed(30, NEW, "third@example.com").await;
+        stack.report_changed_an_hour_ago().await;
+        drain_all(&stack).await;
+        assert_eq!(record_of(&stack, EMAIL)["reason"], "support_id_unknown");
+        assert_eq!(record_of(&stack, EMAIL)["remedy"], "release-email");
+        assert_unchanged(&stack, &third);
+        assert_eq!(
+            (stack.messages_of(&sue.id), stack.messages_of(&third.id)),
+            (7, 2)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_sync_that_brings_a_new_email_of_no_one_else_is_sent() {
+    let stack = Stack::start(&[MERGE, TRUST]).await;
+    let zendesk = Zendesk::beside(&stack).await;
+    let (sue, third) = two_people(&stack);
+    zendesk.external_id_changed(60, OLD, NEW).await;
+    support_has_both(&stack, NEW, "new@example.com");
+    zendesk.email_changed(30, NEW, "new@example.com").await;
+    stack.report_changed_an_hour_ago().await;
+    drain_all(&stack).await;
+    let record = record_of(&stack, EMAIL);
+    assert_eq!(
+        (&record["state"], &record["remedy"]),
+        (&json!("resolved"), &json!("merge"))
+    );
+    assert_eq!(stack.messages_of(&sue.id), 7);
+    assert_unchanged(&stack, &third);
+}
+
+/// Support's email has changed without an event. The third user loses the email alone if it is
+/// linked, else its history too.
+#[tokio::test]
+async fn a_sync_that_took_the_email_of_a_third_user_stops_the_run() {
+    for zendesk_id in [None, Some("2".to_owned())] {
+        let stack = Stack::start(&[MERGE, TRUST]).await;
+        let zendesk = Zendesk::beside(&stack).await;
+        let (_, third) = two_people(&stack);
+        stack.sunshine.add_user(User {
+            zendesk_id,
+            ..third
+        });
+        zendesk.external_id_changed(60, OLD, NEW).await;
+        support_has_both(&stack, NEW, "third@example.com");
+        stack.report_changed_an_hour_ago().await;
+        let report = stack.drain().await;
+        assert_eq!(report["stoppedBecause"], "upstream_error", "{report}");
+        assert_state(&stack, "needs_review", Some("other_user_changed"));
+    }
 }
 
 /// Zendesk's single sign-on changes an external id because the email matched.

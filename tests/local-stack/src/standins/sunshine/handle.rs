@@ -1,6 +1,7 @@
 //! The methods with which a test inspects and changes the state of the stand-in.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::model::{Client, Conversation, CoreUser, Message, User};
 use super::{Behaviour, Sunshine};
@@ -95,6 +96,22 @@ impl Sunshine {
     /// Completes the deferred deletions; returns the ids of the deleted users.
     pub fn complete_deletions(&self) -> Vec<String> {
         self.state().store.complete_deletions()
+    }
+
+    /// Lets time pass: every sign-up and every sign of life becomes older by this.
+    pub fn age(&self, by: Duration) {
+        self.state().store.age(by);
+    }
+
+    /// Forgets everything that has happened, and every fault; the keys stay.
+    pub fn begin_again(&self) {
+        self.faults().clear();
+        self.traffic().clear();
+        let mut state = self.state();
+        state.behaviour = Behaviour::default();
+        state.store.clear();
+        state.strays.clear();
+        state.app_deleted = false;
     }
 
     /// Whether a request has deleted the app.

@@ -1,8 +1,10 @@
 //! The users of the stand-in, their conversations, and the rules for them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::model::{Client, Conversation, CoreUser, Message, User};
 
@@ -211,6 +213,24 @@ impl Store {
         }
     }
 
+    /// Forgets everything, and gives no id a second time.
+    pub(super) fn clear(&mut self) {
+        *self = Self {
+            ids: self.ids,
+            ..Self::default()
+        };
+    }
+
+    /// Makes every sign-up and every sign of life older.
+    pub(super) fn age(&mut self, by: Duration) {
+        for user in self.users.values_mut() {
+            user.signed_up_at.iter_mut().for_each(|time| age(time, by));
+        }
+        for client in self.clients.values_mut().flatten() {
+            client.last_seen.iter_mut().for_each(|time| age(time, by));
+        }
+    }
+
     /// Adds a conversation whose messages are generated when they are read.
     pub(super) fn add_conversation(&mut self, user_id: &str, messages: usize) -> Conversation {
         let id = self.new_id();
@@ -263,10 +283,20 @@ fn handles(user: &User) -> Vec<Handle> {
     emails.chain(external).chain(zendesk).collect()
 }
 
+/// Makes a time older. One that cannot be read stays.
+fn age(time: &mut String, by: Duration) {
+    if let Ok(read) = OffsetDateTime::parse(time, &Rfc3339) {
+        *time = text(read - by);
+    }
+}
+
 /// Now, as `2025-02-03T19:10:08.152Z`.
 pub(super) fn now() -> String {
-    let now = OffsetDateTime::now_utc();
-    let (date, (hour, minute, second, milli)) = (now.date(), now.to_hms_milli());
+    text(OffsetDateTime::now_utc())
+}
+
+fn text(time: OffsetDateTime) -> String {
+    let (date, (hour, minute, second, milli)) = (time.date(), time.to_hms_milli());
     let month = u8::from(date.month());
     format!(
         "{:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z",
