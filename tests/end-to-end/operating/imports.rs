@@ -98,7 +98,7 @@ async fn a_pair_follows_its_conflict_from_the_plan_to_the_end() {
     );
 }
 
-/// The old external_id was given to a new person before the list was worked off.
+/// The old `external_id` was given to a new person before the list was worked off.
 #[tokio::test]
 async fn a_pair_does_not_reach_the_next_holder_of_an_external_id() {
     let world = World::start("merge").await;
