@@ -978,6 +978,19 @@ fn a_conflict_may_have_ended_since_a_remedy_was_sent() {
     assert_eq!(case.decision(), "NotAConflict");
 }
 
+/// The merge counted on this many emails, and the survivor has two.
+fn with_emails(it: &mut Case, emails: usize) {
+    let sent = it.conflict.sent().cloned().unwrap();
+    it.conflict.record_sent(Sent {
+        emails: Some(emails),
+        ..sent
+    });
+    let email = |email: &str| json!({"type": "email", "value": email});
+    let both = json!([email(EMAIL), email("third@example.com")]);
+    let survivor = user(&json!({"externalId": NEW, "identities": both}));
+    it.facts.own.insert(NEW.to_owned(), survivor);
+}
+
 #[test]
 fn a_merge_is_resolved_if_the_survivor_is_the_callers_and_no_one_else_was_touched() {
     let merged = |change: fn(&mut Case)| {
@@ -1026,17 +1039,6 @@ fn a_merge_is_resolved_if_the_survivor_is_the_callers_and_no_one_else_was_touche
         changed
     );
     // The survivor has an email that neither user had: a third user lost it, if one had it.
-    fn with_emails(it: &mut Case, emails: usize) {
-        let sent = it.conflict.sent().cloned().unwrap();
-        it.conflict.record_sent(Sent {
-            emails: Some(emails),
-            ..sent
-        });
-        let email = |email: &str| json!({"type": "email", "value": email});
-        let both = json!([email(EMAIL), email("third@example.com")]);
-        let survivor = user(&json!({"externalId": NEW, "identities": both}));
-        it.facts.own.insert(NEW.to_owned(), survivor);
-    }
     assert_eq!(merged(|it| with_emails(it, 1)), changed);
     assert_eq!(merged(|it| with_emails(it, 2)), "Resolved");
     // No user has the caller's external id, or the lookup returned another user.
