@@ -2,7 +2,8 @@
 //! merges.
 //!
 //! A merge by `sync` writes Support's external id and primary email into the messaging user,
-//! whatever they are, and takes them from any third user, so a drain needs to know both. `pk` is `zendesk-id#` and a hash of the id, `sk` is `user`.
+//! whatever they are, and takes them from any third user, so a drain needs to know both. `pk` is
+//! `zendesk-id#` and a hash of the id, `sk` is `user`.
 
 use std::time::Duration;
 

@@ -51,11 +51,12 @@ fn a_record_is_deleted_with_its_email() {
 }
 
 #[test]
-fn items_under_the_hash_of_an_email_are_deleted_too() {
+fn items_of_an_email_besides_its_record_are_deleted_too() {
     let id = scope().conflict_over_email(&EmailKey::from(EMAIL));
     for item in [
         json!({"pk": format!("conflict#{id}"), "sk": "conflict"}),
         json!({"pk": "external-id#1", "sk": "email", "conflictId": id.as_str()}),
+        json!({"pk": "zendesk-id#1", "sk": "user", "email": EMAIL, "externalId": "1"}),
     ] {
         assert_eq!(verdict(&by_email(), &item), Verdict::Delete, "{item}");
     }

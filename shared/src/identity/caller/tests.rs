@@ -1,4 +1,8 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use wiremock::matchers::path;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::lambda::problem::{Code, Problem};
@@ -400,4 +404,57 @@ fn a_wrong_variable_is_named_with_what_it_may_hold() {
         let read = Callers::from_variables(&variables.iter().copied().collect());
         assert!(read.is_ok(), "{variables:?}");
     }
+}
+
+/// An issuer that publishes no keys.
+async fn issuer() -> MockServer {
+    let server = MockServer::start().await;
+    let discovery = json!({"issuer": server.uri(), "jwks_uri": format!("{}/jwks", server.uri())});
+    for (at, document) in [
+        ("/.well-known/openid-configuration", discovery),
+        ("/jwks", json!({"keys": []})),
+    ] {
+        Mock::given(path(at))
+            .respond_with(ResponseTemplate::new(200).set_body_json(document))
+            .mount(&server)
+            .await;
+    }
+    server
+}
+
+#[tokio::test]
+async fn a_bearers_issuer_is_asked_ahead_and_checked() {
+    let soon = || Deadline::after(Duration::from_secs(20));
+    let issuer = issuer().await;
+    let uri = issuer.uri();
+    let bearer = [
+        ("IDENTITY_SOURCE", "bearer"),
+        ("OIDC_ISSUER", uri.as_str()),
+        ("OIDC_AUDIENCE", "shop"),
+    ];
+    let warm = callers(&bearer);
+    warm.warm_up().await;
+    let documents = issuer.received_requests().await.unwrap().len();
+    assert_eq!(documents, 2, "discovery and keys, before any request");
+    assert_eq!(warm.check(soon()).await.unwrap().ok, Some(true));
+
+    issuer.reset().await;
+    let check = callers(&bearer).check(soon()).await.unwrap();
+    assert_eq!(check.ok, Some(false));
+    assert!(check.detail.contains(&uri), "{}", check.detail);
+
+    // API Gateway asks the issuer itself.
+    assert!(callers(&[]).check(soon()).await.is_none());
+}
+
+#[test]
+fn the_callers_token_is_the_one_of_the_configured_header() {
+    let token = |variables, headers: Value| {
+        let request = read(&event(&[("/headers", headers)]));
+        callers(variables).token(&request).map(ToOwned::to_owned)
+    };
+    let sent = json!({"authorization": "Bearer one", "x-token": "two"});
+    assert_eq!(token(&[], sent.clone()).unwrap(), "one");
+    assert_eq!(token(&[("TOKEN_HEADER", "x-token")], sent).unwrap(), "two");
+    assert_eq!(token(&[], json!({})), None);
 }

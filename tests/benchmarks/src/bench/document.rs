@@ -56,9 +56,19 @@ pub fn report(
         );
     }
     report += "\nWhat one event asks for:\n\n";
+    let mut events: Vec<(&str, Vec<String>)> = Vec::new();
     for measured in &programs.measured {
-        let (name, work) = (&measured.program.name, measured.kind.describe());
-        let _ = writeln!(report, "- `{name}`: {work}.");
+        let (name, work) = (
+            format!("`{}`", measured.program.name),
+            measured.kind.describe(),
+        );
+        match events.iter_mut().find(|(event, _)| *event == work) {
+            Some((_, names)) => names.push(name),
+            None => events.push((work, vec![name])),
+        }
+    }
+    for (work, names) in events {
+        let _ = writeln!(report, "- {}: {work}.", names.join(", "));
     }
     for why in &programs.left_out {
         let _ = writeln!(report, "\n{why}.");
