@@ -11,6 +11,21 @@ fn import(batch: &str, pairs: &[(&str, &str)]) -> Value {
     json!({"action": "import", "batch": batch, "pairs": pairs, "by": "ada"})
 }
 
+/// Imports this many pairs into the batch `b`, each with an old user who has an email.
+async fn import_users(world: &World, count: usize) {
+    for number in 0..count {
+        let email = format!("u{number}@example.com");
+        world
+            .sunshine
+            .add_user(user(&format!("old{number}"), &email));
+    }
+    let pairs: Vec<_> = (0..count)
+        .map(|number| [format!("old{number}"), format!("new{number}")])
+        .collect();
+    let event = json!({"action": "import", "batch": "b", "pairs": pairs, "by": "ada"});
+    world.ask(event).await;
+}
+
 async fn progress(world: &World, batch: &str) -> Value {
     world
         .ask(json!({"action": "progress", "batch": batch}))
@@ -136,19 +151,7 @@ async fn a_pair_that_contradicts_an_earlier_one_needs_a_person() {
 #[tokio::test]
 async fn people_who_are_locked_out_come_before_an_import() {
     let world = World::start("release-email").await;
-    let pairs: Vec<_> = (0..30)
-        .map(|it| (format!("old{it}"), format!("new{it}")))
-        .collect();
-    for (number, (previous, _)) in pairs.iter().enumerate() {
-        world
-            .sunshine
-            .add_user(user(previous, &format!("u{number}@example.com")));
-    }
-    let pairs: Vec<_> = pairs
-        .iter()
-        .map(|(old, new)| (old.as_str(), new.as_str()))
-        .collect();
-    world.ask(import("b", &pairs)).await;
+    import_users(&world, 30).await;
     world.sunshine.add_user(user("old", EMAIL));
     let id = world.report("new", EMAIL).await;
     let one = world
@@ -166,19 +169,7 @@ async fn people_who_are_locked_out_come_before_an_import() {
 #[tokio::test]
 async fn a_run_merges_as_many_as_it_may() {
     let world = World::start("plan").await;
-    let pairs: Vec<_> = (0..30)
-        .map(|it| (format!("old{it}"), format!("new{it}")))
-        .collect();
-    for (number, (previous, _)) in pairs.iter().enumerate() {
-        world
-            .sunshine
-            .add_user(user(previous, &format!("u{number}@example.com")));
-    }
-    let pairs: Vec<_> = pairs
-        .iter()
-        .map(|(old, new)| (old.as_str(), new.as_str()))
-        .collect();
-    world.ask(import("b", &pairs)).await;
+    import_users(&world, 30).await;
     let ten = [
         ("REMEDY", "merge"),
         ("MERGE_CALL", "appusers-merge"),
@@ -198,19 +189,7 @@ async fn a_run_merges_as_many_as_it_may() {
 #[tokio::test]
 async fn every_pair_ends_once_whenever_the_function_is_killed() {
     let mut world = World::start("release-email").await;
-    let pairs: Vec<_> = (0..60)
-        .map(|it| (format!("old{it}"), format!("new{it}")))
-        .collect();
-    for (number, (previous, _)) in pairs.iter().enumerate() {
-        world
-            .sunshine
-            .add_user(user(previous, &format!("u{number}@example.com")));
-    }
-    let pairs: Vec<_> = pairs
-        .iter()
-        .map(|(old, new)| (old.as_str(), new.as_str()))
-        .collect();
-    world.ask(import("b", &pairs)).await;
+    import_users(&world, 60).await;
     for kill in 0..6 {
         let drain = json!({"action": "drain"});
         let within = Duration::from_millis(150 + 90 * kill);
