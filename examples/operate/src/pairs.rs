@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::{Reader, ReaderBuilder, StringRecord, Trim};
+
+/// The separators of a table, most usual first. Excel writes a semicolon in most of Europe.
+const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
 /// Maximum characters of the previous and of the current external id.
 const LONGEST: [usize; 2] = [1024, 255];
@@ -46,11 +49,7 @@ pub struct Refused {
 pub fn read(mut file: impl Read) -> io::Result<(Vec<Pair>, Vec<Refused>)> {
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(in_other_encoding)?;
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(Trim::All)
-        .from_reader(text.as_bytes());
+    let mut reader = reader(&text, separator(&text));
     let mut lines = Lines::of(&text);
     let (mut pairs, mut refused) = (Vec::new(), Vec::new());
     let mut current_of: BTreeMap<String, String> = BTreeMap::new();
@@ -77,6 +76,24 @@ pub fn read(mut file: impl Read) -> io::Result<(Vec<Pair>, Vec<Refused>)> {
         }
     }
     Ok((pairs, refused))
+}
+
+fn reader(text: &str, separator: u8) -> Reader<&[u8]> {
+    ReaderBuilder::new()
+        .delimiter(separator)
+        .has_headers(false)
+        .flexible(true)
+        .trim(Trim::All)
+        .from_reader(text.as_bytes())
+}
+
+/// The separator that makes two fields of the first line; a comma if none does.
+fn separator(text: &str) -> u8 {
+    let makes_two = |separator: &u8| {
+        let first = reader(text, *separator).into_records().next();
+        matches!(first, Some(Ok(record)) if record.len() == 2)
+    };
+    SEPARATORS.into_iter().find(makes_two).unwrap_or(b',')
 }
 
 fn in_other_encoding(error: io::Error) -> io::Error {
@@ -132,7 +149,7 @@ fn pair(record: &StringRecord, line: u64) -> Result<Pair, &'static str> {
     let mut fields = record.iter();
     let (Some(previous), Some(current), None) = (fields.next(), fields.next(), fields.next())
     else {
-        return Err("a line has two fields, with a comma: the external_id before, and the one now");
+        return Err("a line has two fields: the external_id before, and the one now");
     };
     let previous = without_mark(previous);
     for (field, longest) in [previous, current].into_iter().zip(LONGEST) {
@@ -197,9 +214,17 @@ mod tests {
             "previous,current\n1,a\n2,b\n3,\"c,d\"\n",
             "\u{feff}Previous External ID,Current External ID\r\n1,a\r\n2,b\r\n3,\"c,d\"\r\n",
             "\u{feff}1,a\n\n 2 , b \n\"3\",\"c,d\"\n1,a\n",
+            "old;new\r\n1;a\r\n2;b\r\n3;\"c,d\"\r\n",
+            "1\ta\n2\tb\n3\tc,d\n",
         ] {
             assert_eq!(ids(file), expected, "{file:?}");
         }
+    }
+
+    #[test]
+    fn an_id_may_contain_what_separates_in_another_file() {
+        let expected = [("1;2".to_owned(), "a;b".to_owned())];
+        assert_eq!(ids("1;2,a;b\n"), expected);
     }
 
     #[test]

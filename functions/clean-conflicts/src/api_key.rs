@@ -21,6 +21,24 @@ impl Secret for ApiKeySecret {
                 expected: "an id without a colon",
             })
     }
+
+    fn look(object: &Map<String, Value>) -> Result<&'static str, &'static str> {
+        let id = object.get("keyId").and_then(Value::as_str);
+        let id = id.unwrap_or_default();
+        if id.starts_with("int_") {
+            Ok("an integration key")
+        } else if id.starts_with("app_") {
+            Ok(
+                "an app key: it can do everything, deleting the app included; an integration key \
+                 (int_…) is enough",
+            )
+        } else {
+            Err(
+                "keyId begins neither with int_ nor with app_: take an API key of Sunshine \
+                 Conversations",
+            )
+        }
+    }
 }
 
 /// Credentials from the cached secret. If the API refuses them, the secret is read again, once in a
@@ -43,4 +61,19 @@ pub fn credentials(secret: &Arc<CachedSecret<ApiKeySecret>>) -> Credentials {
             Ok(held.value.0.clone())
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_integration_key_is_right_and_an_app_key_is_too_strong() {
+        let look = |id: &str| ApiKeySecret::look(json!({"keyId": id}).as_object().unwrap());
+        assert_eq!(look("int_1"), Ok("an integration key"));
+        assert!(look("app_1").unwrap().contains("deleting the app"));
+        assert!(look("act_1").is_err() && look("").is_err());
+    }
 }

@@ -8,7 +8,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::conflicts::{Conflict, Lineage, Proof, Remedy, Sent, Target, Told, weigh};
+use shared::conflicts::{Conflict, IdChanges, Lineage, Proof, Remedy, Sent, Target, weigh};
 use shared::lambda::clock::parse_millis;
 use shared::sunshine::{BrandId, User};
 
@@ -94,7 +94,7 @@ pub struct Facts {
     /// The users that are found by the email in dispute; or the one user that the conflict is over.
     pub holders: Vec<User>,
     /// The lineage from events between the holder's external id and each claimant's.
-    pub told: BTreeMap<String, Told>,
+    pub id_changes: BTreeMap<String, IdChanges>,
     /// The trusted lineage between claimants that events state.
     pub changes: Vec<Lineage>,
     /// The user found under each claimant's external id.
@@ -147,7 +147,7 @@ impl Facts {
         policy: &Policy,
         now: u64,
     ) -> BTreeSet<&'a str> {
-        let became = |id: &str| matches!(self.told.get(id), Some(Told::Became(_)));
+        let became = |id: &str| matches!(self.id_changes.get(id), Some(IdChanges::Became(_)));
         let people = self.people(conflict, now);
         conflict.callers(&people, |id| policy.trusts_events && became(id))
     }
@@ -158,9 +158,9 @@ impl Facts {
             return Proof::Missing;
         };
         let mut lineages: Vec<_> = conflict.lineages().iter().collect();
-        match self.told.get(caller) {
-            Some(Told::Otherwise) => return Proof::Contradicted,
-            Some(Told::Became(change)) if policy.trusts_events => lineages.push(change),
+        match self.id_changes.get(caller) {
+            Some(IdChanges::Otherwise) => return Proof::Contradicted,
+            Some(IdChanges::Became(change)) if policy.trusts_events => lineages.push(change),
             _ => {}
         }
         let external_id = user.external_id.as_deref().unwrap_or_default();

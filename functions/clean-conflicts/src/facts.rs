@@ -1,7 +1,7 @@
 //! Reads everything that a decision needs, and decides nothing.
 
 use serde_json::Value;
-use shared::conflicts::{Conflict, Proof, Remedy, Sent, Told};
+use shared::conflicts::{Conflict, IdChanges, Proof, Remedy, Sent};
 use shared::sunshine::{Error, LookupExternalId, User, UserId};
 
 use crate::archive::archived_user;
@@ -56,8 +56,11 @@ async fn read_changes(
     }
     for previous in &ids {
         for current in ids.iter().filter(|id| id != &previous) {
-            let told = ctx.table.told_of(ctx.scope, previous, current).await?;
-            if let Told::Became(lineage) = told {
+            let changes = ctx
+                .table
+                .changes_between(ctx.scope, previous, current)
+                .await?;
+            if let IdChanges::Became(lineage) = changes {
                 facts.changes.push(lineage);
             }
         }
@@ -75,8 +78,11 @@ async fn read_evidence(
 ) -> Result<(), Interrupted> {
     if let Some(external_id) = &user.external_id {
         for claimant in conflict.claims().external_ids() {
-            let told = ctx.table.told_of(ctx.scope, external_id, claimant).await?;
-            facts.told.insert(claimant.to_owned(), told);
+            let changes = ctx
+                .table
+                .changes_between(ctx.scope, external_id, claimant)
+                .await?;
+            facts.id_changes.insert(claimant.to_owned(), changes);
         }
     }
     let callers: Vec<String> = facts

@@ -56,7 +56,7 @@ use run::Run;
 use stop::StopReason;
 
 pub use config::Config;
-pub use report::Report;
+pub use report::RunReport;
 
 /// Time reserved at the end of an invocation for recording the results of the last calls.
 const RECORDING_MARGIN: Duration = Duration::from_secs(2);
@@ -223,7 +223,7 @@ impl CleanConflicts {
         request_id: &str,
         named: Option<Remedy>,
         work: W,
-    ) -> Result<Report, OperatorError>
+    ) -> Result<RunReport, OperatorError>
     where
         W: AsyncFnOnce(&Run<'_>) -> Result<(), OperatorError>,
     {
@@ -232,7 +232,7 @@ impl CleanConflicts {
         // with the invocation and the next run resumes it.
         let deadline = run.ctx.deadlines.answer.instant();
         let stopped = |reason| {
-            let report = Report::stopped(reason);
+            let report = RunReport::stopped(reason);
             report.emit_stop(request_id);
             Ok(report)
         };

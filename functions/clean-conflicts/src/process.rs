@@ -18,7 +18,7 @@ use crate::decide::Outcome;
 use crate::interrupted::Interrupted;
 use crate::stop::StopReason;
 
-use progress::Progress;
+use progress::AttemptProgress;
 
 /// Works on a conflict, and returns its new record; `None` if another writer has it. `action` is
 /// the reservation of a remedy, if there already is one for this conflict.
@@ -32,7 +32,7 @@ pub async fn process(
         return Ok(None);
     }
     let attempted = if conflict.attempts() >= MAX_ATTEMPTS {
-        Ok(Progress::Done(match conflict.sent() {
+        Ok(AttemptProgress::Done(match conflict.sent() {
             Some(_) => Outcome::NeedsReview(Reason::OutcomeUnknown),
             None => Outcome::Failed(Reason::TooManyAttempts),
         }))
@@ -46,16 +46,16 @@ pub async fn process(
         match attempt::attempt(ctx, &mut conflict, action).await {
             Ok(progress) => Ok(progress),
             Err(interrupted) => match ctx.diagnose(interrupted).await {
-                Interrupted::Forbidden => {
-                    Ok(Progress::Done(Outcome::Failed(Reason::ForbiddenUser)))
-                }
+                Interrupted::Forbidden => Ok(AttemptProgress::Done(Outcome::Failed(
+                    Reason::ForbiddenUser,
+                ))),
                 interrupted => Err(interrupted),
             },
         }
     };
     if matches!(
         attempted,
-        Ok(Progress::Done(Outcome::NeedsReview(
+        Ok(AttemptProgress::Done(Outcome::NeedsReview(
             Reason::OtherUserChanged
         )))
     ) {
@@ -73,19 +73,19 @@ pub async fn process(
 fn settle(
     conflict: &mut Conflict,
     before: &Conflict,
-    attempted: &Result<Progress, Interrupted>,
+    attempted: &Result<AttemptProgress, Interrupted>,
     now: u64,
 ) {
     match attempted {
-        Ok(Progress::Done(outcome)) => match *outcome {
+        Ok(AttemptProgress::Done(outcome)) => match *outcome {
             Outcome::Planned(remedy, reason) => conflict.plan(remedy, reason),
             outcome => {
                 let (state, reason) = outcome.end();
                 conflict.end(state, reason, now);
             }
         },
-        Ok(Progress::Waiting) => conflict.await_effect(before, now),
-        Ok(Progress::Postponed(remedy, until)) => conflict.postpone(*remedy, *until, before),
+        Ok(AttemptProgress::Waiting) => conflict.await_effect(before, now),
+        Ok(AttemptProgress::Postponed(remedy, until)) => conflict.postpone(*remedy, *until, before),
         Err(Interrupted::Unavailable(_)) => conflict.leave_after_outage(before, now),
         Err(Interrupted::Left | Interrupted::RunOver(_)) => conflict.leave(before, now),
         Err(Interrupted::Retry | Interrupted::CallFailed | Interrupted::Forbidden) => {

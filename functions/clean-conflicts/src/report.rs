@@ -12,7 +12,7 @@ const MAX_LISTED: usize = 100;
 /// The report of a run.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct RunReport {
     /// Conflicts that were worked on.
     pub examined: u32,
     /// Of these: the email is free, or the caller's.
@@ -82,7 +82,7 @@ impl Listed {
     }
 }
 
-impl Report {
+impl RunReport {
     /// A run that stopped before it began.
     pub fn stopped(because: StopReason) -> Self {
         Self {

@@ -11,7 +11,7 @@ use shared::conflicts::Conflict;
 
 use crate::context::{Action, Context};
 use crate::process::process;
-use crate::report::Report;
+use crate::report::RunReport;
 
 pub use views::{count, import, list, progress};
 
@@ -20,7 +20,7 @@ pub struct Run<'a> {
     /// The context.
     pub ctx: Context<'a>,
     /// The report so far.
-    pub report: RefCell<Report>,
+    pub report: RefCell<RunReport>,
 }
 
 impl<'a> Run<'a> {
@@ -51,7 +51,7 @@ impl<'a> Run<'a> {
     }
 
     /// The report of the run, which is over.
-    pub fn finish(self) -> Report {
+    pub fn finish(self) -> RunReport {
         let mut report = self.report.into_inner();
         report.requests = self.ctx.sunshine.requests();
         report.stopped_because = self.ctx.stop_reason();

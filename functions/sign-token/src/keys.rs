@@ -45,6 +45,21 @@ impl Secret for SigningKey {
             key: EncodingKey::from_secret(secret.as_bytes()),
         })
     }
+
+    /// The ids of Zendesk's messaging keys begin with `app_`.
+    fn look(object: &Map<String, Value>) -> Result<&'static str, &'static str> {
+        let active = object.get("activeKid").and_then(Value::as_str);
+        let keys = object.get("keys").and_then(Value::as_object);
+        let ids = keys.into_iter().flat_map(Map::keys).map(String::as_str);
+        if ids.chain(active).all(|id| id.starts_with("app_")) {
+            Ok("it has the right form; log in once to see that Zendesk knows it")
+        } else {
+            Err(
+                "a key's id does not begin with app_: take the id and the secret of a messaging \
+                 signing key from Admin Center (an id that begins with int_ is an API key's)",
+            )
+        }
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +77,24 @@ mod tests {
     fn the_active_key_signs() {
         let secret = json!({"activeKid": "app_b", "keys": {"app_a": "one", "app_b": "two"}});
         assert_eq!(read(&secret).as_deref(), Ok("app_b"));
+    }
+
+    #[test]
+    fn the_id_of_every_key_begins_with_app() {
+        for (secret, is_right) in [
+            (
+                json!({"activeKid": "app_a", "keys": {"app_a": "s", "app_b": "s"}}),
+                true,
+            ),
+            (json!({"activeKid": "int_a", "keys": {"int_a": "s"}}), false),
+            (
+                json!({"activeKid": "app_a", "keys": {"app_a": "s", "b": "s"}}),
+                false,
+            ),
+        ] {
+            let look = SigningKey::look(secret.as_object().unwrap());
+            assert_eq!(look.is_ok(), is_right, "{secret}");
+        }
     }
 
     #[test]

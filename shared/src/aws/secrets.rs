@@ -28,6 +28,10 @@ const ANSWER_MARGIN: Duration = Duration::from_millis(100);
 pub trait Secret: Sized {
     /// Reads the secret's JSON object.
     fn from_json(object: &Map<String, Value>) -> Result<Self, WrongShape>;
+
+    /// Looks at a secret of the right form for a mistake that only the upstream would notice. `Ok`
+    /// is a remark for whoever checks it, `Err` the mistake and what to do; neither has a value.
+    fn look(object: &Map<String, Value>) -> Result<&'static str, &'static str>;
 }
 
 /// A secret with an unexpected form. Names the field, never its value.
@@ -54,29 +58,19 @@ pub enum SecretError {
     WrongShape(#[from] WrongShape),
 }
 
-/// A non-empty string field of a secret. White space around it is kept and logged: it may have been
-/// copied along from a web page, and then no signature and no login works.
+/// A non-empty string field of a secret. White space around it is kept.
 pub fn string_field<'a>(
     object: &'a Map<String, Value>,
     field: &str,
 ) -> Result<&'a str, WrongShape> {
-    let value = object
+    object
         .get(field)
         .and_then(Value::as_str)
         .filter(|value| !value.is_empty())
         .ok_or_else(|| WrongShape {
             field: field.to_owned(),
             expected: "a string that is not empty",
-        })?;
-    if has_white_space_around(value) {
-        tracing::warn!(field, "a secret has white space around it");
-    }
-    Ok(value)
-}
-
-/// Whether `value` begins or ends with white space.
-pub fn has_white_space_around(value: &str) -> bool {
-    value.trim() != value
+        })
 }
 
 /// A Secrets Manager client.
@@ -158,14 +152,8 @@ impl<T: Secret> CachedSecret<T> {
             .await
     }
 
-    /// Looks at the secret as Secrets Manager has it now, whatever is cached. `look` sees a secret
-    /// of the right form, and says what is wrong with it, or what else there is to know.
-    pub async fn check(
-        &self,
-        name: &'static str,
-        deadline: Deadline,
-        look: impl FnOnce(&Map<String, Value>) -> Result<String, String>,
-    ) -> Check {
+    /// Looks at the secret as Secrets Manager has it now, whatever is cached.
+    pub async fn check(&self, name: &'static str, deadline: Deadline) -> Check {
         let request = self.client.get_secret_value().secret_id(&self.id).send();
         let read = tokio::time::timeout(deadline.capped(FETCH_LIMIT).remaining(), request).await;
         let secret = match read {
@@ -181,20 +169,10 @@ impl<T: Secret> CachedSecret<T> {
             }
             Err(_elapsed) => return Check::failed(name, "Secrets Manager did not answer in time"),
         };
-        let text = secret.secret_string();
-        if let Err(shape) = parse::<T>(text) {
-            return Check::failed(name, shape.to_string());
-        }
-        let object = text.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
-        let object = object.unwrap_or_default();
-        if let Some(field) = field_with_white_space(&Value::Object(object.clone()), "") {
-            let detail =
-                format!("{field} has white space around it: put the secret in again without");
-            return Check::failed(name, detail);
-        }
-        match look(&object) {
-            Ok(detail) => Check::passed(name, detail),
-            Err(detail) => Check::failed(name, detail),
+        match parse::<T>(secret.secret_string()) {
+            Err(shape) => Check::failed(name, shape.to_string()),
+            Ok((_, Err(mistake))) => Check::failed(name, mistake),
+            Ok((_, Ok(remark))) => Check::passed(name, remark),
         }
     }
 
@@ -211,11 +189,21 @@ impl<T: Secret> CachedSecret<T> {
                     "timeout".to_owned(),
                 ))),
             };
-        if let Err(FetchError::Unavailable(error) | FetchError::Refused(error)) = &fetched {
-            tracing::warn!(%error, "a secret could not be fetched");
-            metrics::emit(&[Metric::once("SecretFetchFailed")], &[]);
+        match fetched {
+            Ok((secret, look)) => {
+                if let Err(mistake) = look {
+                    tracing::warn!(mistake, "a secret looks wrong");
+                    metrics::emit(&[Metric::once("SecretLooksWrong")], &[]);
+                }
+                Ok(secret)
+            }
+            Err(failure) => {
+                let (FetchError::Unavailable(error) | FetchError::Refused(error)) = &failure;
+                tracing::warn!(%error, "a secret could not be fetched");
+                metrics::emit(&[Metric::once("SecretFetchFailed")], &[]);
+                Err(failure)
+            }
         }
-        fetched
     }
 }
 
@@ -227,8 +215,10 @@ fn fetch_error(failure: Failure) -> FetchError<SecretError> {
     }
 }
 
-/// The first field, or name of a field, that begins or ends with white space.
+/// The first field, or name of a field, that begins or ends with white space. It may have been
+/// copied along from a web page, and then no signature and no login works.
 fn field_with_white_space(value: &Value, path: &str) -> Option<String> {
+    let has_space = |text: &str| text.trim() != text;
     let inner = |name: &str| {
         if path.is_empty() {
             name.to_owned()
@@ -237,12 +227,12 @@ fn field_with_white_space(value: &Value, path: &str) -> Option<String> {
         }
     };
     match value {
-        Value::String(text) => has_white_space_around(text).then(|| path.to_owned()),
+        Value::String(text) => has_space(text).then(|| path.to_owned()),
         Value::Array(items) => items
             .iter()
             .find_map(|item| field_with_white_space(item, path)),
         Value::Object(fields) => fields.iter().find_map(|(name, value)| {
-            if has_white_space_around(name) {
+            if has_space(name) {
                 return Some(format!(
                     "a name in {}",
                     if path.is_empty() { "the secret" } else { path }
@@ -254,15 +244,26 @@ fn field_with_white_space(value: &Value, path: &str) -> Option<String> {
     }
 }
 
-fn parse<T: Secret>(secret: Option<&str>) -> Result<T, WrongShape> {
+/// A secret, and what a look at it shows: a remark, or a mistake.
+type Parsed<T> = (T, Result<String, String>);
+
+fn parse<T: Secret>(secret: Option<&str>) -> Result<Parsed<T>, WrongShape> {
     // serde's own errors quote the value.
-    match secret.map(serde_json::from_str) {
-        Some(Ok(Value::Object(object))) => T::from_json(&object),
-        _ => Err(WrongShape {
+    let Some(Ok(Value::Object(object))) = secret.map(serde_json::from_str) else {
+        return Err(WrongShape {
             field: "SecretString".to_owned(),
             expected: "a JSON object",
-        }),
-    }
+        });
+    };
+    let secret = T::from_json(&object)?;
+    let look = T::look(&object).map(str::to_owned).map_err(str::to_owned);
+    let look = match field_with_white_space(&Value::Object(object), "") {
+        Some(field) => Err(format!(
+            "{field} has white space around it: put the secret in again without"
+        )),
+        None => look,
+    };
+    Ok((secret, look))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claim::{Claim, ClaimSource};
 use super::draft::{Draft, Key};
-use super::history::{self, KEPT_FOR, Told, expiry, partition};
+use super::history::{self, IdChanges, KEPT_FOR, expiry, partition};
 use super::id::{ConflictId, Scope, hash};
 use super::record::Conflict;
 use super::record::report::Report;
@@ -197,8 +197,8 @@ fn request_check(
     };
     let mut changed = known.clone();
     for other in known.claims().external_ids() {
-        let told = history::told_of(draft, scope, other, &claimant)?;
-        if other != claimant && matches!(told, Told::Became(_)) {
+        let between = history::changes_between(draft, scope, other, &claimant)?;
+        if other != claimant && matches!(between, IdChanges::Became(_)) {
             changed.rename_in_events(other, &claimant, now);
         }
     }

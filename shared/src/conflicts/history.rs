@@ -41,7 +41,7 @@ struct History {
 
 /// The result of following the changes between two external ids.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum IdChanges {
     /// The one became the other.
     Became(Lineage),
     /// Nothing.
@@ -53,13 +53,13 @@ pub enum Told {
 
 impl Table {
     /// Follows the changes from `previous` to `current`, through any ids in between.
-    pub async fn told_of(
+    pub async fn changes_between(
         &self,
         scope: &Scope,
         previous: &str,
         current: &str,
-    ) -> Result<Told, TableError> {
-        self.transact(|draft| told_of(draft, scope, previous, current))
+    ) -> Result<IdChanges, TableError> {
+        self.transact(|draft| changes_between(draft, scope, previous, current))
             .await
     }
 }
@@ -92,17 +92,17 @@ pub(super) fn record_change(
 }
 
 /// Follows the changes from `previous` to `current`, through any ids in between.
-pub(super) fn told_of(
+pub(super) fn changes_between(
     draft: &mut Draft<'_>,
     scope: &Scope,
     previous: &str,
     current: &str,
-) -> Result<Told, TableError> {
+) -> Result<IdChanges, TableError> {
     let of_previous = history(draft, scope, previous)?;
     let otherwise = if of_previous.changes.iter().any(|it| it.previous == previous) {
-        Told::Otherwise
+        IdChanges::Otherwise
     } else {
-        Told::Nothing
+        IdChanges::Nothing
     };
     // Go backwards from the current id, because its user is the one who asks.
     let of_current = history(draft, scope, current)?;
@@ -113,7 +113,7 @@ pub(super) fn told_of(
         };
         if change.previous == previous {
             return Ok(if of_previous.is_only_left_by(&change) {
-                Told::Became(Lineage::new(
+                IdChanges::Became(Lineage::new(
                     previous,
                     current,
                     Source::Webhook,

@@ -70,12 +70,12 @@ impl From<VerifyError> for IdentityError {
 
 /// Identifies the callers of requests.
 pub struct Callers {
-    source: Source,
+    source: IdentitySource,
     claims: ClaimSettings,
     token_header: TokenHeader,
 }
 
-enum Source {
+enum IdentitySource {
     JwtAuthorizer,
     LambdaAuthorizer,
     Bearer(Box<Verifier>),
@@ -98,9 +98,9 @@ impl Callers {
         let oidc = OidcSettings::from_variables(variables, keeps_objects)?;
         Ok(Self {
             source: match source {
-                SourceName::JwtAuthorizer => Source::JwtAuthorizer,
-                SourceName::LambdaAuthorizer => Source::LambdaAuthorizer,
-                SourceName::Bearer => Source::Bearer(Box::new(Verifier::new(oidc)?)),
+                SourceName::JwtAuthorizer => IdentitySource::JwtAuthorizer,
+                SourceName::LambdaAuthorizer => IdentitySource::LambdaAuthorizer,
+                SourceName::Bearer => IdentitySource::Bearer(Box::new(Verifier::new(oidc)?)),
             },
             claims: ClaimSettings::from_variables(variables, keeps_objects)?,
             token_header: TokenHeader::from_variables(variables)?,
@@ -111,7 +111,7 @@ impl Callers {
     /// once, before the first request.
     pub async fn warm_up(&self) {
         self.claims.warn();
-        if let Source::Bearer(verifier) = &self.source {
+        if let IdentitySource::Bearer(verifier) = &self.source {
             verifier.warm_up().await;
         }
     }
@@ -119,7 +119,7 @@ impl Callers {
     /// Whether callers can be identified now, for the action `check`. Nothing is to be asked if API
     /// Gateway verifies the tokens.
     pub async fn check(&self, deadline: Deadline) -> Option<Check> {
-        let Source::Bearer(verifier) = &self.source else {
+        let IdentitySource::Bearer(verifier) = &self.source else {
             return None;
         };
         let issuers = verifier.check_issuers(deadline).await;
@@ -140,11 +140,11 @@ impl Callers {
     /// The caller of `request`.
     pub async fn identify(&self, request: &Request) -> Result<Caller, IdentityError> {
         match &self.source {
-            Source::JwtAuthorizer => {
+            IdentitySource::JwtAuthorizer => {
                 let claims = Claims::spelled(jwt_claims(request)?);
                 self.claims.caller(&claims)
             }
-            Source::LambdaAuthorizer => {
+            IdentitySource::LambdaAuthorizer => {
                 let context = lambda_context(request)?;
                 let caller = self.claims.caller(&match request.kind {
                     // A REST API turns the context's values into text.
@@ -158,7 +158,7 @@ impl Callers {
                     .then_some(caller)
                     .ok_or(IdentityError::NotJson)
             }
-            Source::Bearer(verifier) => {
+            IdentitySource::Bearer(verifier) => {
                 let token = self.token(request);
                 let token = token.ok_or(unproven("no bearer token"))?;
                 let claims = verifier.verify(token, request.deadline).await?;

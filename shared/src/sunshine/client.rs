@@ -120,7 +120,7 @@ impl SunshineClient {
         email: &str,
         deadline: Deadline,
     ) -> Result<Vec<User>, Error> {
-        let mut call = Call::get(["users"]).query("filter[identities.email]", email);
+        let mut call = ApiCall::get(["users"]).query("filter[identities.email]", email);
         call = self.of_brand(call);
         page::list(&self.send(call, deadline).await?, "users")
     }
@@ -130,7 +130,7 @@ impl SunshineClient {
     /// # Errors
     /// [`Error::InvalidAnswer`] if another user came back.
     pub async fn user(&self, id: &UserId, deadline: Deadline) -> Result<User, Error> {
-        let call = Call::get(["users", id.as_str()]);
+        let call = ApiCall::get(["users", id.as_str()]);
         let user: User = page::one(&self.send(call, deadline).await?, "user")?;
         // Another user's external id may have the form of a user id.
         if user.id != *id {
@@ -148,7 +148,7 @@ impl SunshineClient {
         id: &LookupExternalId,
         deadline: Deadline,
     ) -> Result<User, Error> {
-        let call = self.of_brand(Call::get(["users", id.as_str()]));
+        let call = self.of_brand(ApiCall::get(["users", id.as_str()]));
         page::one(&self.send(call, deadline).await?, "user")
     }
 
@@ -161,7 +161,7 @@ impl SunshineClient {
     ) -> Result<(), Error> {
         let body = json!(patch);
         self.change(
-            Call::new(Method::PATCH, ["users", id.as_str()]).body(body),
+            ApiCall::new(Method::PATCH, ["users", id.as_str()]).body(body),
             deadline,
         )
         .await
@@ -170,8 +170,11 @@ impl SunshineClient {
     /// Deletes a user, its clients and all its conversations. The upstream deletes later: success
     /// means that it accepted the call.
     pub async fn delete_user(&self, id: &UserId, deadline: Deadline) -> Result<(), Error> {
-        self.change(Call::new(Method::DELETE, ["users", id.as_str()]), deadline)
-            .await
+        self.change(
+            ApiCall::new(Method::DELETE, ["users", id.as_str()]),
+            deadline,
+        )
+        .await
     }
 
     /// Clears the profile, the metadata and the personal data of the clients. The contract does not
@@ -181,7 +184,7 @@ impl SunshineClient {
         id: &UserId,
         deadline: Deadline,
     ) -> Result<(), Error> {
-        let call = Call::new(
+        let call = ApiCall::new(
             Method::DELETE,
             ["users", id.as_str(), "personalinformation"],
         );
@@ -191,7 +194,7 @@ impl SunshineClient {
     /// Brings the messaging user of a Support user up to date: it gets Support's external id and
     /// primary email, and every other user that has one of them is merged into it or loses it.
     pub async fn sync_user(&self, id: &ZendeskId, deadline: Deadline) -> Result<(), Error> {
-        let call = Call::new(Method::POST, ["users", id.as_str(), "sync"]);
+        let call = ApiCall::new(Method::POST, ["users", id.as_str(), "sync"]);
         self.change(call.body(json!({})), deadline).await
     }
 
@@ -203,7 +206,7 @@ impl SunshineClient {
         discarded: &UserId,
         deadline: Deadline,
     ) -> Result<(), Error> {
-        let mut call = Call::new(Method::POST, ["appusers", "merge"]);
+        let mut call = ApiCall::new(Method::POST, ["appusers", "merge"]);
         call.version = "v1.1";
         call.is_refusable = true;
         let body = json!({"surviving": {"_id": surviving}, "discarded": {"_id": discarded}});
@@ -216,7 +219,7 @@ impl SunshineClient {
         external_id: &LookupExternalId,
         deadline: Deadline,
     ) -> Result<User, Error> {
-        let call = Call::new(Method::POST, ["users"]);
+        let call = ApiCall::new(Method::POST, ["users"]);
         let body = json!({"externalId": external_id.as_str()});
         page::one(&self.send(call.body(body), deadline).await?, "user")
     }
@@ -224,7 +227,7 @@ impl SunshineClient {
     /// Asks for the users of an email that no one has. After another call failed, this tells
     /// whether it is Sunshine or the key that fails, or only that one call. It is not repeated.
     pub async fn probe(&self, deadline: Deadline) -> Result<(), Error> {
-        let mut call = Call::get(["users"]).query("filter[identities.email]", NOBODY);
+        let mut call = ApiCall::get(["users"]).query("filter[identities.email]", NOBODY);
         call = self.of_brand(call);
         call.is_retried = false;
         page::list::<User>(&self.send(call, deadline).await?, "users").map(drop)
@@ -237,7 +240,7 @@ impl SunshineClient {
         after: Option<&Cursor>,
         deadline: Deadline,
     ) -> Result<Page<UserClient>, Error> {
-        let call = Call::get(["users", id.as_str(), "clients"]).query("page[size]", "100");
+        let call = ApiCall::get(["users", id.as_str(), "clients"]).query("page[size]", "100");
         self.page(call, "clients", Direction::Forwards, after, deadline)
             .await
     }
@@ -249,7 +252,7 @@ impl SunshineClient {
         after: Option<&Cursor>,
         deadline: Deadline,
     ) -> Result<Page<Conversation>, Error> {
-        let call = Call::get(["conversations"])
+        let call = ApiCall::get(["conversations"])
             .query("filter[userId]", user.as_str())
             .query("page[size]", "100");
         self.page(call, "conversations", Direction::Forwards, after, deadline)
@@ -263,14 +266,14 @@ impl SunshineClient {
         before: Option<&Cursor>,
         deadline: Deadline,
     ) -> Result<Page<Message>, Error> {
-        let call = Call::get(["conversations", conversation.as_str(), "messages"]);
+        let call = ApiCall::get(["conversations", conversation.as_str(), "messages"]);
         self.page(call, "messages", Direction::Backwards, before, deadline)
             .await
     }
 
     async fn page<'a, T: Item>(
         &self,
-        mut call: Call<'a>,
+        mut call: ApiCall<'a>,
         key: &str,
         direction: Direction,
         cursor: Option<&'a Cursor>,
@@ -284,13 +287,13 @@ impl SunshineClient {
     }
 
     /// The body of the response is not used: the effect is read from the upstream.
-    async fn change(&self, call: Call<'_>, deadline: Deadline) -> Result<(), Error> {
+    async fn change(&self, call: ApiCall<'_>, deadline: Deadline) -> Result<(), Error> {
         self.send(call, deadline).await.map(drop)
     }
 
     /// Adds the brand: with brands, users can be found by external id or identity only within
     /// theirs.
-    fn of_brand<'a>(&'a self, call: Call<'a>) -> Call<'a> {
+    fn of_brand<'a>(&'a self, call: ApiCall<'a>) -> ApiCall<'a> {
         match &self.account.brand_id {
             Some(brand) => call.query("brandId", brand.as_str()),
             None => call,
@@ -299,7 +302,7 @@ impl SunshineClient {
 }
 
 /// A call before it becomes a request. Its path is below `/{version}/apps/{appId}`.
-struct Call<'a> {
+struct ApiCall<'a> {
     version: &'static str,
     method: Method,
     path: Vec<&'a str>,
@@ -313,7 +316,7 @@ struct Call<'a> {
     failures: AtomicU32,
 }
 
-impl<'a> Call<'a> {
+impl<'a> ApiCall<'a> {
     fn new<const N: usize>(method: Method, path: [&'a str; N]) -> Self {
         Self {
             version: "v2",

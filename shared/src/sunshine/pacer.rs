@@ -30,11 +30,11 @@ const FLOOR: f64 = 0.05;
 pub struct Pacer {
     /// Held by the task whose turn is next.
     turn: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
+    state: Mutex<PacerState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct PacerState {
     full_rate: f64,
     /// The rate at `rate_since`, in requests a second.
     rate: f64,
@@ -67,7 +67,7 @@ impl Pacer {
         let full_rate = f64::from(rate.get());
         Self {
             turn: tokio::sync::Mutex::new(()),
-            state: Mutex::new(State {
+            state: Mutex::new(PacerState {
                 full_rate,
                 rate: full_rate,
                 rate_since: now,
@@ -123,12 +123,12 @@ impl Pacer {
         self.state().granted
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PacerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl PacerState {
     fn rate_at(&self, now: Instant) -> f64 {
         let regained = self.full_rate * INCREASE_PER_SECOND;
         let seconds = now.saturating_duration_since(self.rate_since).as_secs_f64();

@@ -163,6 +163,11 @@ async fn thirty_thousand_messages_take_several_runs_and_little_memory() {
         let report = stack
             .invoke_within(resolve(Some("delete")), Duration::from_secs(4))
             .await;
+        // On a busy machine a run may find no time to release its lease, which ends at its deadline.
+        if report["stoppedBecause"] == "another_run" {
+            assert!(runs < 100);
+            continue;
+        }
         if outcome(&report) == ("resolved", None) {
             break;
         }

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
-use shared::conflicts::{Change, Event, Recorded, Scope, Table, Told};
+use shared::conflicts::{Change, Event, IdChanges, Recorded, Scope, Table};
 use shared::identity::external_id::ExternalId;
 
 use super::*;
@@ -71,25 +71,25 @@ impl History {
     }
 
     /// The time of the change, `nothing` or `otherwise`.
-    async fn told(&self, previous: &str, current: &str) -> String {
-        let told = self.table.told_of(&self.scope, previous, current);
-        match told.await.unwrap() {
-            Told::Became(lineage) => {
+    async fn changes(&self, previous: &str, current: &str) -> String {
+        let changes = self.table.changes_between(&self.scope, previous, current);
+        match changes.await.unwrap() {
+            IdChanges::Became(lineage) => {
                 assert_eq!(
                     (lineage.previous.as_str(), lineage.current.as_str()),
                     (previous, current)
                 );
                 lineage.time.to_string()
             }
-            Told::Nothing => "nothing".to_owned(),
-            Told::Otherwise => "otherwise".to_owned(),
+            IdChanges::Nothing => "nothing".to_owned(),
+            IdChanges::Otherwise => "otherwise".to_owned(),
         }
     }
 
     async fn assert_told(&self, expected: &[(&str, &str, &str)]) {
-        for (previous, current, told) in expected {
-            let seen = self.told(previous, current).await;
-            assert_eq!(seen, *told, "{previous} to {current}");
+        for (previous, current, changes) in expected {
+            let seen = self.changes(previous, current).await;
+            assert_eq!(seen, *changes, "{previous} to {current}");
         }
     }
 }
@@ -170,8 +170,8 @@ async fn a_loop_proves_nothing() {
         let history = History::of(&order).await;
         for previous in ["A", "B", "C"] {
             for current in ["A", "B", "C"] {
-                let told = history.told(previous, current).await;
-                assert_eq!(told, "otherwise", "{previous} to {current}");
+                let changes = history.changes(previous, current).await;
+                assert_eq!(changes, "otherwise", "{previous} to {current}");
             }
         }
     }
@@ -221,7 +221,7 @@ async fn a_reassigned_id_proves_nothing() {
             History::of(&order).await.assert_told(&expected).await;
         }
         let history = History::of(&[(20, again, "A"), (10, "A", "B")]).await;
-        assert_eq!(history.told("A", "B").await, "otherwise");
+        assert_eq!(history.changes("A", "B").await, "otherwise");
     }
     // Its first assignment does not count.
     let history = History::of(&[(10, "A", "B"), (5, "", "A")]).await;
@@ -247,8 +247,8 @@ async fn an_older_event_replaces_nothing_and_a_repeated_one_writes_nothing() {
 async fn simultaneous_changes_are_all_kept() {
     let history = History::start().await;
     let names: Vec<String> = (0..20).map(|number| format!("to-{number}")).collect();
-    let told = names.iter().map(|name| history.tell((10, "A", name)));
-    futures_util::future::join_all(told).await;
+    let changes = names.iter().map(|name| history.tell((10, "A", name)));
+    futures_util::future::join_all(changes).await;
     let items = history.items();
     let most = items
         .iter()
@@ -264,8 +264,12 @@ async fn apps_and_brands_are_kept_apart() {
             app_id: app_id.to_owned(),
             brand_id,
         };
-        let told = history.table.told_of(&scope, "A", "B").await.unwrap();
-        assert!(matches!(told, Told::Nothing));
+        let changes = history
+            .table
+            .changes_between(&scope, "A", "B")
+            .await
+            .unwrap();
+        assert!(matches!(changes, IdChanges::Nothing));
     }
 }
 

@@ -147,6 +147,27 @@ async fn white_space_around_a_secret_is_logged_without_the_secret() {
     let warned = |line: &str| line.contains("WARN") && line.contains("white space around it");
     let line = stack.function.output().line(warned).await;
     assert!(line.contains(KID) && !line.contains(SECRET), "{line}");
+    assert!(has_metric(&stack, "SecretLooksWrong"));
+}
+
+/// Zendesk refuses every token of such a key, and no one else notices.
+#[tokio::test]
+async fn a_key_of_another_kind_is_counted() {
+    let aws = Aws::start().await.unwrap();
+    let secret = json!({"activeKid": "int_a", "keys": {"int_a": SECRET}});
+    aws.put_secret(SECRET_ID, &secret).await;
+    let stack = Stack::on(Secrets { aws }, &[]).await;
+    stack.token(&by("7")).await;
+    let warned = |line: &str| line.contains("WARN") && line.contains("does not begin with app_");
+    stack.function.output().line(warned).await;
+    assert!(has_metric(&stack, "SecretLooksWrong"));
+}
+
+#[tokio::test]
+async fn a_key_that_looks_right_is_not_counted() {
+    let stack = Stack::start(&[]).await;
+    stack.token(&by("7")).await;
+    assert!(!has_metric(&stack, "SecretLooksWrong"));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::conflicts::{
-    Claim, ClaimSource, Conflict, Lineage, Remedy, Report, Scope, Sent, Source, State, Told,
+    Claim, ClaimSource, Conflict, IdChanges, Lineage, Remedy, Report, Scope, Sent, Source, State,
 };
 use shared::sunshine::User;
 
@@ -123,8 +123,7 @@ fn proven(allowed: Remedy) -> Case {
     case
 }
 
-/// An event alone.
-fn told() -> Case {
+fn event_alone() -> Case {
     let mut case = reported(Remedy::Merge);
     case.conflict = Conflict::open(&report(ClaimSource::Event, NEW, REPORTED));
     case
@@ -137,8 +136,8 @@ impl Case {
         }
     }
 
-    fn becomes(&mut self, told: Told) {
-        self.facts.told.insert(NEW.to_owned(), told);
+    fn becomes(&mut self, changes: IdChanges) {
+        self.facts.id_changes.insert(NEW.to_owned(), changes);
     }
 
     fn holder(&mut self, fields: &Value) {
@@ -484,30 +483,30 @@ fn lineage_makes_two_claimants_one_caller() {
 #[test]
 fn an_event_alone_only_plans() {
     for allowed in [Remedy::Plan, Remedy::ReleaseEmail, Remedy::Delete] {
-        let mut case = told();
+        let mut case = event_alone();
         case.policy.allowed = allowed;
         assert_eq!(case.decision(), not_claimed());
     }
     // Lineage that is not trusted changes nothing.
-    let mut case = told();
-    case.becomes(Told::Became(stated(Source::Webhook)));
+    let mut case = event_alone();
+    case.becomes(IdChanges::Became(stated(Source::Webhook)));
     assert_eq!(case.decision(), not_claimed());
-    case.becomes(Told::Otherwise);
+    case.becomes(IdChanges::Otherwise);
     assert_eq!(case.decision(), not_claimed());
     // With the user's own report it is a claim.
-    case.becomes(Told::Nothing);
+    case.becomes(IdChanges::Nothing);
     case.report(report(ClaimSource::Report, NEW, REPORTED));
     assert_eq!(case.decision(), "Release");
 }
 
 #[test]
 fn an_event_with_trusted_lineage_from_the_holder_is_a_claim() {
-    let mut case = told();
+    let mut case = event_alone();
     case.policy.trusts_events = true;
     assert_eq!(case.decision(), not_claimed());
-    case.becomes(Told::Otherwise);
+    case.becomes(IdChanges::Otherwise);
     assert_eq!(case.decision(), review(Reason::ContradictedLineage));
-    case.becomes(Told::Became(stated(Source::Webhook)));
+    case.becomes(IdChanges::Became(stated(Source::Webhook)));
     case.facts.support_external_id = Some(NEW.to_owned());
     assert_eq!(case.decision(), format!("Sync({ZENDESK_ID})"));
     // And so it makes a dispute.
@@ -517,11 +516,11 @@ fn an_event_with_trusted_lineage_from_the_holder_is_a_claim() {
 
 #[test]
 fn an_event_that_is_not_a_claim_makes_no_dispute() {
-    let mut case = told();
+    let mut case = event_alone();
     case.report(report(ClaimSource::Report, "7", REPORTED));
     assert_eq!(case.decision(), "Release");
     // Lineage that is not trusted does not make it one.
-    case.becomes(Told::Became(stated(Source::Webhook)));
+    case.becomes(IdChanges::Became(stated(Source::Webhook)));
     assert_eq!(case.decision(), "Release");
 }
 
@@ -545,7 +544,7 @@ fn a_claim_from_30_days_ago_is_not_acted_on() {
         case.conflict = Conflict::open(&old);
         assert_eq!(case.decision(), "NotAConflict");
         assert_eq!(case.named(Remedy::ReleaseEmail).decision(), "NotAConflict");
-        let mut case = told();
+        let mut case = event_alone();
         case.conflict = Conflict::open(&report(ClaimSource::Event, NEW, at));
         assert_eq!(case.decision(), "NotAConflict");
     }
@@ -562,11 +561,11 @@ fn a_claim_from_30_days_ago_is_not_acted_on() {
 
 #[test]
 fn an_operator_may_release_an_email_that_only_an_event_claims() {
-    let mut case = told().named(Remedy::ReleaseEmail);
+    let mut case = event_alone().named(Remedy::ReleaseEmail);
     assert_eq!(case.decision(), "Release");
     case.holder(&json!({"externalId": null}));
     assert_eq!(case.decision(), review(Reason::NoExternalId));
-    let case = told().named(Remedy::Delete);
+    let case = event_alone().named(Remedy::Delete);
     assert_eq!(case.decision(), not_claimed());
 }
 
@@ -617,7 +616,7 @@ fn a_holder_who_was_seen_since_the_first_report_is_active() {
 
 #[test]
 fn the_first_report_of_an_episode_counts_and_not_an_event() {
-    let mut case = told();
+    let mut case = event_alone();
     case.facts.last_seen = LastSeen::At(REPORTED + 1);
     let late = report(ClaimSource::Report, NEW, REPORTED + 2);
     case.conflict = case.conflict.reported_again(&late, REPORTED + 2).unwrap();
@@ -698,7 +697,7 @@ fn a_remedy_named_by_an_operator_needs_its_proof() {
         let case = reported(Remedy::Delete).named(remedy);
         assert_eq!(case.decision(), review(Reason::NoLineage));
         let mut case = proven(Remedy::Delete).named(remedy);
-        case.becomes(Told::Otherwise);
+        case.becomes(IdChanges::Otherwise);
         assert_eq!(case.decision(), review(Reason::ContradictedLineage));
     }
     assert_eq!(
@@ -718,7 +717,7 @@ fn a_remedy_named_by_an_operator_needs_its_proof() {
 fn a_contradiction_needs_review_even_without_other_lineage() {
     for allowed in [Remedy::Plan, Remedy::ReleaseEmail, Remedy::Delete] {
         let mut case = reported(allowed);
-        case.becomes(Told::Otherwise);
+        case.becomes(IdChanges::Otherwise);
         assert_eq!(case.decision(), review(Reason::ContradictedLineage));
     }
     let case = reported(Remedy::ReleaseEmail).named(Remedy::ReleaseEmail);
@@ -729,7 +728,7 @@ fn a_contradiction_needs_review_even_without_other_lineage() {
 fn an_events_lineage_counts_only_if_events_are_trusted() {
     let mut case = reported(Remedy::Merge);
     case.facts.support_external_id = Some(NEW.to_owned());
-    case.becomes(Told::Became(stated(Source::Webhook)));
+    case.becomes(IdChanges::Became(stated(Source::Webhook)));
     assert_eq!(case.decision(), "Release");
     case.policy.trusts_events = true;
     assert_eq!(case.decision(), format!("Sync({ZENDESK_ID})"));
@@ -878,7 +877,9 @@ fn a_lost_call_is_repeated_after_two_checks_except_a_delete() {
         assert_eq!(case.decision(), review(Reason::OutcomeUnknown));
         // Nor is one that the evidence no longer supports.
         let mut case = lost(1);
-        case.facts.told.insert(NEW.to_owned(), Told::Otherwise);
+        case.facts
+            .id_changes
+            .insert(NEW.to_owned(), IdChanges::Otherwise);
         let expected = match remedy {
             Remedy::Delete => Reason::OutcomeUnknown,
             _ => Reason::ContradictedLineage,

@@ -7,7 +7,7 @@ use shared::lambda::clock::now_millis;
 use shared::sunshine::User;
 use tokio::sync::MutexGuard;
 
-use super::progress::Progress;
+use super::progress::AttemptProgress;
 use crate::act;
 use crate::context::{Action, Context};
 use crate::decide::{self, Decision, Outcome};
@@ -25,7 +25,7 @@ pub async fn attempt<'a>(
     ctx: &'a Context<'_>,
     conflict: &mut Conflict,
     mut action: Option<Action<'a>>,
-) -> Result<Progress, Interrupted> {
+) -> Result<AttemptProgress, Interrupted> {
     let mut merging: Option<MutexGuard<'_, bool>> = None;
     loop {
         let (facts, mut decision) = look(ctx, conflict).await?;
@@ -38,11 +38,11 @@ pub async fn attempt<'a>(
                 if let (Some(unconfirmed), Outcome::Resolved) = (&mut merging, outcome) {
                     **unconfirmed = false;
                 }
-                return Ok(Progress::Done(outcome));
+                return Ok(AttemptProgress::Done(outcome));
             }
-            Decision::AwaitEffect => return Ok(Progress::Waiting),
+            Decision::AwaitEffect => return Ok(AttemptProgress::Waiting),
             Decision::Postpone { remedy, until } => {
-                return Ok(Progress::Postponed(remedy, until));
+                return Ok(AttemptProgress::Postponed(remedy, until));
             }
             Decision::Restore(_) => return Err(Interrupted::Retry),
             Decision::Apply(plan) => plan,
@@ -60,7 +60,7 @@ pub async fn attempt<'a>(
         }
         let user = facts.holder().ok_or(Interrupted::Retry)?;
         if let Some(outcome) = apply(ctx, conflict, plan, user, taken, &mut merging).await? {
-            return Ok(Progress::Done(outcome));
+            return Ok(AttemptProgress::Done(outcome));
         }
     }
 }

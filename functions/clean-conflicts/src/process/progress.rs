@@ -5,7 +5,7 @@ use shared::conflicts::Remedy;
 use crate::decide::Outcome;
 
 /// The progress of an attempt.
-pub enum Progress {
+pub enum AttemptProgress {
     /// The conflict ends, or is planned.
     Done(Outcome),
     /// A call was sent, and its effect has not been observed.

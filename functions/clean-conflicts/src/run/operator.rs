@@ -21,7 +21,7 @@ use crate::stop::StopReason;
 use crate::table_error;
 
 /// An external id that became another, as an operator states it.
-struct Change<'a> {
+struct StatedChange<'a> {
     previous: &'a LookupExternalId,
     current: &'a ExternalId,
     /// The remedy that the operator names.
@@ -34,7 +34,7 @@ struct Change<'a> {
 }
 
 /// The work that a change causes.
-enum Found {
+enum StatedWork {
     /// No user has the previous external id.
     NoUser,
     /// It was done before.
@@ -67,7 +67,7 @@ impl From<TableError> for Unread {
 impl Run<'_> {
     /// Clears the holder of the email: the user with the previous external id.
     pub async fn resolve(&self, resolve: &Resolve) -> Result<(), OperatorError> {
-        let change = Change {
+        let change = StatedChange {
             previous: &resolve.previous_external_id,
             current: &resolve.current_external_id,
             remedy: resolve.remedy,
@@ -83,18 +83,18 @@ impl Run<'_> {
                 Ok(())
             }
             Err(Unread::Table(error)) => Err(table_error(error)),
-            Ok(Found::NoUser | Found::Contradicted) => {
+            Ok(StatedWork::NoUser | StatedWork::Contradicted) => {
                 self.report.borrow_mut().add_no_conflict();
                 Ok(())
             }
-            Ok(Found::Done(conflict)) => {
+            Ok(StatedWork::Done(conflict)) => {
                 self.report.borrow_mut().add_done(&conflict);
                 Ok(())
             }
-            Ok(Found::Report(report, named_for, _)) if resolve.dry_run => {
+            Ok(StatedWork::Report(report, named_for, _)) if resolve.dry_run => {
                 self.dry_run(&report, named_for).await.map_err(table_error)
             }
-            Ok(Found::Report(report, named_for, lineage)) => {
+            Ok(StatedWork::Report(report, named_for, lineage)) => {
                 let opened = self.open(&change, &report, named_for, &lineage).await;
                 self.work_on(opened.map_err(table_error)?, None).await;
                 Ok(())
@@ -125,7 +125,7 @@ impl Run<'_> {
             return self.ctx.table.write_pair(self.ctx.scope, pair).await;
         };
         let by = pair.by.clone();
-        let change = Change {
+        let change = StatedChange {
             previous: &previous,
             current: &current,
             remedy: None,
@@ -143,20 +143,20 @@ impl Run<'_> {
                     _ => return Ok(()),
                 }
             }
-            Ok(Found::NoUser) => {
+            Ok(StatedWork::NoUser) => {
                 self.report.borrow_mut().add_no_conflict();
                 pair.end(State::NotAConflict, None);
             }
-            Ok(Found::Contradicted) => {
+            Ok(StatedWork::Contradicted) => {
                 self.report.borrow_mut().add_contradicted();
                 pair.end(State::NeedsReview, Some(Reason::ContradictedLineage));
             }
-            Ok(Found::Done(conflict)) => {
+            Ok(StatedWork::Done(conflict)) => {
                 self.report.borrow_mut().add_done(&conflict);
                 pair.conflict_id = Some(conflict.id().clone());
                 pair.end(conflict.state(), conflict.reason());
             }
-            Ok(Found::Report(report, named_for, lineage)) => {
+            Ok(StatedWork::Report(report, named_for, lineage)) => {
                 let conflict = self.open(&change, &report, named_for, &lineage).await?;
                 // From here on the pair follows the conflict's record.
                 self.work_on(conflict, None).await;
@@ -167,38 +167,38 @@ impl Run<'_> {
     }
 
     /// The work that a change causes.
-    async fn find(&self, change: &Change<'_>) -> Result<Found, Unread> {
+    async fn find(&self, change: &StatedChange<'_>) -> Result<StatedWork, Unread> {
         let (table, scope) = (self.ctx.table, self.ctx.scope);
         let (previous, current) = (change.previous.as_str(), change.current.as_str());
         let user = self.previous_user(change.previous).await?;
-        let said = table.said_of(scope, previous).await?;
-        if let Some(id) = said.conflict_of(current)
+        let statements = table.statements_about(scope, previous).await?;
+        if let Some(id) = statements.conflict_of(current)
             && let Some(conflict) = table.get(id).await?
             && is_done(&conflict, user.as_ref(), change.remedy)
         {
-            return Ok(Found::Done(Box::new(conflict)));
+            return Ok(StatedWork::Done(Box::new(conflict)));
         }
         let Some(user) = user else {
-            return Ok(Found::NoUser);
+            return Ok(StatedWork::NoUser);
         };
         let is_another = |it: &Lineage| it.previous == previous && it.current != current;
-        if change.pair.is_some() && said.lineages.iter().any(is_another) {
-            return Ok(Found::Contradicted);
+        if change.pair.is_some() && statements.lineages.iter().any(is_another) {
+            return Ok(StatedWork::Contradicted);
         }
         let target = target(&user, previous);
         let signed_up_after = |time| target.signed_up_at.is_some_and(|at| at > time);
         if change.true_since.is_some_and(signed_up_after) {
-            return Ok(Found::Contradicted);
+            return Ok(StatedWork::Contradicted);
         }
         let lineage = lineage(change, &user);
         // Statements about a user who had this external id before: this one is another person.
-        let mut stated = said.lineages;
+        let mut stated = statements.lineages;
         stated.retain(|it| it.is_of_another(&target));
         stated.push(lineage.clone());
         // A remedy that was named is for this user, and no drain puts another in its place.
         let named_for = change.remedy.map(|_| user.id.to_string());
         let report = self.report_of(current, &user, stated);
-        Ok(Found::Report(Box::new(report), named_for, lineage))
+        Ok(StatedWork::Report(Box::new(report), named_for, lineage))
     }
 
     /// The user with exactly the previous external id. The path takes user ids too, so the user
@@ -268,14 +268,14 @@ impl Run<'_> {
     /// Records what the operator states, and opens a conflict, also one that had ended.
     async fn open(
         &self,
-        change: &Change<'_>,
+        change: &StatedChange<'_>,
         report: &Report,
         named_for: Option<String>,
         lineage: &Lineage,
     ) -> Result<Conflict, TableError> {
         let (table, scope) = (self.ctx.table, self.ctx.scope);
         table
-            .record_said(scope, lineage, report.conflict_id())
+            .record_statement(scope, lineage, report.conflict_id())
             .await?;
         let asked = |conflict: &mut Conflict| {
             conflict.limit_to(named_for.clone());
@@ -342,7 +342,7 @@ fn is_done(conflict: &Conflict, user: Option<&User>, named: Option<Remedy>) -> b
 }
 
 /// The lineage that the operator states, about the user that is there now.
-fn lineage(change: &Change<'_>, user: &User) -> Lineage {
+fn lineage(change: &StatedChange<'_>, user: &User) -> Lineage {
     let source = Source::Operator {
         user_id: user.id.to_string(),
     };

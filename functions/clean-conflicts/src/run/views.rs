@@ -13,7 +13,7 @@ use super::Run;
 use crate::decide::{self, Decision};
 use crate::event::{Import as ImportEvent, List, Progress, Show};
 use crate::facts;
-use crate::report::{Listed, Report};
+use crate::report::{Listed, RunReport};
 use crate::table_error;
 
 /// The most conflicts of which `show` says what would be done now: each costs some requests.
@@ -33,7 +33,7 @@ const UNRESOLVED: [State; 7] = [
 #[derive(Serialize)]
 pub struct ListAnswer {
     #[serde(flatten)]
-    report: Report,
+    report: RunReport,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -44,9 +44,9 @@ pub async fn list(table: &Table, list: &List) -> Result<ListAnswer, OperatorErro
     let start = start.and_then(|place| place.position);
     let listed = table.list(list.state, list.reason, list.limit, start).await;
     let (conflicts, next) = listed.map_err(table_error)?;
-    let report = Report {
+    let report = RunReport {
         conflicts: conflicts.iter().map(Listed::to_operator).collect(),
-        ..Report::default()
+        ..RunReport::default()
     };
     let next = next.map(|position| {
         let place = Place {

@@ -18,6 +18,13 @@ impl Secret for Word {
     fn from_json(object: &Map<String, Value>) -> Result<Self, WrongShape> {
         string_field(object, "word").map(|word| Self(word.to_owned()))
     }
+
+    fn look(object: &Map<String, Value>) -> Result<&'static str, &'static str> {
+        match object["word"].as_str() {
+            Some("guess") => Err("it may be anything"),
+            _ => Ok("a word"),
+        }
+    }
 }
 
 struct Fixture {
@@ -222,17 +229,25 @@ async fn without_a_value_a_failed_fetch_is_not_repeated_at_once() {
 }
 
 #[test]
-fn white_space_around_a_secret_is_kept() {
-    for (value, has) in [
-        ("open", false),
-        ("op en", false),
-        ("open\n", true),
-        (" open", true),
+fn white_space_around_a_secret_is_kept_and_a_mistake() {
+    for (value, look) in [
+        ("open", Ok("a word")),
+        ("op en", Ok("a word")),
+        ("guess", Err("it may be anything")),
+        (
+            "open\n",
+            Err("word has white space around it: put the secret in again without"),
+        ),
+        (
+            " guess",
+            Err("word has white space around it: put the secret in again without"),
+        ),
     ] {
-        let object = json!({"word": value});
-        let read = string_field(object.as_object().unwrap(), "word");
-        assert_eq!(read, Ok(value));
-        assert_eq!(has_white_space_around(value), has);
+        let text = json!({"word": value}).to_string();
+        let (word, looked) = parse::<Word>(Some(&text)).unwrap();
+        assert_eq!(word.0, value);
+        let looked = looked.as_deref().map_err(String::as_str);
+        assert_eq!(looked, look, "{value:?}");
     }
 }
 

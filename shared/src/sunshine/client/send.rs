@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::{sleep, timeout_at};
 use url::Url;
 
-use super::{Call, SunshineClient};
+use super::{ApiCall, SunshineClient};
 use crate::http::client::{Received, TransportError};
 use crate::lambda::deadline::Deadline;
 use crate::sunshine::breaker::{Breaker, Halt};
@@ -25,7 +25,11 @@ const COUNTED_FAILURES: u32 = 2;
 
 impl SunshineClient {
     /// Sends `call`, with retries, and returns the body of the successful response.
-    pub(super) async fn send(&self, call: Call<'_>, deadline: Deadline) -> Result<Vec<u8>, Error> {
+    pub(super) async fn send(
+        &self,
+        call: ApiCall<'_>,
+        deadline: Deadline,
+    ) -> Result<Vec<u8>, Error> {
         let app = [call.version, "apps", self.account.app_id.as_str()];
         let path = [app.as_slice(), &call.path].concat();
         let url = self.account.base_url.join(&path, &call.query)?;
@@ -59,7 +63,7 @@ impl SunshineClient {
     /// nothing was executed.
     async fn attempt(
         &self,
-        call: &Call<'_>,
+        call: &ApiCall<'_>,
         url: &Url,
         deadline: Deadline,
     ) -> Result<Vec<u8>, Error> {
@@ -102,7 +106,7 @@ impl SunshineClient {
     /// One request. Nothing is sent before the pacer grants it, or after the breaker has stopped.
     async fn exchange(
         &self,
-        call: &Call<'_>,
+        call: &ApiCall<'_>,
         url: &Url,
         key: &ApiKey,
         deadline: Deadline,
@@ -135,7 +139,7 @@ impl SunshineClient {
     }
 }
 
-impl Call<'_> {
+impl ApiCall<'_> {
     /// The key was refused twice. That is about the key, unless it is not known whether keys of its
     /// kind allow this call at all.
     fn halt_unless_refusable(&self, breaker: &Breaker) {
@@ -183,13 +187,13 @@ fn success(answer: Received) -> Result<Vec<u8>, Error> {
 /// A 404 because the app does not exist says nothing about the user.
 fn is_about_the_app(body: &[u8]) -> bool {
     #[derive(Deserialize)]
-    struct Problem {
-        errors: Vec<Cause>,
+    struct ErrorBody {
+        errors: Vec<ErrorEntry>,
     }
     #[derive(Deserialize)]
-    struct Cause {
+    struct ErrorEntry {
         code: String,
     }
     serde_json::from_slice(body)
-        .is_ok_and(|Problem { errors }| errors.iter().any(|cause| cause.code == "app_not_found"))
+        .is_ok_and(|ErrorBody { errors }| errors.iter().any(|cause| cause.code == "app_not_found"))
 }

@@ -18,7 +18,7 @@ const MAX_KEPT: usize = 50;
 /// The statements about an external id. Has no printing `Debug`.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Said {
+pub struct Statements {
     version: u64,
     /// The statements.
     pub lineages: Vec<Lineage>,
@@ -35,7 +35,7 @@ struct Opened {
     conflict_id: ConflictId,
 }
 
-impl Said {
+impl Statements {
     /// The conflict that was opened last for the statement that it became `current`.
     pub fn conflict_of(&self, current: &str) -> Option<&ConflictId> {
         let opened = self.conflicts.iter().find(|it| it.current == current)?;
@@ -45,14 +45,18 @@ impl Said {
 
 impl Table {
     /// The statements of operators about `previous`.
-    pub async fn said_of(&self, scope: &Scope, previous: &str) -> Result<Said, TableError> {
-        self.transact(|draft| said(draft, &key(scope, previous)))
+    pub async fn statements_about(
+        &self,
+        scope: &Scope,
+        previous: &str,
+    ) -> Result<Statements, TableError> {
+        self.transact(|draft| statements(draft, &key(scope, previous)))
             .await
     }
 
     /// Records what an operator states, and the conflict that is opened for it, unless both are
     /// known already.
-    pub async fn record_said(
+    pub async fn record_statement(
         &self,
         scope: &Scope,
         lineage: &Lineage,
@@ -60,27 +64,29 @@ impl Table {
     ) -> Result<(), TableError> {
         let key = key(scope, &lineage.previous);
         self.transact(|draft| {
-            let mut said = said(draft, &key)?;
-            let mut known = said.lineages.iter();
+            let mut statements = statements(draft, &key)?;
+            let mut known = statements.lineages.iter();
             let is_known = known.any(|known| known.says_the_same(lineage));
-            let is_opened = said.conflict_of(&lineage.current) == Some(conflict_id);
-            let has_room = said.lineages.len() < MAX_KEPT;
+            let is_opened = statements.conflict_of(&lineage.current) == Some(conflict_id);
+            let has_room = statements.lineages.len() < MAX_KEPT;
             if (is_known || !has_room) && is_opened {
                 return Ok(());
             }
-            said.version += 1;
-            said.expires_at = said.expires_at.max(expiry(lineage.time, KEPT_FOR));
+            statements.version += 1;
+            statements.expires_at = statements.expires_at.max(expiry(lineage.time, KEPT_FOR));
             if !is_known && has_room {
-                said.lineages.push(lineage.clone());
+                statements.lineages.push(lineage.clone());
             }
-            said.conflicts.retain(|it| it.current != lineage.current);
-            if said.conflicts.len() < MAX_KEPT {
-                said.conflicts.push(Opened {
+            statements
+                .conflicts
+                .retain(|it| it.current != lineage.current);
+            if statements.conflicts.len() < MAX_KEPT {
+                statements.conflicts.push(Opened {
                     current: lineage.current.clone(),
                     conflict_id: conflict_id.clone(),
                 });
             }
-            draft.put(key.clone(), &said)?;
+            draft.put(key.clone(), &statements)?;
             Ok(())
         })
         .await
@@ -91,6 +97,6 @@ fn key(scope: &Scope, previous: &str) -> Key {
     (partition(scope, previous), "said")
 }
 
-fn said(draft: &mut Draft<'_>, key: &Key) -> Result<Said, TableError> {
+fn statements(draft: &mut Draft<'_>, key: &Key) -> Result<Statements, TableError> {
     Ok(draft.get(key)?.unwrap_or_default())
 }
