@@ -200,6 +200,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_call_of_a_merge_is_named_like_its_endpoint() {
+        for (name, call) in [
+            ("sync", MergeCall::Sync),
+            ("appusers-merge", MergeCall::AppusersMerge),
+        ] {
+            assert_eq!(name.parse::<MergeCall>().ok(), Some(call));
+        }
+        assert!("".parse::<MergeCall>().is_err());
+    }
+
+    #[test]
     fn a_client_that_was_seen_at_a_time_that_cannot_be_read_may_have_been_seen_now() {
         let seen = |times: &[Option<&str>]| {
             let each = times.iter().map(|it| LastSeen::of_client(*it));

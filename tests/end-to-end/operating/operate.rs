@@ -254,6 +254,49 @@ async fn the_conflict_that_was_shown_is_undone_by_the_command_below_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_that_needs_a_person_is_rechecked_approved_or_closed() {
+    let ada = Operator::start("release-email").await;
+    for number in [1, 2] {
+        let email = format!("{}@example.com", "l".repeat(50 + number));
+        ada.knows(&format!("old-{number}"), &email);
+        ada.reports(&"n".repeat(254), &email).await;
+        ada.reports(&"m".repeat(255), &email).await;
+    }
+    ada.sees(&["drain"]).await;
+    let listed = async || {
+        let listed = ada.json(&["list", "needs_review"]).await;
+        let listed = listed["conflicts"].as_array().unwrap().iter();
+        let version = |it: &Value| it["version"].to_string();
+        let id = |it: &Value| it["conflictId"].as_str().unwrap().to_owned();
+        listed.map(|it| (id(it), version(it))).collect::<Vec<_>>()
+    };
+    let before = listed().await;
+    let state = ["recheck", "--state", "needs_review"];
+    for arguments in [&["recheck", &before[0].0][..], &state] {
+        let rechecked = ada.sees(arguments).await;
+        assert!(rechecked.contains("several_callers"), "{rechecked}");
+    }
+
+    let [(first, version), (second, _)] = &listed().await[..] else {
+        panic!("two conflicts");
+    };
+    let approve = ["approve", first, version, "--remedy", "release-email"];
+    let approved = ada.sees(&approve).await;
+    assert!(approved.contains("resolved"), "{approved}");
+    assert!(approved.contains(first), "{approved}");
+    let again = ada.sees(&approve).await;
+    assert!(again.contains("Changed: "), "{again}");
+
+    let (_, version) = &listed().await[0];
+    let note = "她 has left the company. ".repeat(8);
+    let closed = ada.sees(&["close", second, version, "--note", &note]).await;
+    assert!(closed.contains("not_a_conflict"), "{closed}");
+    let shown = ada.sees(&["show", second]).await;
+    assert!(shown.contains("has left the company"), "{shown}");
+    assert_eq!(listed().await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_a_spreadsheet_is_imported_also_after_an_interruption() {
     const PAIRS: usize = 1200;
     let ada = Operator::start("plan").await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shared::conflicts::{ClaimSource, Conflict, Proof, Reason, Remedy};
+use shared::conflicts::{Conflict, Proof, Reason, Remedy};
 use shared::identity::email::EmailKey;
 use shared::sunshine::User;
 
@@ -57,7 +57,7 @@ impl Case<'_> {
         if callers.is_empty() {
             return self.unclaimed(&people);
         }
-        if !self.has_fresh_claim(&callers, |_| true) {
+        if !self.has_fresh_claim(&callers) {
             return Err(Outcome::NotAConflict);
         }
         let user = self.holder()?;
@@ -97,7 +97,7 @@ impl Case<'_> {
     /// Only events claim the email, without lineage. The remedy is planned until someone reports
     /// the conflict.
     fn unclaimed(&self, people: &BTreeSet<&str>) -> Judged<Decision> {
-        if !self.has_fresh_claim(people, |_| true) {
+        if !self.has_fresh_claim(people) {
             return Err(Outcome::NotAConflict);
         }
         let is_contradicted = |id: &&str| {
@@ -120,13 +120,9 @@ impl Case<'_> {
         ))
     }
 
-    fn has_fresh_claim(
-        &self,
-        people: &BTreeSet<&str>,
-        of_source: impl Fn(ClaimSource) -> bool,
-    ) -> bool {
+    fn has_fresh_claim(&self, people: &BTreeSet<&str>) -> bool {
         let mut claims = people.iter().flat_map(|id| self.conflict.claims().of(id));
-        claims.any(|claim| claim.is_fresh(self.now) && of_source(claim.source))
+        claims.any(|claim| claim.is_fresh(self.now))
     }
 
     /// The only user for whom a remedy is possible.
@@ -213,7 +209,8 @@ impl Case<'_> {
             Proof::Given => None,
             Proof::OnceQuiet => self.quiet_since()?,
             Proof::Missing => {
-                if !self.has_fresh_claim(callers, |source| source == ClaimSource::Report) {
+                let is_reported = |id: &&str| self.conflict.is_reported_by(id, self.now);
+                if !callers.iter().any(is_reported) {
                     return Err(Outcome::Planned(
                         Remedy::ReleaseEmail,
                         Some(Reason::NotClaimed),

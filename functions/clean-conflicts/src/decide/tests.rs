@@ -559,6 +559,20 @@ fn a_claim_from_30_days_ago_is_not_acted_on() {
     assert_eq!(case.decision(), not_claimed());
 }
 
+/// The caller has the email again, under another external id; an event about a third one opens the
+/// conflict again.
+#[test]
+fn a_report_of_an_earlier_episode_is_not_acted_on() {
+    let mut case = reported(Remedy::ReleaseEmail);
+    case.conflict.end(State::NotAConflict, None, REPORTED);
+    let event = report(ClaimSource::Event, "7", REPORTED + DAY);
+    case.conflict = case.conflict.reported_again(&event, NOW).unwrap();
+    assert_eq!(case.decision(), not_claimed());
+    let again = report(ClaimSource::Report, NEW, REPORTED + DAY);
+    case.conflict = case.conflict.reported_again(&again, NOW).unwrap();
+    assert_eq!(case.decision(), "Release");
+}
+
 #[test]
 fn an_operator_may_release_an_email_that_only_an_event_claims() {
     let mut case = event_alone().named(Remedy::ReleaseEmail);
@@ -964,19 +978,18 @@ fn another_user_gets_only_a_release_that_was_approved_for_it() {
 
 #[test]
 fn a_conflict_may_have_ended_since_a_remedy_was_sent() {
-    let mut case = after(Sent {
-        answered: false,
-        checks: 1,
-        ..sent(Remedy::ReleaseEmail)
-    });
-    let old = report(ClaimSource::Report, NEW, NOW - 40 * DAY);
-    case.conflict = Conflict::open(&old);
-    case.conflict.record_sent(Sent {
-        answered: false,
-        checks: 1,
-        ..sent(Remedy::ReleaseEmail)
-    });
-    assert_eq!(case.decision(), "NotAConflict");
+    for remedy in [Remedy::ReleaseEmail, Remedy::Merge, Remedy::Delete] {
+        let unanswered = Sent {
+            answered: false,
+            checks: 1,
+            ..sent(remedy)
+        };
+        let mut case = after(unanswered.clone());
+        let old = report(ClaimSource::Report, NEW, NOW - 40 * DAY);
+        case.conflict = Conflict::open(&old);
+        case.conflict.record_sent(unanswered);
+        assert_eq!(case.decision(), "NotAConflict", "{remedy:?}");
+    }
 }
 
 /// The merge counted on this many emails, and the survivor has two.

@@ -99,7 +99,7 @@ impl Conflict {
     /// otherwise two people with one email would take it from each other in turn.
     pub fn reported_again(&self, report: &Report, now: u64) -> Option<Self> {
         let mut changed = if self.reopens(now) {
-            self.new_episode(now)
+            self.new_episode(report.claim.last_at, now)
         } else {
             self.clone()
         };
@@ -141,8 +141,8 @@ impl Conflict {
         }
     }
 
-    /// A new episode of the same conflict. Claims and lineages are remembered.
-    fn new_episode(&self, now: u64) -> Self {
+    /// A new episode of the same conflict, from `since` on. Claims and lineages are remembered.
+    fn new_episode(&self, since: u64, now: u64) -> Self {
         Self {
             id: self.id.clone(),
             version: self.version,
@@ -152,7 +152,7 @@ impl Conflict {
             lineages: self.lineages.clone(),
             attempts: 0,
             outages: 0,
-            created_at: now,
+            created_at: since,
             updated_at: self.updated_at,
             due_at: Some(now),
             proposed: None,

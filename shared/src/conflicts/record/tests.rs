@@ -107,6 +107,30 @@ fn a_conflict_that_is_over_opens_again_after_ten_minutes() {
 }
 
 #[test]
+fn a_report_counts_in_its_episode() {
+    let late = NOW + DAY;
+    let over = ended(sent(), State::Resolved, None);
+    assert!(over.is_reported_by("a", late) && !over.is_reported_by("b", late));
+    let event = claim(ClaimSource::Event, "b", late);
+    let by_event = over.reported_again(&event, late).unwrap();
+    assert!(!by_event.is_reported_by("a", late));
+    assert!(!by_event.is_reported_by("b", late), "an event is no report");
+    let again = by_event.reported_again(&reported("a", late + 1), late + 1);
+    assert!(again.unwrap().is_reported_by("a", late + 1));
+    // The table gets it some time after it was made.
+    let by_report = over.reported_again(&reported("a", late), late + 5).unwrap();
+    assert_eq!(by_report.first_report(), Some(late));
+    assert!(by_report.is_reported_by("a", late + 30 * DAY - 1));
+    assert!(!by_report.is_reported_by("a", late + 30 * DAY));
+    // Earlier versions recorded that time as the beginning.
+    let mut of_earlier = by_report;
+    of_earlier.created_at = late + MINUTE;
+    assert!(of_earlier.is_reported_by("a", late));
+    of_earlier.created_at += 1;
+    assert!(!of_earlier.is_reported_by("a", late));
+}
+
+#[test]
 fn a_conflict_that_needs_review_waits_for_a_person() {
     let late = NOW + 20 * 60 * MINUTE;
     let over = ended(pending(), State::NeedsReview, Some(Reason::OwnUser));
