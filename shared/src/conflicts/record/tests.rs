@@ -602,6 +602,78 @@ fn an_operators_command_opens_a_conflict_whatever_its_state() {
     assert!(again.state() == State::Confirming && again.sent() == sent().sent());
 }
 
+#[test]
+fn an_operator_closes_a_conflict_with_a_note() {
+    let mut closed = pending();
+    closed.close("ada", "a test account", NOW + 1);
+    assert_eq!(closed.state(), State::NotAConflict);
+    assert_eq!(
+        (closed.by(), closed.note()),
+        (Some("ada"), Some("a test account"))
+    );
+    assert_eq!((closed.ended_at(), closed.due_at()), (Some(NOW + 1), None));
+    // A remedy that may have been sent is not forgotten.
+    let mut closed = sent();
+    closed.close("ada", "seen by hand", NOW + 1);
+    assert!(closed.state() == State::Resolved && closed.sent().is_some());
+    // A note belongs to the command that it came with.
+    closed.ask(None);
+    assert_eq!(
+        (closed.by(), closed.note()),
+        (Some("ada"), Some("seen by hand"))
+    );
+    closed.ask(Some("ben"));
+    assert_eq!((closed.by(), closed.note()), (Some("ben"), None));
+}
+
+#[test]
+fn a_release_that_was_taken_back_is_over_and_not_sent() {
+    let mut undone = sent();
+    undone.note_undone("ada", NOW + 1);
+    assert_eq!(undone.state(), State::NotAConflict);
+    assert!(undone.sent().is_none());
+    assert_eq!(
+        (undone.by(), undone.ended_at()),
+        (Some("ada"), Some(NOW + 1))
+    );
+    assert_eq!(undone.note(), Some("the release was taken back"));
+}
+
+#[test]
+fn an_attempt_notes_the_holder_and_the_remedy_that_is_next() {
+    let mut conflict = taken(&pending());
+    conflict.note_holder(Some("user".to_owned()), Some("old".to_owned()));
+    conflict.propose(Remedy::Merge);
+    assert_eq!(
+        (conflict.user_id(), conflict.holder_external_id()),
+        (Some("user"), Some("old"))
+    );
+    assert_eq!(conflict.remedy(), Some(Remedy::Merge));
+}
+
+#[test]
+fn the_last_error_is_that_of_the_last_attempt() {
+    let mut conflict = pending();
+    conflict.note_error(Some("it timed out".to_owned()));
+    assert_eq!(conflict.last_error(), Some("it timed out"));
+    conflict.note_error(None);
+    assert_eq!(conflict.last_error(), None);
+}
+
+#[test]
+fn the_pair_that_asked_last_follows_the_conflict() {
+    let pair = |key: &str| PairRef {
+        key: key.to_owned(),
+        list: "list".to_owned(),
+    };
+    let mut conflict = pending();
+    assert!(conflict.pair().is_none());
+    conflict.follow(Some(pair("first")));
+    conflict.follow(Some(pair("second")));
+    conflict.follow(None);
+    assert!(conflict.pair() == Some(&pair("second")));
+}
+
 // ---- the stored form ----
 
 #[test]
