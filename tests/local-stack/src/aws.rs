@@ -7,6 +7,7 @@ mod recorded;
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -16,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use dynoxide::Database;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use winterbaume_core::{MockRequest, MockResponse, MockService};
@@ -49,6 +50,8 @@ struct Endpoint {
     secrets: SecretsManagerService,
     s3: S3Service,
     faults: Mutex<Vec<Fault>>,
+    /// Whether requests are changed so that DynamoDB bears a large table.
+    is_large: AtomicBool,
     recorded: Mutex<Vec<Recorded>>,
     holds: Holds<Recorded>,
 }
@@ -75,6 +78,7 @@ impl Aws {
             secrets: SecretsManagerService::new(),
             s3: S3Service::new(),
             faults: Mutex::default(),
+            is_large: AtomicBool::new(false),
             recorded: Mutex::default(),
             holds: Holds::default(),
         });
@@ -119,6 +123,13 @@ impl Aws {
     /// Replaces the faults.
     pub fn set_faults(&self, faults: impl Into<Vec<Fault>>) {
         *self.endpoint.faults() = faults.into();
+    }
+
+    /// Prepares DynamoDB for a hundred thousand items: a transaction no longer looks through the
+    /// tokens of all those of ten minutes, and a query no longer reads the rest of its partition
+    /// for each page. So a transaction that an SDK sends again is executed again.
+    pub fn expect_a_large_table(&self) {
+        self.endpoint.is_large.store(true, Ordering::Relaxed);
     }
 
     /// The requests since the start or since [`Aws::forget_requests`], in order of arrival.
@@ -278,13 +289,18 @@ impl Endpoint {
         self.s3.handle(request).await
     }
 
-    async fn handle(&self, service: Service, request: Request) -> Response {
-        let (parts, body) = request.into_parts();
+    async fn handle(&self, recorded: &Recorded, request: Request) -> Response {
+        let (mut parts, body) = request.into_parts();
         let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         };
-        let answer = match service {
+        let answer = match recorded.service {
             Service::DynamoDb => {
+                let mut body = body;
+                if self.is_large.load(Ordering::Relaxed) {
+                    body = for_a_large_table(&recorded.operation, body);
+                    parts.headers.remove(header::CONTENT_LENGTH);
+                }
                 let request = Request::from_parts(parts, Body::from(body));
                 return self.dynamodb.send(request).await;
             }
@@ -302,6 +318,23 @@ impl Endpoint {
         *response.headers_mut() = answer.headers;
         response
     }
+}
+
+/// The body of a request to DynamoDB without a transaction's token, and with a query's limit.
+fn for_a_large_table(operation: &str, body: Bytes) -> Bytes {
+    let Ok(mut request) = serde_json::from_slice::<Map<String, Value>>(&body) else {
+        return body;
+    };
+    match operation {
+        "TransactWriteItems" => {
+            request.remove("ClientRequestToken");
+        }
+        "Query" => {
+            request.entry("Limit").or_insert(json!(1000));
+        }
+        _ => return body,
+    }
+    Value::Object(request).to_string().into()
 }
 
 fn is_version_list(path: &Uri) -> bool {
@@ -328,16 +361,16 @@ async fn exchange(endpoint: &Endpoint, recorded: &Recorded, request: Request) ->
     let fault = fault::take(&mut endpoint.faults(), recorded);
     let service = recorded.service;
     let Some(fault) = fault else {
-        return endpoint.handle(service, request).await;
+        return endpoint.handle(recorded, request).await;
     };
     tokio::time::sleep(fault.delay()).await;
     match fault.effect {
-        Effect::Delay => endpoint.handle(service, request).await,
+        Effect::Delay => endpoint.handle(recorded, request).await,
         Effect::Error { status, code } => fault::error(service, status, &code),
-        Effect::Shorten => shorten(endpoint.handle(service, request).await).await,
+        Effect::Shorten => shorten(endpoint.handle(recorded, request).await).await,
         Effect::DropRequest => no_answer(),
         Effect::DropAnswer => {
-            endpoint.handle(service, request).await;
+            endpoint.handle(recorded, request).await;
             no_answer()
         }
     }

@@ -649,6 +649,10 @@ fn an_attempt_notes_the_holder_and_the_remedy_that_is_next() {
         (Some("user"), Some("old"))
     );
     assert_eq!(conflict.remedy(), Some(Remedy::Merge));
+    conflict.limit_to(Some("user".to_owned()));
+    assert_eq!(conflict.approved_user_id(), Some("user"));
+    conflict.limit_to(None);
+    assert_eq!(conflict.approved_user_id(), None);
 }
 
 #[test]
