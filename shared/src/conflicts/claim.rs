@@ -10,6 +10,9 @@ const FRESH_FOR: Duration = Duration::from_hours(30 * 24);
 /// Minimum interval between records of the same report, so that a page that reports at each login
 /// does not write each time.
 const REFRESHED_EVERY: Duration = Duration::from_hours(24);
+/// Milliseconds by which a report may be older than the opening of its episode: it came at the same
+/// time as the report that opened it, or an earlier version recorded the opening late.
+const EARLY: u64 = 60_000;
 /// Maximum claimants of one email. Two are already too many, so more need not be distinguished.
 const MAX_CLAIMANTS: usize = 20;
 
@@ -56,11 +59,16 @@ impl Claim {
         Duration::from_millis(now.saturating_sub(self.last_at)) < FRESH_FOR
     }
 
+    /// Whether the user reported the conflict in the episode that was opened at `episode`.
+    pub(super) fn is_report_in(&self, episode: u64) -> bool {
+        self.source == ClaimSource::Report && self.first_at.saturating_add(EARLY) >= episode
+    }
+
     /// Records that the same claim was made again at `time`.
     fn renew(&mut self, time: u64, episode: u64) {
         if self.source == ClaimSource::Report {
             let since = Duration::from_millis(time.saturating_sub(self.last_at));
-            if self.first_at < episode {
+            if !self.is_report_in(episode) {
                 self.first_at = time;
             } else if since < REFRESHED_EVERY {
                 return;
@@ -132,11 +140,8 @@ impl Claims {
 
     /// The first report since `episode`.
     pub fn first_report(&self, episode: u64) -> Option<u64> {
-        let reports = self.0.iter().filter(|it| it.source == ClaimSource::Report);
-        reports
-            .map(|it| it.first_at)
-            .filter(|first_at| *first_at >= episode)
-            .min()
+        let reports = self.0.iter().filter(|it| it.is_report_in(episode));
+        reports.map(|it| it.first_at).min()
     }
 
     /// The time at which a claim was last made.
@@ -215,18 +220,27 @@ mod tests {
 
     #[test]
     fn only_reports_of_this_episode_are_its_first() {
-        let claims = Claims::from_iter([
-            report("a", NOW - 1),
+        let before = report("a", NOW - 60_001);
+        let mut claims = Claims::from_iter([
+            before.clone(),
             event("b", NOW),
             report("c", NOW + 2),
             report("d", NOW + 1),
         ]);
         assert_eq!(claims.first_report(NOW), Some(NOW + 1));
-        assert_eq!(claims.first_report(NOW + 1), Some(NOW + 1));
-        assert_eq!(claims.first_report(NOW + 3), None);
+        assert_eq!(claims.first_report(NOW + 60_001), Some(NOW + 1));
+        assert_eq!(claims.first_report(NOW + 60_003), None);
         assert_eq!(claims.last_at(), Some(NOW + 2));
         assert!(claims.are_reported());
         assert!(!Claims::from_iter([event("b", NOW)]).are_reported());
+        // A report that came at the same time as the one that opened it, and was written later.
+        let beside = NOW - 60_000;
+        claims.add(&report("e", beside), NOW);
+        assert_eq!(claims.first_report(NOW), Some(beside));
+        claims.add(&report("e", NOW + 5), NOW);
+        assert_eq!(times(&claims, "e"), [(beside, beside)]);
+        // An event is no report, however late.
+        assert!(!event("b", NOW).is_report_in(NOW) && !before.is_report_in(NOW));
     }
 
     #[test]

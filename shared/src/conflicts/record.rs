@@ -39,8 +39,6 @@ pub use sent::Sent;
 
 /// The time for which a record is kept after the conflict ended or was last claimed.
 const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
-/// Milliseconds by which earlier versions recorded an episode later than the report that opened it.
-const LATE_OPENING: u64 = 60_000;
 
 /// The record of a conflict. Times are in milliseconds since 1970. Its `Debug` prints nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,11 +200,8 @@ impl Conflict {
     /// Whether `external_id` reported this episode, recently enough to act on. An earlier report was
     /// about an earlier holder.
     pub fn is_reported_by(&self, external_id: &str, now: u64) -> bool {
-        self.claims.of(external_id).any(|claim| {
-            claim.source == ClaimSource::Report
-                && claim.is_fresh(now)
-                && claim.last_at.saturating_add(LATE_OPENING) >= self.created_at
-        })
+        let mut claims = self.claims.of(external_id);
+        claims.any(|claim| claim.is_report_in(self.created_at) && claim.is_fresh(now))
     }
 
     /// The claimants, each person once: an external id that became another one counts as that one.

@@ -83,7 +83,9 @@ impl World {
             };
             let owner = self.owners[external_id];
             for email in user.emails() {
-                let is_kept = |it: &User| it.id == user.id && it.has_email(email);
+                // A sync by the user's own external id makes another user the person's.
+                let is_persons = |it: &User| it.id == user.id || it.external_id == user.external_id;
+                let is_kept = |it: &User| is_persons(it) && it.has_email(email);
                 // A merge by a user's own external id may move the email to it, or drop it.
                 let is_merged = after.iter().all(|it| it.id != user.id);
                 let given_away = (user.id.clone(), email.to_owned());

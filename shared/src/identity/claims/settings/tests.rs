@@ -140,6 +140,8 @@ fn a_pointer_needs_claims_that_keep_their_objects() {
             read(true, &[(variable, "/a/b"), always]).is_ok(),
             "{variable}"
         );
+        let named = read(false, &[(variable, "custom:id"), always]);
+        assert!(named.is_ok(), "{variable}");
         for pointer in ["/a/b", "/a", "/email"] {
             let error = read(false, &[(variable, pointer)]).unwrap_err();
             let start = format!("{variable} holds {pointer:?}; it must hold the name of a claim");
