@@ -170,3 +170,6 @@ async fn check_signature(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -193,6 +193,9 @@ fn an_email_is_text_or_a_list_of_one() {
         assert_eq!(of(&value, false), expected, "{value}");
         assert_eq!(of(&value, true), expected, "{value}");
     }
+    // Only a spelled claim may be a list.
+    let bracketed = of(&json!("[ada@example.com]"), false);
+    assert_eq!(bracketed.as_deref(), Ok("[ada@example.com]"));
     for (text, expected) in [
         ("[ada@example.com]", ada()),
         ("[]", Err(EmailOmitted::Malformed)),
