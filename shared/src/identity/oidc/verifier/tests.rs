@@ -90,6 +90,21 @@ fn base64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Serves the issuer's documents, the keys with much that is not known beside them.
+async fn serve(server: &MockServer, keys: &Value) {
+    let url = server.uri();
+    let discovery = json!({"issuer": url, "jwks_uri": format!("{url}/keys")});
+    let keys = json!({"keys": keys, "more": "x".repeat(200_000)});
+    for (at, document) in [
+        ("/.well-known/openid-configuration", discovery),
+        ("/keys", keys),
+    ] {
+        let response = ResponseTemplate::new(200).set_body_json(document);
+        let mock = Mock::given(path(at)).respond_with(response);
+        mock.mount(server).await;
+    }
+}
+
 /// A verifier for the audiences `shop` and `app`, and its issuer, which has these keys.
 struct Issuer {
     server: MockServer,
@@ -99,19 +114,8 @@ struct Issuer {
 impl Issuer {
     async fn with(keys: Value) -> Self {
         let server = MockServer::start().await;
+        serve(&server, &keys).await;
         let url = server.uri();
-        let discovery = json!({"issuer": url, "jwks_uri": format!("{url}/keys")});
-        let keys = json!({"keys": keys, "more": "x".repeat(200_000)});
-        for (at, document) in [
-            ("/.well-known/openid-configuration", discovery),
-            ("/keys", keys),
-        ] {
-            let response = ResponseTemplate::new(200).set_body_json(document);
-            Mock::given(path(at))
-                .respond_with(response)
-                .mount(&server)
-                .await;
-        }
         let variables = [
             ("OIDC_ISSUER", url.as_str()),
             ("OIDC_AUDIENCE", "shop, app"),
@@ -275,4 +279,17 @@ async fn a_token_may_be_signed_with_a_key_that_cannot_be_fetched_now() {
         assert!(issuer.verify(&known).await.is_ok());
     }
     assert_eq!(issuer.server.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_new_key_is_fetched_when_a_token_names_it() {
+    let (old, new) = (Signer::edwards(1), Signer::edwards(2));
+    let issuer = Issuer::with(json!([old.named("a")])).await;
+    let claims = issuer.claims(&json!({}));
+    assert!(issuer.verify(&old.token(Some("a"), &claims)).await.is_ok());
+    issuer.server.reset().await;
+    serve(&issuer.server, &json!([new.named("b")])).await;
+    assert!(issuer.verify(&new.token(Some("b"), &claims)).await.is_ok());
+    // The old one is no longer the issuer's.
+    assert!(issuer.verify(&old.token(Some("a"), &claims)).await.is_err());
 }
