@@ -121,7 +121,8 @@ impl World {
         });
         let first = by_others.clone().map(|it| it.at).min();
         let is_fresh = by_others.map(|it| it.at).max() > Some(now() - 30 * DAY);
-        let is_disputed = self.reports.iter().any(|it| it.person == owner);
+        let mut known = self.reports.iter().skip(self.known_from);
+        let is_disputed = known.any(|it| it.person == owner);
         let is_left_over = first
             .is_some_and(|first| holder.seen_at <= first && now() >= first + self.release_after);
         assert!(

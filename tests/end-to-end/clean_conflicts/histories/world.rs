@@ -45,6 +45,10 @@ pub(super) struct World {
     /// The external ids that were left, and the proof of it.
     left_by: BTreeMap<String, Proof>,
     pub(super) reports: Vec<Reported>,
+    /// The reports from this one on are known. What an operator states opens a conflict that was
+    /// over without the claims from before.
+    pub(super) known_from: usize,
+    has_imported: bool,
     /// The emails that an operator took from a user, by the user's id.
     pub(super) given_away: BTreeSet<(String, String)>,
     pub(super) support: Support,
@@ -99,6 +103,8 @@ impl World {
             people,
             left_by: BTreeMap::new(),
             reports: Vec::new(),
+            known_from: 0,
+            has_imported: false,
             given_away: BTreeSet::new(),
             release_after: setting.release_after * 1000,
             is_down: false,
@@ -281,6 +287,9 @@ impl World {
     async fn cleaned(&mut self, event: Value) {
         self.functions.services.make_due();
         let before = self.before();
+        if self.has_imported {
+            self.known_from = self.reports.len();
+        }
         self.functions.clean(event).await.unwrap();
         self.assert_justified(&before);
     }
@@ -313,6 +322,7 @@ impl World {
             "a dry run changed a user"
         );
         let done = self.functions.clean(command(false)).await;
+        self.known_from = self.reports.len();
         self.assert_justified(&before);
         if let (Ok(promised), Ok(done)) = (promised, done) {
             super::promises::assert_agree(&promised, &done);
@@ -325,6 +335,7 @@ impl World {
         };
         let import = json!({"action": "import", "batch": "list", "pairs": [pair], "by": "ada"});
         self.functions.clean(import).await.unwrap();
+        self.has_imported = true;
     }
 
     /// An operator looks at a conflict, and approves a remedy.
