@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(claims.first_report(NOW), Some(beside));
         claims.add(&report("e", NOW + 5), NOW);
         assert_eq!(times(&claims, "e"), [(beside, beside)]);
-        // An event is no report, however late.
+        // An event does not count as a report, even if it is recent.
         assert!(!event("b", NOW).is_report_in(NOW) && !before.is_report_in(NOW));
     }
 

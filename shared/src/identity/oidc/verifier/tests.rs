@@ -290,6 +290,6 @@ async fn a_new_key_is_fetched_when_a_token_names_it() {
     issuer.server.reset().await;
     serve(&issuer.server, &json!([new.named("b")])).await;
     assert!(issuer.verify(&new.token(Some("b"), &claims)).await.is_ok());
-    // The old one is no longer the issuer's.
+    // The issuer has dropped the old key.
     assert!(issuer.verify(&old.token(Some("a"), &claims)).await.is_err());
 }
