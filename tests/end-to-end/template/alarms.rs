@@ -90,6 +90,10 @@ fn each_fault_that_stops_runs_raises_an_alarm() {
     let fetches = alarms(&whole).into_iter();
     let fetches = fetches.filter(|(_, alarm)| alarm["MetricName"] == "SecretFetchFailed");
     assert_eq!(fetches.count(), 3, "one for each function with a secret");
+    // A wrong API key or webhook secret is refused here, and has its own alarm.
+    let all = alarms(&whole).into_iter();
+    let wrong = all.filter(|(_, alarm)| alarm["MetricName"] == "SecretLooksWrong");
+    assert_eq!(wrong.count(), 1, "the signing secret's");
 }
 
 #[test]
