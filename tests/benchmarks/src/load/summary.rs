@@ -125,14 +125,14 @@ fn placed(text: &str, heading: &str, section: &str) -> Option<String> {
 pub(super) fn machine() -> String {
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     let build = if cfg!(debug_assertions) {
-        "debug"
+        "unoptimised"
     } else {
         "optimised"
     };
     let busy = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let busy = busy.split(' ').next().unwrap_or_default();
     format!(
-        "sent by a {build} build that shares {processors} processors with what it loads (load average at the start: {busy})"
+        "sent by an {build} build that shares {processors} processors with what it loads (load average at the start: {busy})"
     )
 }
 
