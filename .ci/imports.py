@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails if the modules of a crate import each other in a circle.
+"""Fails if the modules of a crate import each other in a circle, or know each other and should not.
 
     .ci/imports.py [FOLDER ...]     the crates to check; without any, all crates of the repository
 
@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 
 SKIPPED = {"target", "node_modules", "fuzz"}
+# The modules of a crate that read, decide and act: none of them imports another one.
+STRANGERS = {"functions/clean-conflicts": ("facts", "decide", "act")}
 
 
 def without_comments_and_tests(text):
@@ -121,6 +123,14 @@ class Crate:
             # A child that adds to a type of its parent belongs to the parent.
             yield module, {target for target in targets if module[: len(target)] != target}
 
+    def acquainted(self, strangers):
+        """The imports between modules that should not know each other, a line each."""
+        for module, targets in self.edges():
+            for target in sorted(targets):
+                ends = {module[:1], target[:1]}
+                if len(ends) == 2 and ends <= {(name,) for name in strangers}:
+                    yield f"  {self.source / self.files[module]} imports {self.source / self.files[target]}"
+
     def circles(self):
         graph = dict(self.edges())
         index, low, stack, found = {}, {}, [], []
@@ -163,10 +173,15 @@ def main(folders):
         if not (folder / "src").is_dir():
             continue
         checked += 1
-        for lines in Crate(folder / "src").circles():
+        crate = Crate(folder / "src")
+        for lines in crate.circles():
             failed = True
             print(f"{folder}: modules import each other in a circle:", *lines, sep="\n", file=sys.stderr)
-    print(f"{checked} crates checked for circles of imports")
+        lines = list(crate.acquainted(STRANGERS.get(folder.as_posix(), ())))
+        if lines:
+            failed = True
+            print(f"{folder}: these modules should not know each other:", *lines, sep="\n", file=sys.stderr)
+    print(f"the imports of {checked} crates checked")
     return 1 if failed else 0
 
 

@@ -10,10 +10,10 @@ mod tests;
 use shared::conflicts::{Conflict, Reason};
 
 use crate::evidence::{Facts, Policy};
+use crate::outcome::Outcome;
 
-pub use decision::{Decision, Outcome};
+pub use decision::Decision;
 pub use restore::patch;
-pub use rules::emails;
 
 /// Decides. `now` is in milliseconds since 1970.
 pub fn next(conflict: &Conflict, facts: &Facts, policy: &Policy, now: u64) -> Decision {

@@ -9,6 +9,7 @@ use serde::de::value::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::conflicts::{Conflict, IdChanges, Lineage, Proof, Remedy, Sent, Target, weigh};
+use shared::identity::email::EmailKey;
 use shared::lambda::clock::parse_millis;
 use shared::sunshine::{BrandId, User};
 
@@ -184,6 +185,14 @@ pub fn is_restorable(sent: &Sent, now: u64) -> bool {
 /// The time of the first report, or of the opening if it was never reported.
 pub fn first_report(conflict: &Conflict) -> u64 {
     conflict.first_report().unwrap_or(conflict.created_at())
+}
+
+/// The emails that are identities of `user`.
+pub fn emails(user: &User) -> BTreeSet<String> {
+    let emails = user.identities.iter().filter(|it| it.kind == "email");
+    emails
+        .map(|it| EmailKey::from(it.value.as_str()).as_str().to_owned())
+        .collect()
 }
 
 /// The user that a lineage must fit, by the external id that it has.

@@ -6,8 +6,7 @@ use shared::sunshine::{Error, LookupExternalId, User, UserId};
 
 use crate::archive::archived_user;
 use crate::context::Context;
-use crate::decide::emails;
-use crate::evidence::{Facts, LastSeen, is_restorable};
+use crate::evidence::{Facts, LastSeen, emails, is_restorable};
 use crate::interrupted::Interrupted;
 
 /// With more claimants than this, the lineage between them is not read: this many are not one
@@ -246,7 +245,7 @@ async fn archived(ctx: &Context<'_>, sent: &Sent) -> Result<Vec<Value>, Interrup
 /// that other user.
 async fn user(ctx: &Context<'_>, id: &UserId) -> Result<Option<User>, Interrupted> {
     match ctx.sunshine.user(id, ctx.deadlines.calls).await {
-        Err(Error::InvalidAnswer { .. }) => Ok(None),
+        Err(Error::InvalidResponse { .. }) => Ok(None),
         read => if_found(read),
     }
 }

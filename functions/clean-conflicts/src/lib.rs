@@ -23,6 +23,7 @@ mod evidence;
 mod facts;
 mod gauges;
 mod interrupted;
+mod outcome;
 mod plan;
 mod process;
 mod report;
@@ -37,7 +38,7 @@ use lambda_runtime::Error;
 use serde_json::Value;
 use shared::aws::sdk::SdkConfig;
 use shared::aws::secrets::{self, CachedSecret};
-use shared::conflicts::{Remedy, Table, TableError};
+use shared::conflicts::{Remedy, Table};
 use shared::http::client::HttpClient;
 use shared::lambda::clock::now_millis;
 use shared::lambda::deadline::Deadline;
@@ -52,7 +53,7 @@ use context::{Actions, Context, Deadlines};
 use event::Event;
 use evidence::Policy;
 use gauges::Gauges;
-use run::Run;
+use run::{Run, table_error};
 use stop::StopReason;
 
 pub use config::Config;
@@ -305,14 +306,6 @@ impl CleanConflicts {
             request_id,
             stopped: Cell::new(None),
         }
-    }
-}
-
-/// An error of the table, for the operator.
-fn table_error(error: TableError) -> OperatorError {
-    match error {
-        TableError::Changed => OperatorError::Changed(error.to_string()),
-        error => OperatorError::Unavailable(error.to_string()),
     }
 }
 

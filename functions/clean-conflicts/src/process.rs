@@ -14,8 +14,8 @@ use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, State, TableError};
 use shared::lambda::clock::now_millis;
 
 use crate::context::{Action, Context};
-use crate::decide::Outcome;
 use crate::interrupted::Interrupted;
+use crate::outcome::Outcome;
 use crate::stop::StopReason;
 
 use progress::AttemptProgress;

@@ -7,7 +7,8 @@ mod views;
 
 use std::cell::RefCell;
 
-use shared::conflicts::Conflict;
+use shared::conflicts::{Conflict, TableError};
+use shared::lambda::invoke::OperatorError;
 
 use crate::context::{Action, Context};
 use crate::process::process;
@@ -56,5 +57,13 @@ impl<'a> Run<'a> {
         report.requests = self.ctx.sunshine.requests();
         report.stopped_because = self.ctx.stop_reason();
         report
+    }
+}
+
+/// An error of the table, for the operator.
+pub fn table_error(error: TableError) -> OperatorError {
+    match error {
+        TableError::Changed => OperatorError::Changed(error.to_string()),
+        error => OperatorError::Unavailable(error.to_string()),
     }
 }

@@ -27,7 +27,7 @@ pub async fn archive<'a>(
         archive: ctx.archive.ok_or(Interrupted::Left)?,
         deadline: ctx.deadlines.calls,
     };
-    let mut copy = Copy::of(&tools, conflict, &user.id, remedy).await?;
+    let mut copy = Copy::resume_or_start(&tools, conflict, &user.id, remedy).await?;
     match copy.complete(&tools, conflict, remedy, user).await {
         Ok(manifest) => Ok(Archived {
             tools,

@@ -5,8 +5,8 @@ use shared::lambda::clock::now_millis;
 use shared::sunshine::{Error, LookupExternalId, User, UserId, UserPatch};
 
 use crate::context::Context;
-use crate::decide::Outcome;
 use crate::interrupted::Interrupted;
+use crate::outcome::Outcome;
 use crate::plan::{Call, Plan};
 
 /// Creates the user that is to survive a merge, with the caller's external id and nothing else.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use shared::conflicts::{Conflict, Reason, Remedy, Sent};
 use shared::sunshine::{User, UserPatch};
 
-use super::decision::{Decision, Outcome};
+use super::decision::Decision;
 use super::restore::patch;
-use super::rules::{emails, judge};
-use crate::evidence::{Facts, Policy, is_restorable};
+use super::rules::judge;
+use crate::evidence::{Facts, Policy, emails, is_restorable};
+use crate::outcome::Outcome;
 
 /// Maximum time of a delete that was accepted.
 const DELETED_WITHIN: Duration = Duration::from_hours(24);
@@ -93,7 +94,7 @@ fn has_reached_another(sent: &Sent, facts: &Facts, is_callers: impl Fn(&User) ->
 }
 
 /// Whether a user that survived a merge has an email that neither user had before, and Support had
-/// not when an event last told of it. A sync took it from a third user, if that had it.
+/// not when the last event stated it. A sync took it from a third user, if that had it.
 fn has_more_emails<'a>(sent: &Sent, mut survivors: impl Iterator<Item = &'a User>) -> bool {
     // Earlier versions did not record the emails.
     let before = sent.emails.unwrap_or(usize::MAX);

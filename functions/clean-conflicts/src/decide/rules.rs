@@ -6,8 +6,9 @@ use shared::conflicts::{Conflict, Proof, Reason, Remedy};
 use shared::identity::email::EmailKey;
 use shared::sunshine::User;
 
-use super::decision::{Decision, Outcome};
-use crate::evidence::{Facts, LastSeen, MergeCall, Policy, first_report};
+use super::decision::Decision;
+use crate::evidence::{Facts, LastSeen, MergeCall, Policy, emails, first_report};
+use crate::outcome::Outcome;
 use crate::plan::{Call, Plan};
 
 /// The time for which a user is left alone after Support merged it.
@@ -29,14 +30,6 @@ pub fn judge(conflict: &Conflict, facts: &Facts, policy: &Policy, now: u64) -> D
     }
     .judge()
     .unwrap_or_else(Decision::Done)
-}
-
-/// The emails that are identities of `user`.
-pub fn emails(user: &User) -> BTreeSet<String> {
-    let emails = user.identities.iter().filter(|it| it.kind == "email");
-    emails
-        .map(|it| EmailKey::from(it.value.as_str()).as_str().to_owned())
-        .collect()
 }
 
 struct Case<'a> {

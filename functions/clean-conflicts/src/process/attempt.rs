@@ -10,10 +10,11 @@ use tokio::sync::MutexGuard;
 use super::progress::AttemptProgress;
 use crate::act;
 use crate::context::{Action, Context};
-use crate::decide::{self, Decision, Outcome};
+use crate::decide::{self, Decision};
 use crate::evidence::Facts;
 use crate::facts;
 use crate::interrupted::Interrupted;
+use crate::outcome::Outcome;
 use crate::plan::{Call, Plan};
 
 /// Maximum age of the evidence when a delete is sent: reading each conversation again may take

@@ -2,7 +2,7 @@
 
 use shared::conflicts::Remedy;
 
-use crate::decide::Outcome;
+use crate::outcome::Outcome;
 
 /// The progress of an attempt.
 pub enum AttemptProgress {

@@ -7,15 +7,15 @@ use shared::lambda::clock::now_millis;
 use shared::lambda::invoke::OperatorError;
 use shared::sunshine::{Error, User, UserId};
 
-use super::Run;
+use super::{Run, table_error};
 use crate::act;
 use crate::archive::archived_user;
 use crate::context::Context;
 use crate::decide;
 use crate::event::{Close, Recheck, Undo};
+use crate::evidence::emails;
 use crate::interrupted::Interrupted;
 use crate::stop::StopReason;
-use crate::table_error;
 
 /// Records that are read from the index at once.
 const PAGE: usize = 100;
@@ -200,7 +200,7 @@ impl Run<'_> {
                 "another user than the one who asked for it holds the email now",
             ));
         }
-        if decide::emails(holder).len() != 1 || holder.identities.len() != 1 {
+        if emails(holder).len() != 1 || holder.identities.len() != 1 {
             return Ok(Some(
                 "the user who holds the email has another identity too, which would be lost; clear it in Zendesk",
             ));

@@ -10,15 +10,15 @@ use shared::lambda::clock::now_millis;
 use shared::lambda::invoke::OperatorError;
 use shared::sunshine::{Error, LookupExternalId, User};
 
-use super::Run;
 use super::moves::invalid;
-use crate::decide::{self, Decision, emails};
+use super::{Run, table_error};
+use crate::decide::{self, Decision};
 use crate::event::{Approve, Resolve};
-use crate::evidence::target;
+use crate::evidence::{emails, target};
 use crate::facts;
 use crate::interrupted::Interrupted;
+use crate::outcome::Outcome;
 use crate::stop::StopReason;
-use crate::table_error;
 
 /// An external id that became another, as an operator states it.
 struct StatedChange<'a> {
@@ -109,7 +109,7 @@ impl Run<'_> {
             return;
         }
         if let Err(error) = self.advance(&mut pair).await {
-            tracing::warn!(%error, "could not write what came of an import pair");
+            tracing::warn!(%error, "could not record the result of an imported pair");
             self.report.borrow_mut().deferred += 1;
         }
     }
@@ -248,7 +248,7 @@ impl Run<'_> {
             .map(|facts| decide::next(&conflict, &facts, &self.ctx.policy, now));
         match decided {
             Ok(Decision::Apply(plan)) => conflict.plan(plan.call.remedy(), plan.instead_because),
-            Ok(Decision::Done(decide::Outcome::Planned(remedy, reason))) => {
+            Ok(Decision::Done(Outcome::Planned(remedy, reason))) => {
                 conflict.plan(remedy, reason);
             }
             Ok(Decision::Done(outcome)) => {

@@ -1,4 +1,5 @@
-//! The actions that only read: lists, counts, and everything about one conflict.
+//! The actions that change nothing at Zendesk: lists, counts, imports, and everything about one
+//! conflict.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -9,12 +10,12 @@ use shared::identity::email::EmailKey;
 use shared::lambda::clock::now_millis;
 use shared::lambda::invoke::OperatorError;
 
-use super::Run;
+use super::{Run, table_error};
 use crate::decide::{self, Decision};
 use crate::event::{Import as ImportEvent, List, Progress, Show};
 use crate::facts;
+use crate::outcome::Outcome;
 use crate::report::{Listed, RunReport};
-use crate::table_error;
 
 /// The most conflicts of which `show` says what would be done now: each costs some requests.
 const MAX_DECIDED: usize = 20;
@@ -31,7 +32,7 @@ const UNRESOLVED: [State; 7] = [
 
 /// A page of a list, and the start of the next one.
 #[derive(Serialize)]
-pub struct ListAnswer {
+pub struct ListResponse {
     #[serde(flatten)]
     report: RunReport,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,7 +40,7 @@ pub struct ListAnswer {
 }
 
 /// The conflicts in a state, the latest changed first.
-pub async fn list(table: &Table, list: &List) -> Result<ListAnswer, OperatorError> {
+pub async fn list(table: &Table, list: &List) -> Result<ListResponse, OperatorError> {
     let start = list.next.as_deref().map(place).transpose()?;
     let start = start.and_then(|place| place.position);
     let listed = table.list(list.state, list.reason, list.limit, start).await;
@@ -55,7 +56,7 @@ pub async fn list(table: &Table, list: &List) -> Result<ListAnswer, OperatorErro
         };
         place.to_text()
     });
-    Ok(ListAnswer { report, next })
+    Ok(ListResponse { report, next })
 }
 
 /// The number of conflicts by state and reason, and since when the oldest is due.
@@ -117,15 +118,15 @@ pub async fn progress(run: &Run<'_>, progress: &Progress) -> Result<Value, Opera
     let counts = table.count_pairs(scope, &progress.batch);
     let pairs = table.list_pairs(scope, &progress.batch, wanted, start);
     let (counts, (pairs, next)) = tokio::try_join!(counts, pairs).map_err(table_error)?;
-    let mut answer = json!({
+    let mut response = json!({
         "batch": progress.batch,
         "states": states(&counts),
         "pairs": pairs.iter().map(shown_pair).collect::<Vec<_>>(),
     });
-    if let (Some(next), Some(fields)) = (next, answer.as_object_mut()) {
+    if let (Some(next), Some(fields)) = (next, response.as_object_mut()) {
         fields.insert("next".to_owned(), next.to_text().into());
     }
-    Ok(answer)
+    Ok(response)
 }
 
 fn shown_pair(pair: &Pair) -> Value {
@@ -192,7 +193,7 @@ fn said(decision: &Decision) -> Value {
         Decision::Done(outcome) => {
             let (state, reason) = outcome.end();
             let remedy = match outcome {
-                decide::Outcome::Planned(remedy, _) => Some(*remedy),
+                Outcome::Planned(remedy, _) => Some(*remedy),
                 _ => None,
             };
             json!({"state": state, "remedy": remedy, "reason": reason})
