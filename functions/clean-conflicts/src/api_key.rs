@@ -51,7 +51,7 @@ pub fn credentials(secret: &Arc<CachedSecret<ApiKeySecret>>) -> Credentials {
         async move {
             let unavailable = |_| KeyUnavailable;
             let mut held = secret.get(deadline).await.map_err(unavailable)?;
-            let is_refused = refused.is_some_and(|refused| refused.is(&held.value.0));
+            let is_refused = refused.is_some_and(|refused| refused.is_same_as(&held.value.0));
             if is_refused && !read_afresh.load(Ordering::Relaxed) {
                 let fresh = secret.get_again(&held, deadline).await;
                 // Set this only now: earlier callers wait for the same read.

@@ -14,10 +14,10 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
         let (payload, context) = event.into_parts();
         let work = function.handle(payload, &context.request_id, context.deadline);
-        let answer = catch_panic(Box::pin(work)).await;
-        let answer =
-            answer.unwrap_or_else(|panicked| Err(OperatorError::Internal(panicked.to_string())));
-        answer.inspect_err(|error| {
+        let response = catch_panic(Box::pin(work)).await;
+        let response =
+            response.unwrap_or_else(|panicked| Err(OperatorError::Internal(panicked.to_string())));
+        response.inspect_err(|error| {
             tracing::warn!(
                 requestId = context.request_id,
                 error = error.kind(),

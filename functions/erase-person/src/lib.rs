@@ -1,11 +1,11 @@
 //! Serves data subjects: shows the data that the table and the archive have of a person, and
 //! deletes it on request. No other function may delete.
 
-mod answer;
 mod archive;
 mod config;
 mod person;
 mod request;
+mod response;
 mod table;
 
 use lambda_runtime::LambdaEvent;
@@ -15,10 +15,10 @@ use shared::conflicts::Scope;
 use shared::lambda::check::{self, Check, Checks};
 use shared::lambda::invoke::OperatorError;
 
-use answer::{Answer, Erased};
 use archive::Archive;
 use person::{Person, Verdict};
 use request::Request;
+use response::{Erased, ErasureResponse};
 use table::Table;
 
 pub use config::Config;
@@ -47,21 +47,26 @@ impl ErasePerson {
     /// stays erased, and the same request continues the work.
     pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Value, OperatorError> {
         let request_id = event.context.request_id;
-        let answer = async {
+        let response = async {
             if check::is_asked(&event.payload.to_string()) {
                 return json(&self.check().await);
             }
             let request = Request::try_from(event.payload)?;
             json(&self.handle(request, &request_id).await?)
         };
-        let answer = shared::lambda::http::catch_panic(answer).await;
-        let answer = answer.unwrap_or_else(|error| Err(OperatorError::Internal(error.to_string())));
-        answer.inspect_err(|error| {
+        let response = shared::lambda::http::catch_panic(response).await;
+        let response =
+            response.unwrap_or_else(|error| Err(OperatorError::Internal(error.to_string())));
+        response.inspect_err(|error| {
             tracing::warn!(request_id, error = error.kind(), "refused");
         })
     }
 
-    async fn handle(&self, request: Request, request_id: &str) -> Result<Answer, OperatorError> {
+    async fn handle(
+        &self,
+        request: Request,
+        request_id: &str,
+    ) -> Result<ErasureResponse, OperatorError> {
         let person = Person::new(request.subject, &self.scope);
         // The archive first: it is found by its content, and never by a record.
         let copies = self.archive.copies_of(&person).await?;
@@ -91,7 +96,7 @@ impl ErasePerson {
             let (items, edited, versions) = (erased.items, erased.edited, erased.versions);
             tracing::info!(request_id, by, items, edited, versions, "erased a person");
         }
-        Ok(Answer::new(
+        Ok(ErasureResponse::new(
             &person,
             items,
             copies,
@@ -115,7 +120,7 @@ impl ErasePerson {
     }
 }
 
-fn json(answer: &impl serde::Serialize) -> Result<Value, OperatorError> {
-    serde_json::to_value(answer)
+fn json(response: &impl serde::Serialize) -> Result<Value, OperatorError> {
+    serde_json::to_value(response)
         .map_err(|_| OperatorError::Internal("the response could not be written".to_owned()))
 }

@@ -138,7 +138,7 @@ impl Person {
         is_conflict || (partition.is_some() && partition == self.partition.as_deref())
     }
 
-    fn is(&self, text: &str) -> bool {
+    fn identifies(&self, text: &str) -> bool {
         match &self.subject {
             Subject::Email(email) => EmailKey::from(text) == *email,
             Subject::ExternalId(id) => text == id,
@@ -148,9 +148,9 @@ impl Person {
     fn left_of(&self, field: &str, value: &AttributeValue) -> Left {
         let is_named = FIELDS.contains(&field);
         match value {
-            AttributeValue::S(text) if is_named && self.is(text) => Left::Nothing,
+            AttributeValue::S(text) if is_named && self.identifies(text) => Left::Nothing,
             AttributeValue::Ss(texts) if is_named => {
-                let rest = texts.iter().filter(|text| !self.is(text)).cloned();
+                let rest = texts.iter().filter(|text| !self.identifies(text)).cloned();
                 let rest: Vec<_> = rest.collect();
                 if rest.len() == texts.len() {
                     Left::Same
@@ -168,7 +168,7 @@ impl Person {
                 let mut rest = HashMap::new();
                 for (name, value) in fields {
                     // The names in a map of claimants may be external ids.
-                    if is_named && self.is(name) {
+                    if is_named && self.identifies(name) {
                         is_changed = true;
                         continue;
                     }

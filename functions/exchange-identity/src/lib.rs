@@ -99,10 +99,10 @@ impl ExchangeIdentity {
                 request.deadline,
             )
             .await?;
-        let answer = ExchangeResponse {
+        let response = ExchangeResponse {
             user_info_id: id.expose(),
         };
-        Ok(Response::json(StatusCode::OK, &answer)?.metric(Metric::once("Exchanged")))
+        Ok(Response::json(StatusCode::OK, &response)?.metric(Metric::once("Exchanged")))
     }
 
     async fn start_chat(
@@ -127,8 +127,8 @@ impl ExchangeIdentity {
                 request.deadline,
             )
             .await?;
-        let answer = StartChatResponse { conversation };
-        Ok(Response::json(StatusCode::OK, &answer)?.metric(Metric::once("Started")))
+        let response = StartChatResponse { conversation };
+        Ok(Response::json(StatusCode::OK, &response)?.metric(Metric::once("Started")))
     }
 
     async fn set_identity(

@@ -69,11 +69,11 @@ impl ReportConflict {
         let report = self.reported_by(&caller)?;
         let by = request.deadline.minus(ANSWER_MARGIN);
         let conflict = self.table.by(by, self.table.report(&report)).await?;
-        let answer = ReportResponse {
+        let response = ReportResponse {
             conflict_id: conflict.id().clone(),
             state: conflict.state(),
         };
-        Ok(Response::json(StatusCode::ACCEPTED, &answer)?.metric(Metric::once("Reported")))
+        Ok(Response::json(StatusCode::ACCEPTED, &response)?.metric(Metric::once("Reported")))
     }
 
     fn reported_by(&self, caller: &Caller) -> Result<Report, Problem> {

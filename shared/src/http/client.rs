@@ -64,7 +64,7 @@ pub enum TransportError {
     Timeout,
     /// The connection ended before an answer. The request may have been executed.
     #[error("the connection ended before an answer")]
-    ClosedBeforeAnswer,
+    ClosedBeforeResponse,
     /// A connection kept from an earlier call ended without a byte of an answer. Nearly always the
     /// upstream had closed it for idleness before the request came, but nothing on the wire proves
     /// it: the request may have been executed. (Where not a byte of the request was written, hyper
@@ -196,7 +196,7 @@ fn before_answer(error: &reqwest::Error, kept: bool) -> TransportError {
     } else if kept && is_silent_end(error) {
         TransportError::KeptConnectionClosed
     } else {
-        TransportError::ClosedBeforeAnswer
+        TransportError::ClosedBeforeResponse
     }
 }
 

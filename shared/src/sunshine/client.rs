@@ -128,13 +128,13 @@ impl SunshineClient {
     /// The user with this id.
     ///
     /// # Errors
-    /// [`Error::InvalidAnswer`] if another user came back.
+    /// [`Error::InvalidResponse`] if another user came back.
     pub async fn user(&self, id: &UserId, deadline: Deadline) -> Result<User, Error> {
         let call = ApiCall::get(["users", id.as_str()]);
         let user: User = page::one(&self.send(call, deadline).await?, "user")?;
         // Another user's external id may have the form of a user id.
         if user.id != *id {
-            return Err(Error::InvalidAnswer {
+            return Err(Error::InvalidResponse {
                 what: "user of this id",
             });
         }

@@ -50,7 +50,7 @@ impl ApiKey {
 
     /// Whether this is the same key, so that a cache can tell whether it still holds the refused
     /// one.
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn is_same_as(&self, other: &Self) -> bool {
         self.id == other.id && self.secret.expose_secret() == other.secret.expose_secret()
     }
 
@@ -105,7 +105,7 @@ mod tests {
         let key = |id: &str, secret: &str| ApiKey::new(id.into(), secret.into());
         assert!(key("", "s").is_err() && key("a:b", "s").is_err() && key("int_1", "").is_err());
         let one = key("int_1", "canary").unwrap();
-        assert!(one.is(&one.clone()) && !one.is(&key("int_1", "other").unwrap()));
+        assert!(one.is_same_as(&one.clone()) && !one.is_same_as(&key("int_1", "other").unwrap()));
         assert!(!format!("{one:?}").contains("canary"));
     }
 }

@@ -46,7 +46,7 @@ pub enum Error {
     Unknown(#[source] Box<Error>),
     /// A response that violates the contract.
     #[error("the response contains no valid {what}")]
-    InvalidAnswer {
+    InvalidResponse {
         /// The thing that was expected.
         what: &'static str,
     },

@@ -44,12 +44,12 @@ struct Links {
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 fn members(body: &[u8]) -> Result<Members<'_>, Error> {
-    serde_json::from_slice(body).map_err(|_| Error::InvalidAnswer { what: "object" })
+    serde_json::from_slice(body).map_err(|_| Error::InvalidResponse { what: "object" })
 }
 
 /// Reads the object under `key`.
 pub(super) fn one<T: Item>(body: &[u8], key: &str) -> Result<T, Error> {
-    let invalid = Error::InvalidAnswer { what: T::WHAT };
+    let invalid = Error::InvalidResponse { what: T::WHAT };
     let members = members(body)?;
     let raw = members.get(key).ok_or(invalid.clone())?;
     T::read(raw).map_err(|_| invalid)
@@ -60,7 +60,7 @@ pub(super) fn list<T: Item>(body: &[u8], key: &str) -> Result<Vec<T>, Error> {
     let members = members(body)?;
     // Decisions depend on how many there are, so an incomplete list is an error.
     if member::<Meta>(&members, "meta")?.has_more == Some(true) {
-        return Err(Error::InvalidAnswer { what: "whole list" });
+        return Err(Error::InvalidResponse { what: "whole list" });
     }
     items(&members, key)
 }
@@ -76,7 +76,7 @@ pub(super) fn page<T: Item>(
     let next = next(&members, direction)?;
     // Repeating the same page would never end.
     if next.is_some() && next.as_ref() == cursor {
-        return Err(Error::InvalidAnswer {
+        return Err(Error::InvalidResponse {
             what: "next cursor",
         });
     }
@@ -87,7 +87,7 @@ pub(super) fn page<T: Item>(
 }
 
 fn items<T: Item>(members: &Members<'_>, key: &str) -> Result<Vec<T>, Error> {
-    let invalid = || Error::InvalidAnswer { what: T::WHAT };
+    let invalid = || Error::InvalidResponse { what: T::WHAT };
     let list = members.get(key).ok_or_else(invalid)?;
     let list: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(|_| invalid())?;
     list.into_iter()
@@ -108,7 +108,7 @@ fn next(members: &Members<'_>, direction: Direction) -> Result<Option<Cursor>, E
     };
     let cursor = cursor.or_else(|| cursor_of(&link?, direction));
     if meta.has_more == Some(true) && cursor.is_none() {
-        return Err(Error::InvalidAnswer {
+        return Err(Error::InvalidResponse {
             what: "next cursor",
         });
     }
@@ -141,7 +141,7 @@ where
         None => Ok(T::default()),
         Some(raw) => serde_json::from_str::<Option<T>>(raw.get())
             .map(Option::unwrap_or_default)
-            .map_err(|_| Error::InvalidAnswer { what: key }),
+            .map_err(|_| Error::InvalidResponse { what: key }),
     }
 }
 
@@ -158,7 +158,7 @@ mod tests {
         Ok(page.next.map(String::from))
     }
 
-    const LOST: Error = Error::InvalidAnswer {
+    const LOST: Error = Error::InvalidResponse {
         what: "next cursor",
     };
 
@@ -209,7 +209,7 @@ mod tests {
             json!({"beforeCursor": ""}),
             json!(1),
         ] {
-            let invalid = Err(Error::InvalidAnswer { what: "meta" });
+            let invalid = Err(Error::InvalidResponse { what: "meta" });
             assert_eq!(next_of(Direction::Backwards, &meta, &Value::Null), invalid);
         }
     }

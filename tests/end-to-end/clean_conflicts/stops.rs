@@ -17,12 +17,12 @@ async fn many(variables: &[(&str, &str)], count: usize) -> (Stack, Vec<Value>) {
         });
         stack.report(&format!("new-{number}"), &email).await;
     }
-    let before = what_counts(&stack);
+    let before = unchanged_fields(&stack);
     (stack, before)
 }
 
 /// The fields of the records that a stopped run must not change.
-fn what_counts(stack: &Stack) -> Vec<Value> {
+fn unchanged_fields(stack: &Stack) -> Vec<Value> {
     let mut records = stack.records();
     records.sort_by_key(|record| record["conflictId"].to_string());
     let fields = |record: Value| {
@@ -39,7 +39,7 @@ fn what_counts(stack: &Stack) -> Vec<Value> {
 /// once.
 async fn assert_stopped(stack: &Stack, report: &Value, because: &str, before: &[Value]) {
     assert_eq!(report["stoppedBecause"], because, "{report}");
-    assert_eq!(what_counts(stack), before, "{report}");
+    assert_eq!(unchanged_fields(stack), before, "{report}");
     stack.sunshine.faults().clear();
     let other = stack.another(&[("REMEDY", "release-email")]).await;
     let report = other.invoke(&json!({"action": "drain"})).await.unwrap();
@@ -117,7 +117,7 @@ async fn half_of_the_calls_failing_stops_the_run() {
     assert_eq!(report["stoppedBecause"], "too_many_failures", "{report}");
     assert!(report["requests"].as_u64().unwrap() < 100, "{report}");
     // Finished work stays finished, and the rest is unchanged.
-    let after = what_counts(&stack);
+    let after = unchanged_fields(&stack);
     for (before, after) in before.iter().zip(&after) {
         assert!(
             after == before || after["state"] == "resolved" || !after["sentAt"].is_null(),
@@ -205,7 +205,7 @@ async fn a_run_takes_no_more_than_its_limit() {
     let report = stack.drain().await;
     assert_eq!(report["stoppedBecause"], "max_actions", "{report}");
     assert_eq!(report["resolved"], 2, "{report}");
-    let waiting = what_counts(&stack);
+    let waiting = unchanged_fields(&stack);
     let waiting = waiting.iter().filter(|it| it["state"] == "pending");
     assert!(waiting.clone().all(|it| it["attempts"] == 0));
     assert_eq!(waiting.count(), 3);

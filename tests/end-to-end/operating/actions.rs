@@ -231,7 +231,7 @@ async fn a_resolve_that_is_sent_again_finds_what_it_did() {
 }
 
 #[tokio::test]
-async fn what_is_beyond_the_remedy_is_not_allowed() {
+async fn a_remedy_beyond_the_allowed_one_is_refused() {
     let world = World::start("plan").await;
     let id = "0".repeat(32);
     for event in [

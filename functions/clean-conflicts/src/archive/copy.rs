@@ -93,7 +93,7 @@ impl Tools<'_> {
 impl Copy {
     /// The copy of `user` in `conflict`'s record, or a new one. Only a delete has so much to copy
     /// that it resumes; any other remedy copies the user as it is now.
-    pub async fn of(
+    pub async fn resume_or_start(
         tools: &Tools<'_>,
         conflict: &Conflict,
         user: &UserId,
@@ -233,7 +233,11 @@ impl Copy {
         user: &User,
     ) -> Result<Option<String>, CopyError> {
         let before = self.objects.len();
-        if !self.objects.iter().any(|it| it.is(user.raw.as_str())) {
+        if !self
+            .objects
+            .iter()
+            .any(|it| it.contains_only(user.raw.as_str()))
+        {
             self.write(tools, "user", [user.raw.as_str()].into_iter())
                 .await?;
         }

@@ -59,7 +59,7 @@ pub struct Object {
 
 impl Object {
     /// Whether its whole content is this one line.
-    pub fn is(&self, line: &str) -> bool {
+    pub fn contains_only(&self, line: &str) -> bool {
         self.sha256 == hex_sha256(format!("{line}\n").as_bytes())
     }
 }

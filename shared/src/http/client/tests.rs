@@ -56,9 +56,9 @@ async fn redirects_are_not_followed() {
 #[tokio::test]
 async fn early_ends_are_distinguished() {
     let end = answered("").await.unwrap_err();
-    assert_eq!(end, TransportError::ClosedBeforeAnswer);
+    assert_eq!(end, TransportError::ClosedBeforeResponse);
     let garbage = answered("SSH-2.0-x\r\n\r\n").await.unwrap_err();
-    assert_eq!(garbage, TransportError::ClosedBeforeAnswer);
+    assert_eq!(garbage, TransportError::ClosedBeforeResponse);
     let cut = answered("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhi").await;
     assert_eq!(cut.unwrap_err(), TransportError::Interrupted);
     let chunk = answered("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhi").await;
@@ -161,7 +161,7 @@ async fn the_end_of_a_kept_connection_is_distinguished() {
     let silent = on_a_kept_connection("").await;
     assert_eq!(silent, TransportError::KeptConnectionClosed);
     let garbage = on_a_kept_connection("SSH-2.0-x\r\n\r\n").await;
-    assert_eq!(garbage, TransportError::ClosedBeforeAnswer);
+    assert_eq!(garbage, TransportError::ClosedBeforeResponse);
 }
 
 /// A listener for a server that a test plays, one connection after the other.
@@ -249,7 +249,7 @@ async fn a_request_that_fails_on_a_connection_opened_ahead_is_not_taken_for_a_ke
         head(&mut stream).await;
         drop(stream);
     });
-    assert_eq!(answer.unwrap_err(), TransportError::ClosedBeforeAnswer);
+    assert_eq!(answer.unwrap_err(), TransportError::ClosedBeforeResponse);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn credentials(fetched: &Arc<AtomicUsize>) -> Credentials {
     let fetched = Arc::clone(fetched);
     Credentials::new(move |refused, _| {
         let mut held = held.lock().unwrap();
-        if refused.is_some_and(|refused| refused.is(&held)) {
+        if refused.is_some_and(|refused| refused.is_same_as(&held)) {
             *held = key(fetched.fetch_add(1, Ordering::Relaxed) + 1);
         }
         std::future::ready(Ok(held.clone()))

@@ -42,7 +42,7 @@ async fn a_user_is_read_by_id() {
     let what = client.user(&other, soon()).await.unwrap_err();
     assert_eq!(
         what,
-        Error::InvalidAnswer {
+        Error::InvalidResponse {
             what: "user of this id"
         }
     );
@@ -174,6 +174,6 @@ async fn a_response_that_violates_the_contract_is_an_error() {
     ] {
         let (_server, client) = answering(body).await;
         let error = client.user(&user_id(), soon()).await.unwrap_err();
-        assert!(matches!(error, Error::InvalidAnswer { .. }), "{error:?}");
+        assert!(matches!(error, Error::InvalidResponse { .. }), "{error:?}");
     }
 }

@@ -82,12 +82,12 @@ fn impatient(fault: Fault) -> Options {
 }
 
 const LOST: [(Fault, TransportError); 6] = [
-    (Fault::Close, TransportError::ClosedBeforeAnswer),
-    (Fault::Reset, TransportError::ClosedBeforeAnswer),
+    (Fault::Close, TransportError::ClosedBeforeResponse),
+    (Fault::Reset, TransportError::ClosedBeforeResponse),
     (Fault::Hang, TransportError::Timeout),
     (
         Fault::Say("HTTP/1.1 200 OK\r\ncontent-le"),
-        TransportError::ClosedBeforeAnswer,
+        TransportError::ClosedBeforeResponse,
     ),
     (
         Fault::Say("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"),
@@ -95,7 +95,7 @@ const LOST: [(Fault, TransportError); 6] = [
     ),
     (
         Fault::Say("garbage\r\n\r\n"),
-        TransportError::ClosedBeforeAnswer,
+        TransportError::ClosedBeforeResponse,
     ),
 ];
 
@@ -152,7 +152,10 @@ async fn a_read_is_given_up_when_it_keeps_failing() {
     };
     let client = client_of(&base, options);
     let error = client.user(&user_id(), soon()).await.unwrap_err();
-    assert_eq!(error, Error::Transport(TransportError::ClosedBeforeAnswer));
+    assert_eq!(
+        error,
+        Error::Transport(TransportError::ClosedBeforeResponse)
+    );
     assert_eq!(lines.lock().unwrap().len(), 3);
 }
 

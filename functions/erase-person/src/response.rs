@@ -12,7 +12,7 @@ use crate::table;
 
 /// Lambda's responses are limited to 6 MB. Above this size the archived users are omitted, and the
 /// keys stay.
-const LARGEST_ANSWER: usize = 5 << 20;
+const LARGEST_RESPONSE: usize = 5 << 20;
 /// The range of point-in-time recovery.
 const RECOVERABLE_FOR: Duration = Duration::from_hours(35 * 24);
 
@@ -42,7 +42,7 @@ impl Erased {
 /// The response.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
+pub struct ErasureResponse {
     dry_run: bool,
     /// The items of the table, as stored, and what an erasure does with each.
     table: Vec<Found>,
@@ -62,7 +62,7 @@ struct Found {
     item: Value,
 }
 
-impl Answer {
+impl ErasureResponse {
     /// The response with the data found and, if an erasure was requested, the data erased.
     pub fn new(
         person: &Person,
@@ -77,7 +77,7 @@ impl Answer {
             },
             item: from_item(item).unwrap_or_default(),
         });
-        let mut answer = Self {
+        let mut response = Self {
             dry_run: erased.is_none(),
             table: table.collect(),
             archive: copies,
@@ -85,13 +85,13 @@ impl Answer {
             remains: remains(erased.is_some()),
             erased,
         };
-        answer.shorten();
-        answer
+        response.shorten();
+        response
     }
 
     fn shorten(&mut self) {
-        let length = serde_json::to_vec(&self).map_or(0, |answer| answer.len());
-        if length > LARGEST_ANSWER {
+        let length = serde_json::to_vec(&self).map_or(0, |response| response.len());
+        if length > LARGEST_RESPONSE {
             self.truncated = true;
             for copy in &mut self.archive {
                 copy.users.clear();
