@@ -1,8 +1,8 @@
 //! Conflicts: a login that is refused with 409, because its email is still the identity of a user
 //! with another external id.
 //!
-//! One record for an app, brand and email. Every change of it is one conditional write on its
-//! version, so two workers never both act on what they read.
+//! There is one record for each app, brand and email, or user without an email. It is only ever
+//! changed by a conditional write on its version, so two workers never act on the same version.
 
 mod claim;
 mod config;

@@ -28,8 +28,8 @@ pub enum ClaimSource {
     Operator,
 }
 
-/// An external id that claims the email. Times are in milliseconds since 1970. Its `Debug` prints
-/// nothing.
+/// An external id that claims the email. Times are in milliseconds since 1970. It has no `Debug`,
+/// so it is never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
@@ -78,7 +78,8 @@ impl Claim {
     }
 }
 
-/// The claims to one email: at most one for each external id and source. Its `Debug` prints nothing.
+/// The claims to one email: at most one for each external id and source. It has no `Debug`, so it
+/// is never printed.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Claims(Vec<Claim>);

@@ -3,7 +3,7 @@
 //! A plan is a pure function of the items that it reads. It first runs as if no item existed, and
 //! then again with the items that exist, until it depends on no guess: an item that it only reads
 //! is fetched, and an item that it writes carries the condition that it has not changed. So an
-//! event about an unknown user costs one request to DynamoDB, and no half of it is ever visible.
+//! event about an unknown user costs one request to DynamoDB, and is never visible in part.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(super) type Key = (String, &'static str);
 /// The items known so far, by key.
 type Known = BTreeMap<Key, Option<Item>>;
 
-/// The longest wait before a transaction that conflicted with another is sent again.
+/// Maximum wait before a retry of a transaction that conflicted with another one.
 const CONFLICT_WAIT: Duration = Duration::from_millis(50);
 
 /// One run of a plan: the items that it reads and those that it writes.
@@ -36,7 +36,7 @@ pub(super) struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// The content of an item, as this plan has written it or as it is in the table.
+    /// The content of an item: as this plan has written it, else as it is known from the table.
     pub(super) fn get<T: DeserializeOwned>(&mut self, key: &Key) -> Result<Option<T>, TableError> {
         let item = if let Some(item) = self.written.get(key) {
             Some(item)
@@ -64,7 +64,7 @@ impl Draft<'_> {
 }
 
 impl Table {
-    /// Carries a plan out, and returns its result. All of its writes are done, or none.
+    /// Executes a plan, and returns its result. Either all of its writes are done, or none.
     pub(super) async fn transact<T>(
         &self,
         plan: impl Fn(&mut Draft<'_>) -> Result<T, TableError>,

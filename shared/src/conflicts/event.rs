@@ -26,7 +26,7 @@ use crate::lambda::clock::now_millis;
 /// The time for which the id of an event is remembered.
 const SEEN_FOR: Duration = Duration::from_hours(24);
 
-/// A signed event of Zendesk. Its `Debug` prints nothing.
+/// A signed event of Zendesk. It has no `Debug`, so it is never printed.
 pub struct Event {
     /// Its id, which is signed, unlike the one in the headers.
     pub id: String,
@@ -74,14 +74,14 @@ pub enum Recorded {
     New,
     /// It was already recorded.
     Replayed,
-    /// There was nothing to record.
+    /// It does not matter here, or only makes an external id unknown.
     Ignored,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Email {
-    /// The id of the conflict over the email, instead of the email.
+    /// The id of the conflict over the email, because the email itself is not stored here.
     conflict_id: ConflictId,
     time: u64,
     expires_at: u64,
@@ -213,7 +213,7 @@ fn request_check(
 }
 
 /// Records that at `time` the email of `external_id` was the one of the conflict `email`, unless a
-/// later event states one. Returns false if that is another email.
+/// later event is known. Returns false only if that one stated another email.
 fn note_email(
     draft: &mut Draft<'_>,
     scope: &Scope,

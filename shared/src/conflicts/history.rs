@@ -42,9 +42,9 @@ struct History {
 /// The result of following the changes between two external ids.
 #[derive(Clone, PartialEq, Eq)]
 pub enum IdChanges {
-    /// The one became the other.
+    /// The first id became the second.
     Became(Lineage),
-    /// Nothing.
+    /// No change leads from one to the other, and none contradicts.
     Nothing,
     /// A contradiction: the first id became another one or was assigned to a user again, the second
     /// id is no longer current, or the changes form a circle.
@@ -104,7 +104,7 @@ pub(super) fn changes_between(
     } else {
         IdChanges::Nothing
     };
-    // Go backwards from the current id, because its user is the one who asks.
+    // Go backwards from the current id, because its user is the one with the conflict.
     let of_current = history(draft, scope, current)?;
     let mut arrival = arrival_of(&of_current.changes, current);
     for _ in 0..MAX_HOPS {

@@ -38,14 +38,14 @@ impl Scope {
     }
 }
 
-/// The first 32 hex digits of SHA-256 over parts, NUL between.
+/// The first 32 hex digits of SHA-256 over the parts, joined with NUL.
 pub(super) fn hash(parts: &[&str]) -> ConflictId {
     let sum = digest(&SHA256, parts.join("\0").as_bytes());
     ConflictId(hex::encode(sum.as_ref()).chars().take(32).collect())
 }
 
-/// The id of a conflict: the first 32 hex digits of SHA-256 over a format version, app, brand and
-/// email, NUL between.
+/// The id of a conflict: the first 32 hex digits of SHA-256 over a format version, the app, the
+/// brand and the email (or `user:` and the id of a user without an email), joined with NUL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ConflictId(String);
@@ -89,7 +89,8 @@ impl FromStr for ConflictId {
     }
 }
 
-/// The key of an import pair, and the batch under which it is listed. Holds hashes only.
+/// The key of an import pair, and the batch under which it is listed. It contains only hashes of
+/// the external ids and of the batch's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairRef {
     pub(super) key: String,

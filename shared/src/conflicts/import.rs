@@ -1,12 +1,13 @@
-//! Migrations: pairs of external ids that an operator imports, and where each got to.
+//! Migrations: the pairs of external ids that an operator imports, and the state of each.
 //!
-//! A pair is one item, `pk` `pair#` and a hash of both ids, `sk` `pair`, so that it is taken once,
-//! in whatever batch. In the index `due` it is in a queue of its own, behind those of conflicts. In
-//! the index `state` it is not under its state but under its batch, one of a few shards, and its
-//! state: that is how a batch is counted and listed.
+//! A pair is one item: `pk` is `pair#` and a hash of both ids, `sk` is `pair`. So a pair is
+//! imported once, even if it is in several batches. In the index `due`, pairs have a queue of their
+//! own, which is worked on after those of conflicts. In the index `state`, the partition of a pair
+//! is made of its batch, one of a few shards, and its state, so that a batch can be counted and
+//! listed.
 //!
 //! Once a conflict is opened for a pair, the pair follows it: each write of the conflict's record
-//! that may change its state writes the pair's too, in one transaction.
+//! that may change its state also writes the pair's state, in the same transaction.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,21 +28,24 @@ use super::table::{
 };
 use crate::lambda::clock::now_millis;
 
-/// Puts of an import at the same time.
+/// Maximum simultaneous puts of an import.
 const PUTS_AT_ONCE: usize = 64;
-/// Queries of a count at the same time.
+/// Maximum simultaneous queries of a count.
 const QUERIES_AT_ONCE: usize = 16;
-/// Partitions of a batch and state in the index: one takes 1,000 writes a second.
+/// Partitions for each batch and state in the index, because one partition takes only 1,000 writes
+/// a second.
 const SHARDS: usize = 8;
 /// Maximum attempts to find the previous user of a pair.
 const MAX_ATTEMPTS: u32 = 8;
-/// The wait before the second attempt, and the longest one.
+/// The wait before the second attempt. It grows fourfold each time.
 const FIRST_WAIT: Duration = Duration::from_secs(4);
+/// Maximum wait before an attempt.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
-/// Pairs of a page.
+/// Maximum pairs on a page.
 const PAGE: usize = 100;
 
-/// A pair of a migration. Times are in milliseconds since 1970. Has no printing `Debug`.
+/// A pair of a migration. Times are in milliseconds since 1970. It has no `Debug`, so it is never
+/// printed.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pair {
@@ -54,10 +58,11 @@ pub struct Pair {
     /// The conflict that was opened for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflict_id: Option<ConflictId>,
-    /// Why it is in its state.
+    /// The reason for its state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// From when on the list is true. Earlier versions did not record it.
+    /// The time from which the list is true: that of the import, or its `not_before` if that is
+    /// later. Earlier versions did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub true_since: Option<u64>,
     #[serde(rename = "pairState")]
@@ -74,7 +79,7 @@ pub struct Pair {
 pub struct Import<'a> {
     /// The migration's name.
     pub batch: &'a str,
-    /// From when on the pairs are due, in milliseconds since 1970.
+    /// The earliest time at which the pairs are due, in milliseconds since 1970.
     pub not_before: u64,
     /// The external ids before and now.
     pub pairs: &'a [(String, String)],
@@ -87,7 +92,7 @@ pub struct Import<'a> {
 pub struct Taken {
     /// Pairs that are new.
     pub taken: usize,
-    /// Pairs that were taken before.
+    /// Pairs that were already imported.
     pub known: usize,
 }
 
@@ -105,12 +110,13 @@ impl Pair {
         }
     }
 
-    /// The pair got to a state without a conflict.
+    /// Sets the state and its reason. The pair is no longer due.
     pub fn end(&mut self, state: State, reason: Option<Reason>) {
         (self.state, self.reason, self.due_at) = (state, reason, None);
     }
 
-    /// The previous user could not be read at `now`: it is tried again later, or the pair fails.
+    /// Schedules another attempt, because the previous user could not be read at `now`. After the
+    /// last attempt, the pair fails.
     pub fn retry(&mut self, now: u64) {
         self.attempts += 1;
         if self.attempts >= MAX_ATTEMPTS {
@@ -136,7 +142,7 @@ impl Pair {
 }
 
 impl Table {
-    /// Takes the pairs of an import that are not known yet.
+    /// Stores the pairs of an import that are not known yet.
     pub async fn take_pairs(
         &self,
         scope: &Scope,
@@ -268,7 +274,7 @@ impl Table {
         Ok((pairs, None))
     }
 
-    /// Writes a conflict's record, and the state of the pair that follows it. Answers false, and
+    /// Writes a conflict's record, and the state of the pair that follows it. Returns false, and
     /// writes nothing, if the pair was erased.
     pub(super) async fn write_with_pair(
         &self,
@@ -358,7 +364,7 @@ fn list(batch: &str, pair_key: &str) -> String {
     format!("{batch}#{shard}")
 }
 
-/// The partition in the index `state`.
+/// The partition of a list and a state in the index `state`.
 fn listed(list: &str, state: State) -> String {
     format!("{list}#{}", state.as_str())
 }

@@ -26,7 +26,7 @@ pub enum Source {
     Webhook,
     /// A claim of the company's identity provider.
     Claim {
-        /// When the external id changed, in milliseconds since 1970, if another claim says so.
+        /// The time of the change, in milliseconds since 1970, if another claim states it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         changed_at: Option<u64>,
     },
@@ -37,8 +37,8 @@ pub enum Source {
     },
 }
 
-/// The external id `previous` became `current`. Times are in milliseconds since 1970. Its `Debug`
-/// prints nothing.
+/// The external id `previous` became `current`. Times are in milliseconds since 1970. It has no
+/// `Debug`, so it is never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lineage {
@@ -108,8 +108,8 @@ pub fn weigh(target: &Target<'_>, caller: &str, lineages: &[&Lineage], now: u64)
     strongest
 }
 
-/// The external ids that remain of `ids` if each one that became another of them counts as that
-/// one. The latest statement comes first, so if an id changed there and back, the way back counts.
+/// `ids`, with each id that became another one of them replaced by that one. The latest statement
+/// takes precedence, so if an id changed there and back, the way back counts.
 pub fn successors<'a>(
     ids: &BTreeSet<&'a str>,
     lineages: &[&Lineage],

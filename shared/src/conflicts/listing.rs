@@ -14,20 +14,21 @@ use super::table::{
     Item, Position, SHARDS, Table, TableError, conflict_key, number, string, unavailable,
 };
 
-/// Records that are read from an index at once.
+/// Maximum records of one page of an index.
 const PAGE: i32 = 100;
-/// Records that are read at once if all of them are wanted: DynamoDB ends a page at 1 MB.
+/// Maximum records of one page if all records are read. DynamoDB ends a page at 1 MB anyway.
 const MAX_PAGE: i32 = 1000;
 
-/// How many items there are in each state, by reason.
+/// The number of items in each state, by reason.
 pub type Counts = BTreeMap<State, BTreeMap<Option<Reason>, u64>>;
 
 /// A position that is not one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("next must be what the answer before gave")]
+#[error("next must be the value from the previous response")]
 pub struct InvalidPosition;
 
-/// A position as an operator carries it from one answer to the next request. It holds hashes only.
+/// A position, as an operator passes it from one response to the next request. It contains keys, a
+/// state and times, and so no personal data.
 #[derive(Serialize, Deserialize)]
 struct Token {
     list: usize,
@@ -44,7 +45,7 @@ enum Key {
 pub struct Place {
     /// The number of the list.
     pub list: usize,
-    /// The position in it; its beginning if there is none.
+    /// The position in that list; `None` is its beginning.
     pub position: Option<Position>,
 }
 
@@ -96,8 +97,8 @@ fn position_of(conflict: &Conflict) -> Position {
 }
 
 impl Table {
-    /// Up to `limit` conflicts in `state`, with `reason` if there is one, the latest changed first;
-    /// and the start of the next page.
+    /// Up to `limit` conflicts in `state` (with this `reason` if it is given), the most recently
+    /// changed first; and the start of the next page.
     pub async fn list(
         &self,
         state: State,
@@ -108,7 +109,7 @@ impl Table {
         let (mut found, mut position) = (Vec::new(), start);
         loop {
             let wanted = limit - found.len();
-            // With a reason, more must be read than is found.
+            // The index knows no reasons, so read whole pages and filter them.
             let page = if reason.is_some() {
                 PAGE
             } else {
@@ -120,7 +121,7 @@ impl Table {
             found.extend(matching.by_ref().take(wanted));
             let is_more = matching.next().is_some();
             if found.len() >= limit {
-                // If a part of the page is left, the list goes on after the last one that was taken.
+                // If matches on this page are left over, continue after the last one returned.
                 let next = match found.last().filter(|_| is_more) {
                     Some(last) => Some(position_of(last)),
                     None => next,
@@ -134,8 +135,8 @@ impl Table {
         }
     }
 
-    /// Every conflict that `is_wanted`. It reads the whole index `state`, because no index knows of
-    /// external ids.
+    /// Every conflict that `is_wanted`. It reads every conflict in the index `state`, because no
+    /// index has external ids.
     pub async fn find(
         &self,
         is_wanted: impl Fn(&Conflict) -> bool,
@@ -160,7 +161,7 @@ impl Table {
         self.count_partition(state.as_str()).await
     }
 
-    /// Counts what the index `state` holds under a partition, by reason.
+    /// Counts the items of a partition of the index `state`, by reason.
     pub(super) async fn count_partition(
         &self,
         partition: &str,
@@ -197,7 +198,8 @@ impl Table {
         }
     }
 
-    /// How many conflicts there are in a state, counted up to `most` at least.
+    /// The number of conflicts in a state. Counting stops on the page that reaches `most`, so a
+    /// result of `most` or more is a lower bound.
     pub async fn count_up_to(&self, state: State, most: u64) -> Result<u64, TableError> {
         let (mut count, mut start) = (0, None);
         loop {
@@ -221,7 +223,8 @@ impl Table {
         }
     }
 
-    /// Since when the oldest item of all queues is due, if one is due at `now`.
+    /// The earliest time at which an item of any queue became due, in milliseconds since 1970;
+    /// `None` if nothing is due at `now`.
     pub async fn oldest_due(&self, now: u64) -> Result<Option<u64>, TableError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

@@ -15,7 +15,7 @@
 //! `dueAt` is the end of the worker's lease. If the worker dies, the record is due again when the
 //! lease ends. If it died before it recorded a remedy as sent, nothing was changed, and the next
 //! worker begins again. Otherwise the changing call may have been executed: `sent` is set, so the
-//! record never goes back to `pending` and never ends as `not_a_conflict`; the next worker looks at
+//! record never goes back to `pending` and never ends as `not_a_conflict`; the next worker checks
 //! the effect.
 
 pub(super) mod report;
@@ -37,10 +37,11 @@ use super::state::{Reason, Remedy, State};
 
 pub use sent::Sent;
 
-/// The time for which a record is kept after the conflict ended or was last claimed.
+/// The time for which a record is kept after the conflict opened, was last claimed, or ended.
 const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
 
-/// The record of a conflict. Times are in milliseconds since 1970. Its `Debug` prints nothing.
+/// The record of a conflict. Times are in milliseconds since 1970. It has no `Debug`, so it is
+/// never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "stored::StoredConflict", try_from = "stored::StoredConflict")]
 pub struct Conflict {
@@ -100,7 +101,7 @@ impl Conflict {
         &self.claims
     }
 
-    /// The statements of the identity provider's claims and of operators.
+    /// The lineage that the identity provider's claims and operators state.
     pub fn lineages(&self) -> &[Lineage] {
         &self.lineages
     }
@@ -126,7 +127,7 @@ impl Conflict {
         self.due_at
     }
 
-    /// The remedy that was sent, or the one that would be.
+    /// The remedy that was sent, else the one that would be applied.
     pub fn remedy(&self) -> Option<Remedy> {
         self.sent.as_ref().map(|sent| sent.remedy).or(self.proposed)
     }
@@ -166,12 +167,12 @@ impl Conflict {
         self.note.as_deref()
     }
 
-    /// Why the last attempt did not get to an end.
+    /// The reason why the last attempt was interrupted, if it was.
     pub fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
     }
 
-    /// The import pair that asked for the conflict last. It follows the conflict's state.
+    /// The import pair for which the conflict was last opened. It follows the conflict's state.
     pub(super) fn pair(&self) -> Option<&PairRef> {
         self.pair.as_ref()
     }
@@ -187,7 +188,7 @@ impl Conflict {
     }
 
     /// Whether a person waits for this: someone reported it, or a remedy was sent. Such records are
-    /// worked on before those that only events and imports ask for.
+    /// worked on before those that only events and operators ask for.
     pub fn is_urgent(&self) -> bool {
         self.sent.is_some() || self.claims.are_reported()
     }
@@ -197,8 +198,8 @@ impl Conflict {
         self.claims.first_report(self.created_at)
     }
 
-    /// Whether `external_id` reported this episode, recently enough to act on. An earlier report was
-    /// about an earlier holder.
+    /// Whether `external_id` reported this episode, recently enough to act on. An earlier report
+    /// was about an earlier holder.
     pub fn is_reported_by(&self, external_id: &str, now: u64) -> bool {
         let mut claims = self.claims.of(external_id);
         claims.any(|claim| claim.is_report_in(self.created_at) && claim.is_fresh(now))

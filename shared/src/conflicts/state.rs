@@ -26,7 +26,7 @@ pub enum State {
     Planned,
     /// There was nothing to resolve.
     NotAConflict,
-    /// A person must look at it; the reason says why.
+    /// A person must review it; the reason says why.
     NeedsReview,
     /// It was tried too often, or is forbidden.
     Failed,
@@ -49,7 +49,7 @@ pub enum Remedy {
     Delete,
 }
 
-/// The reason why a person must look, or why nothing more was done.
+/// The reason why a person must review a conflict, or why nothing more was done.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr,
 )]

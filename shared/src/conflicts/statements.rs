@@ -15,7 +15,7 @@ use super::table::{Table, TableError};
 /// Maximum statements per external id. The oldest are kept; later ones only repeat them.
 const MAX_KEPT: usize = 50;
 
-/// The statements about an external id. Has no printing `Debug`.
+/// The statements about an external id. It has no `Debug`, so it is never printed.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Statements {
@@ -36,7 +36,7 @@ struct Opened {
 }
 
 impl Statements {
-    /// The conflict that was opened last for the statement that it became `current`.
+    /// The conflict that was last opened for the statement that the external id became `current`.
     pub fn conflict_of(&self, current: &str) -> Option<&ConflictId> {
         let opened = self.conflicts.iter().find(|it| it.current == current)?;
         Some(&opened.conflict_id)

@@ -19,16 +19,17 @@ use crate::identity::email::EmailKey;
 /// some seconds the survivor lacks the other user's emails.
 const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 
-/// The state of a Support user, from events. Times are in milliseconds since 1970. Its `Debug`
-/// prints nothing.
+/// The state of a Support user, from events. Times are in milliseconds since 1970. It has no
+/// `Debug`, so it is never printed.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SupportUser {
     /// The external id, if the latest event states one.
     external_id: Option<String>,
-    /// The primary email, if the latest event states one.
+    /// The primary email of the latest event that stated an external id, if it stated an email. An
+    /// event that makes the external id unknown does not clear it.
     email: Option<String>,
-    /// The time of that event.
+    /// The time of the latest event.
     time: u64,
     /// The time of the latest merge that the user was in.
     merged_at: Option<u64>,
@@ -36,12 +37,13 @@ pub struct SupportUser {
 }
 
 impl SupportUser {
-    /// The user's current external id, unless a later event makes it unknown.
+    /// The user's current external id, if the latest event states one.
     pub fn external_id(&self) -> Option<&str> {
         self.external_id.as_deref()
     }
 
-    /// The user's primary email as it is compared, if the latest event states one.
+    /// The user's primary email as it is compared, from the latest event that stated an external
+    /// id.
     pub fn email(&self) -> Option<&str> {
         self.email.as_deref()
     }
@@ -112,8 +114,8 @@ pub(super) fn record_merge(
     update(draft, zendesk_id, time, now, |user| user.external_id = None)
 }
 
-/// Changes the state of a Support user, unless a later event stated it. If two events of the same
-/// moment differ, neither counts.
+/// Changes the state of a Support user, unless a later event is known. If two events of the same
+/// moment differ, the external id becomes unknown.
 fn update(
     draft: &mut Draft<'_>,
     zendesk_id: &str,

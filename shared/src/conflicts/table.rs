@@ -5,7 +5,8 @@
 //! | a conflict | `conflict#` and its id | `conflict` |
 //! | the run lease | `run` | `lease` |
 //! | the statements of events | see `event.rs` | |
-//! | the statements of operators | see `said.rs` | |
+//! | the statements of operators | see `statements.rs` | |
+//! | the pairs of imports | see `import.rs` | |
 //!
 //! The index `due` (`dueShard`, `dueAt`) contains the records to work on; the index `state`
 //! (`state`, `updatedAt`) serves an operator's lists. No key contains an email or an external id.
@@ -38,7 +39,8 @@ use crate::lambda::deadline::Deadline;
 pub enum Queue {
     /// Conflicts that people reported, and remedies whose effect is not seen yet.
     Urgent,
-    /// Conflicts that only events and imports ask for. They wait for the urgent ones.
+    /// Conflicts that only events and operators (imports included) ask for. They wait for the
+    /// urgent ones.
     Background,
 }
 
@@ -98,7 +100,7 @@ pub struct RunLease {
 /// The result of a conditional put.
 enum Put {
     Written,
-    /// The condition did not hold; this item was there.
+    /// The condition did not hold. Contains the item that is in the table.
     Refused(Box<Item>),
 }
 
@@ -144,8 +146,9 @@ impl Table {
             })
     }
 
-    /// Records a report: opens a conflict, or adds to the existing one. It takes one conditional
-    /// write if there is no record, or nothing new. Returns the record as it is now.
+    /// Records a report: opens a conflict, or adds to the existing one. Returns the record as it is
+    /// now. A single conditional write is enough if there is no record yet, or if the report adds
+    /// nothing to it.
     pub async fn report(&self, report: &Report) -> Result<Conflict, TableError> {
         let opened = Conflict::open(report);
         loop {
@@ -163,7 +166,7 @@ impl Table {
         }
     }
 
-    /// Writes a new record, unless there is one already; then returns that one.
+    /// Writes a new record. If there is one already, writes nothing and returns that one.
     pub async fn open(&self, opened: &Conflict) -> Result<Option<Conflict>, TableError> {
         let put = self
             .put_item(&conflict_item(opened)?, |put| {
@@ -178,8 +181,8 @@ impl Table {
         }
     }
 
-    /// Writes a record over the version it was read at, and counts the version up. An import pair
-    /// that follows it is written too, unless a worker only takes the record.
+    /// Writes a record over the version that was read, and increments the version. Also writes the
+    /// state of the import pair that follows it, unless the record is in progress.
     pub async fn write(&self, conflict: &mut Conflict) -> Result<(), TableError> {
         let read_at = conflict.count_write(now_millis());
         let item = conflict_item(conflict)?;
@@ -192,7 +195,7 @@ impl Table {
                 .await
             {
                 Ok(true) => return Ok(()),
-                // The pair was erased, so there is nothing that would follow.
+                // The pair was erased, so only the record is left to write.
                 Ok(false) => {}
                 Err(error) => {
                     conflict.uncount_write(read_at);
@@ -215,7 +218,7 @@ impl Table {
         Err(outcome)
     }
 
-    /// Writes an item, unless there is one under its key. Answers whether it was written.
+    /// Writes an item, unless there is one under its key. Returns whether it was written.
     pub(super) async fn put_new(&self, item: &Item) -> Result<bool, TableError> {
         let put = self.put_item(item, |put| {
             put.condition_expression("attribute_not_exists(pk)")
@@ -223,14 +226,14 @@ impl Table {
         Ok(matches!(put.await?, Put::Written))
     }
 
-    /// Writes an item over the one under its key. Writes nothing if there is none.
+    /// Writes an item over the one under its key. Writes nothing if the key does not exist.
     pub(super) async fn put_existing(&self, item: &Item) -> Result<(), TableError> {
         let put = self.put_item(item, |put| put.condition_expression("attribute_exists(pk)"));
         put.await.map(drop)
     }
 
-    /// Whether the table takes a write, for the action `check`: one that cannot succeed is refused
-    /// by its condition, after everything else was looked at.
+    /// Whether the table can be written, for the action `check`. The put has a condition that never
+    /// holds: DynamoDB checks everything else about it first, and writes nothing.
     pub async fn check_write(&self) -> Check {
         let item = HashMap::from([
             ("pk".to_owned(), string("conflict#check")),
@@ -265,7 +268,8 @@ impl Table {
     }
 
     /// Up to `limit` records of a queue that are due at `now`, the longest waiting first, starting
-    /// at `start`. The index lags, so read a record again before you work on it.
+    /// at `start`. The index lags, so a record may be outdated: take it with [`Table::write`],
+    /// which then fails with [`TableError::Changed`].
     pub async fn due(
         &self,
         queue: Queue,
@@ -376,8 +380,8 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// One conditional put. The SDK retries a put whose response was lost, and the retry then finds
-    /// the first one: a mark shows that it was our own.
+    /// Writes an item on a condition. The SDK retries a put whose response was lost, and the retry
+    /// then finds the item of the first attempt; a mark in the item shows that it is our own.
     async fn put_item(
         &self,
         item: &Item,
@@ -391,7 +395,8 @@ impl Table {
             .set_item(Some(item.clone()))
             .item("writeId", mark.clone())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        // Boxed, because the SDK's futures are large, and so deep that the compiler gives up on them.
+        // Boxed, because the SDK's futures are large, and so deep that the compiler gives up on
+        // them.
         let Err(error) = Box::pin(condition(put).send()).await else {
             return Ok(Put::Written);
         };

@@ -16,7 +16,8 @@ const FAILED_REOPENS_AFTER: Duration = Duration::from_hours(24);
 /// Maximum lineages of one record, so that it stays far below DynamoDB's 400 KB.
 const MAX_LINEAGES: usize = 50;
 
-/// A claim to an email, and the lineage that comes with it. Its `Debug` prints nothing.
+/// A claim to an email, and the lineage that comes with it. It has no `Debug`, so it is never
+/// printed.
 #[derive(Clone)]
 pub struct Report {
     conflict_id: ConflictId,
@@ -63,7 +64,7 @@ impl Report {
 }
 
 impl Conflict {
-    /// A new record.
+    /// The record of a new conflict, opened at the time of the claim.
     pub fn open(report: &Report) -> Self {
         let now = report.claim.last_at;
         let mut conflict = Self {

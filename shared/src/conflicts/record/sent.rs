@@ -14,7 +14,8 @@ pub struct Sent {
     pub external_id: Option<String>,
     /// The id of the user that the caller had before.
     pub own_user_id: Option<String>,
-    /// The most emails that the user has after a merge, unless it took one from a third user.
+    /// Maximum emails of the survivor of a merge. It has more only if the merge took one from a
+    /// third user.
     pub emails: Option<usize>,
     /// The reason for this remedy instead of a merge.
     pub instead_because: Option<Reason>,
@@ -23,7 +24,7 @@ pub struct Sent {
     pub archives: Vec<String>,
     /// The time at which it was last sent.
     pub at: u64,
-    /// Whether a response came.
+    /// Whether a response arrived.
     pub answered: bool,
     /// The number of checks of its effect.
     pub checks: u32,

@@ -23,7 +23,7 @@ pub(super) struct StoredConflict {
     state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
-    /// The claimants, each person once. Earlier versions know nothing else of claims.
+    /// The claimants, each person once. This is all that earlier versions read about claims.
     claimants: BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<Claims>,
@@ -46,7 +46,7 @@ pub(super) struct StoredConflict {
     holder_external_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     own_user_id: Option<String>,
-    /// The most emails after a merge.
+    /// Maximum emails of the survivor of a merge.
     #[serde(skip_serializing_if = "Option::is_none")]
     emails: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,13 +8,14 @@ use crate::conflicts::state::{Reason, Remedy, State};
 
 /// Maximum attempts, after which a conflict fails.
 pub const MAX_ATTEMPTS: u32 = 8;
-/// The longest wait between two attempts.
+/// Maximum wait between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_hours(1);
-/// The time after a call in which each run checks its effect; later, the checks are less frequent.
+/// The time after a call during which its effect may be checked again at once. Later checks are
+/// less frequent.
 const CHECKED_AT_ONCE: Duration = Duration::from_secs(2);
-/// The time after a call in which the fields that it cleared are still to be restored.
+/// The time after a call during which the fields that it cleared may be restored.
 const RESTORED_WITHIN: Duration = Duration::from_hours(24);
-/// The longest wait between two checks.
+/// Maximum wait between two checks.
 const LONGEST_PATIENCE: Duration = Duration::from_mins(10);
 
 impl Conflict {
@@ -46,8 +47,9 @@ impl Conflict {
         self.archive_progress = progress;
     }
 
-    /// A changing call is about to be sent. The archives of an earlier call to the same user stay if
-    /// its fields are still to be restored: later, a person may have erased them.
+    /// Records a changing call that is about to be sent. Keeps the archives of an earlier call to
+    /// the same user if its fields may still have to be restored. After a day they must not be: a
+    /// person may have erased them.
     pub fn record_sent(&mut self, mut sent: Sent) {
         let is_to_be_restored = |before: &Sent| {
             let since = Duration::from_millis(sent.at.saturating_sub(before.at));
@@ -72,7 +74,7 @@ impl Conflict {
         };
     }
 
-    /// Records that a response to the call came.
+    /// Records that the call was answered.
     pub fn note_answered(&mut self) {
         if let Some(sent) = &mut self.sent {
             sent.answered = true;
@@ -102,14 +104,14 @@ impl Conflict {
         self.outages = 0;
         self.ended_at = Some(now);
         self.approved_user_id = None;
-        // The next approval resumes the archive.
+        // Keep the progress of an interrupted approval, so that the next one resumes the archive.
         if reason != Some(Reason::ApprovalInterrupted) {
             self.archive_progress = None;
         }
     }
 
-    /// The remedy is known, and may not be taken yet. To plan it again, as often as it is reported,
-    /// is no attempt.
+    /// Plans a remedy that must not be applied yet. The attempts start at zero again, because a
+    /// conflict may be reported, and so planned, any number of times.
     pub fn plan(&mut self, remedy: Remedy, reason: Option<Reason>) {
         self.state = State::Planned;
         self.attempts = 0;
@@ -155,8 +157,8 @@ impl Conflict {
         }
     }
 
-    /// Leaves the record as it was `before` the worker took it, except for a sent remedy, because
-    /// the run is over before the work.
+    /// Leaves the record as it was `before` the worker took it, because the run ended before the
+    /// work did. A remedy that was sent in between stays recorded, and is checked next.
     pub fn leave(&mut self, before: &Self, now: u64) {
         self.rest();
         self.attempts = before.attempts;
@@ -184,13 +186,13 @@ impl Conflict {
         }
     }
 
-    /// An operator lets the work continue with this user, and no other.
+    /// Records that an operator lets the work continue, with this user and no other.
     pub fn approve(&mut self, user_id: String, now: u64) {
         self.approved_user_id = Some(user_id);
         self.reopen(now);
     }
 
-    /// An operator asks for what comes next.
+    /// Records the operator who asks for the next step, if one does, and drops the earlier note.
     pub fn ask(&mut self, by: Option<&str>) {
         if let Some(by) = by {
             self.by = Some(by.to_owned());
@@ -198,15 +200,15 @@ impl Conflict {
         }
     }
 
-    /// An operator ends the conflict: there is nothing to do. A remedy that may have been sent is
-    /// not forgotten: then it is resolved.
+    /// Ends the conflict for an operator: there is nothing to do. It ends as resolved if a remedy
+    /// may have been sent.
     pub fn close(&mut self, by: &str, note: &str, now: u64) {
         self.ask(Some(by));
         self.note = Some(note.to_owned());
         self.end(State::NotAConflict, None, now);
     }
 
-    /// An operator took the release back, so it is over, and no email is free.
+    /// Ends the conflict after an operator took the release back: nothing counts as sent any more.
     pub fn note_undone(&mut self, by: &str, now: u64) {
         self.ask(Some(by));
         self.note = Some("the release was taken back".to_owned());
@@ -214,12 +216,12 @@ impl Conflict {
         self.end(State::NotAConflict, None, now);
     }
 
-    /// Notes why the attempt did not get to an end, or that it did.
+    /// Records the reason why the attempt was interrupted; `None` if it was not.
     pub fn note_error(&mut self, error: Option<String>) {
         self.last_error = error;
     }
 
-    /// The import pair that asked for the conflict follows its state from now on.
+    /// Makes this import pair, if there is one, follow the conflict's state from now on.
     pub fn follow(&mut self, pair: Option<PairRef>) {
         if pair.is_some() {
             self.pair = pair;
@@ -231,7 +233,8 @@ impl Conflict {
         self.approved_user_id = user_id;
     }
 
-    /// Opens the conflict again at an operator's request. A remedy that was sent stays sent.
+    /// Makes the conflict due again: an operator asked for it, or a new report made the decision
+    /// outdated. A remedy that was sent stays sent.
     pub fn reopen(&mut self, now: u64) {
         self.rest();
         self.reason = None;
