@@ -1,4 +1,4 @@
-//! The clients of AWS: what they have in common, and the secrets.
+//! AWS: the common configuration of its clients, the secrets, and the cache that holds them.
 
 pub mod cache;
 #[cfg(feature = "sdk")]

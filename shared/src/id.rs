@@ -55,8 +55,8 @@ pub(crate) fn is_word(text: &str, max: usize) -> bool {
     is_valid(text, max) && text.bytes().all(is_plain)
 }
 
-/// Defines the type of an id: its constructors accept only what the function accepts, and the text
-/// says what that is.
+/// Defines the type of an id: its name, the function that decides whether a string is one, and the
+/// text that says in an error what the string must be.
 #[cfg(any(feature = "conflicts", feature = "puzzel", feature = "sunshine"))]
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $is_valid:expr, $expected:literal) => {

@@ -1,4 +1,4 @@
-//! The one place where the errors of the domain become problems, and so get a status.
+//! Turns the errors of this crate into problems, and so into statuses.
 
 #[cfg(feature = "puzzel")]
 use std::time::Duration;

@@ -87,8 +87,8 @@ impl Puzzel {
         }
     }
 
-    /// Whether both services answer, whatever it is, for the action `check`. Only a login can tell
-    /// whether the customer and the provider are right.
+    /// Whether both services respond, with any status, for the action `check`. Only a login can
+    /// show whether the customer and the provider are right.
     pub async fn check(&self, deadline: Deadline) -> Check {
         for (name, host) in [
             ("identity", &self.hosts.identity),
@@ -102,7 +102,7 @@ impl Puzzel {
                 .http
                 .send(request, deadline.capped(CALL_LIMIT), MAX_ANSWER_BYTES);
             match answer.await {
-                // Whatever it is, a server answered.
+                // Even a response that cannot be read shows that a server is there.
                 Ok(_) | Err(TransportError::BodyTooLarge | TransportError::Interrupted) => {}
                 Err(error) => {
                     return Check::failed(

@@ -1,11 +1,11 @@
-//! One value that is fetched when it is needed, by one task at a time.
+//! A cache of one value, which is fetched when it is needed, by one task at a time.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Mutex;
 
-/// The times for which a value may be used, and after which it may be fetched again.
+/// For how long a value may be used, and when it may be fetched again.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
     /// The time for which a value is fresh, reduced by up to a tenth at random, so that many
@@ -17,7 +17,8 @@ pub struct Policy {
     pub retry_stale: Duration,
     /// Minimum delay after a failed fetch without a cached value.
     pub retry_empty: Duration,
-    /// Minimum interval between calls of [`Cache::fetch_again`] that fetch.
+    /// Minimum delay after a forced fetch, or after a failed one, before [`Cache::fetch_again`]
+    /// fetches again.
     pub again_floor: Duration,
 }
 
@@ -53,27 +54,29 @@ impl<T> Held<T> {
         self.fetched_at.elapsed().unwrap_or_default()
     }
 
-    /// Whether the value is older than the policy wants, because the last fetch failed.
+    /// Whether the value is older than its TTL. [`Cache::get`] returns such a value only if a newer
+    /// one could not be fetched.
     pub fn is_stale(&self) -> bool {
         !within(self.fresh_until)
     }
 }
 
-/// Whether `end` is in the future. By the wall clock, because a Lambda environment is frozen between
-/// invocations, and its monotonic clock may stand still meanwhile.
+/// Whether `end` is in the future. By the wall clock, because a Lambda environment is frozen
+/// between invocations, and its monotonic clock may stand still meanwhile.
 fn within(end: SystemTime) -> bool {
     SystemTime::now() < end
 }
 
 struct Slot<T, E> {
     held: Option<Held<T>>,
-    /// The number of fetches that have ended, so that a task that waited for one shares its outcome.
+    /// The number of fetches that have ended, so that a task that waited for one shares its
+    /// outcome.
     fetches: u64,
     failure: Option<(SystemTime, E)>,
     again_at: Option<SystemTime>,
 }
 
-/// One value that is fetched when it is needed.
+/// A cache of one value, or of the error with which the last fetch failed.
 pub struct Cache<T, E> {
     policy: Policy,
     slot: RwLock<Slot<T, E>>,
@@ -95,8 +98,8 @@ impl<T, E: Clone> Cache<T, E> {
         }
     }
 
-    /// The value: the cached one if it is fresh, else from `fetch`, else the cached one if it is not
-    /// too old.
+    /// The value: the cached one if it is fresh, else from `fetch`, else the cached one if it is
+    /// not too old.
     ///
     /// A caller that comes during a fetch waits for it and shares its outcome.
     pub async fn get<F>(&self, fetch: F) -> Result<Held<T>, E>

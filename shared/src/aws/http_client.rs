@@ -14,12 +14,12 @@ use aws_smithy_types::body::SdkBody;
 
 use crate::http::client::{HttpClient, TransportError};
 
-/// Maximum time to open a connection, TLS included. Endpoints of AWS are close, and the SDK tries
-/// again.
+/// Maximum time to open a connection, TLS included. It is short, because endpoints of AWS are close
+/// and the SDK retries.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 tokio::task_local! {
-    /// Set while a request is only there to get everything ready for the ones that follow.
+    /// Set during a rehearsal: a call that only prepares everything for the calls that follow.
     static IS_REHEARSAL: ();
 }
 
@@ -42,8 +42,8 @@ impl Client {
 }
 
 impl SdkHttpClient for Client {
-    /// The settings hold the SDK's own connect timeout, which is longer than ours. No client has
-    /// a read timeout: attempts and operations have limits instead.
+    /// Ignores the settings. They contain the SDK's own connect timeout, which is longer than ours,
+    /// and no client has a read timeout: attempts and operations have limits instead.
     fn http_connector(
         &self,
         _settings: &HttpConnectorSettings,
@@ -76,9 +76,9 @@ impl HttpConnector for Connector {
     }
 }
 
-/// The SDK tries again after a timeout and after an error on the connection.
+/// Tells the SDK the kind of the error: it retries timeouts and errors on the connection.
 fn connector_error(error: reqwest::Error) -> ConnectorError {
-    // The URL of a request to S3 holds the object's key.
+    // The URL of a request to S3 contains the object's key.
     let error = error.without_url();
     if error.is_timeout() {
         ConnectorError::timeout(error.into())

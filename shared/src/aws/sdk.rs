@@ -39,10 +39,10 @@ pub async fn rehearse(call: impl Future) {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct Failure {
-    /// AWS's error code, or what happened on the way there. The SDK's own message is left out: it
-    /// may quote the request.
+    /// AWS's error code, or a few words if the call failed without one. The SDK's own message is
+    /// left out, because it may quote the request.
     pub why: String,
-    /// Whether AWS refused the request for good. Everything else may pass.
+    /// Whether AWS refused the request for good. Any other failure may be temporary.
     pub is_refusal: bool,
 }
 

@@ -18,8 +18,8 @@ use crate::lambda::metrics::{self, Metric};
 const STALE_FOR: Duration = Duration::from_hours(1);
 /// Maximum time of a fetch, retries included. A healthy Secrets Manager answers in milliseconds.
 const FETCH_LIMIT: Duration = Duration::from_secs(3);
-/// Minimum time between fetches after one has failed. Anyone can send a request that needs the
-/// secret, and must not make us call Secrets Manager at will.
+/// Minimum delay after a failed fetch. Anyone can send a request that needs the secret; this keeps
+/// them from making us call Secrets Manager at will.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Time reserved at the end of a request for responding that there is no secret.
 const ANSWER_MARGIN: Duration = Duration::from_millis(100);
@@ -29,8 +29,9 @@ pub trait Secret: Sized {
     /// Reads the secret's JSON object.
     fn from_json(object: &Map<String, Value>) -> Result<Self, WrongShape>;
 
-    /// Looks at a secret of the right form for a mistake that only the upstream would notice. `Ok`
-    /// is a remark for whoever checks it, `Err` the mistake and what to do; neither has a value.
+    /// Looks for a mistake, in a secret of the right form, that only the upstream would notice.
+    /// `Ok` is a remark for the operator who checks the secret, `Err` is the mistake and what to do
+    /// about it. Neither may contain a value of the secret.
     fn look(object: &Map<String, Value>) -> Result<&'static str, &'static str>;
 }
 
@@ -152,7 +153,7 @@ impl<T: Secret> CachedSecret<T> {
             .await
     }
 
-    /// Looks at the secret as Secrets Manager has it now, whatever is cached.
+    /// Checks the secret that Secrets Manager has now, whatever is cached.
     pub async fn check(&self, name: &'static str, deadline: Deadline) -> Check {
         let request = self.client.get_secret_value().secret_id(&self.id).send();
         let read = tokio::time::timeout(deadline.capped(FETCH_LIMIT).remaining(), request).await;
@@ -180,8 +181,8 @@ impl<T: Secret> CachedSecret<T> {
         let request = self.client.get_secret_value().secret_id(&self.id).send();
         let fetched =
             match tokio::time::timeout(deadline.minus(ANSWER_MARGIN).remaining(), request).await {
-                // A key that was taken out of the secret must not be used any longer, even if the
-                // rest of the secret is malformed.
+                // A malformed secret also evicts the cached one, because a key that was removed
+                // from the secret must not be used any longer.
                 Ok(Ok(response)) => parse(response.secret_string())
                     .map_err(|shape| FetchError::Refused(shape.into())),
                 Ok(Err(error)) => Err(fetch_error(sdk::failure(&error))),
@@ -215,8 +216,8 @@ fn fetch_error(failure: Failure) -> FetchError<SecretError> {
     }
 }
 
-/// The first field, or name of a field, that begins or ends with white space. It may have been
-/// copied along from a web page, and then no signature and no login works.
+/// The first field, or name of a field, that begins or ends with white space. It is probably copied
+/// from a web page together with the secret, and with it no signature and no login works.
 fn field_with_white_space(value: &Value, path: &str) -> Option<String> {
     let has_space = |text: &str| text.trim() != text;
     let inner = |name: &str| {
@@ -244,7 +245,7 @@ fn field_with_white_space(value: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// A secret, and what a look at it shows: a remark, or a mistake.
+/// A secret, and the result of [`Secret::look`]: a remark, or a mistake.
 type Parsed<T> = (T, Result<String, String>);
 
 fn parse<T: Secret>(secret: Option<&str>) -> Result<Parsed<T>, WrongShape> {

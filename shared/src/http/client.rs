@@ -22,7 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// init the user of a cold start, so an unreachable upstream must not cost more than this.
 const AHEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The longest `Retry-After` that is believed.
+/// Maximum wait that is accepted from `Retry-After`.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// The HTTP client: rustls, HTTP/1.1, no redirects, no retries of its own. Clones share its
@@ -39,7 +39,7 @@ pub struct HttpClient {
 pub struct Received {
     /// The status.
     pub status: StatusCode,
-    /// How long to wait, from `Retry-After` (seconds, or the time until an HTTP date).
+    /// The wait that `Retry-After` asks for, in seconds or by an HTTP date; at most a day.
     pub retry_after: Option<Duration>,
     /// The server's time, from `Date`.
     pub date: Option<SystemTime>,
@@ -65,10 +65,10 @@ pub enum TransportError {
     /// The connection ended before an answer. The request may have been executed.
     #[error("the connection ended before an answer")]
     ClosedBeforeResponse,
-    /// A connection kept from an earlier call ended without a byte of an answer. Nearly always the
-    /// upstream had closed it for idleness before the request came, but nothing on the wire proves
-    /// it: the request may have been executed. (Where not a byte of the request was written, hyper
-    /// has already sent it again on a fresh connection.)
+    /// A connection kept from an earlier call ended without a byte of an answer. Almost always the
+    /// upstream had closed it, because it was idle, before the request arrived. But nothing on the
+    /// wire proves that, so the request may have been executed. (If no byte of the request was
+    /// written, hyper has already sent it again on a new connection.)
     #[error("a kept connection ended before an answer")]
     KeptConnectionClosed,
     /// The connection ended in the middle of the body.
@@ -156,8 +156,8 @@ impl HttpClient {
             Err(error) => Err(error),
         };
         let response = sent.map_err(|error| {
-            // If calls run at once, one that opens a connection hides that another had a kept
-            // one. The error is then the plain one, which promises less.
+            // With several calls at once, the new connection of another call hides that this call
+            // used a kept one. The error is then `ClosedBeforeResponse`, which promises less.
             before_answer(&error, used == self.connections.used())
         })?;
         read(response, body_limit).await
@@ -236,7 +236,7 @@ fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
-/// RFC 9110, section 10.2.3.
+/// The wait that the server asks for: RFC 9110, section 10.2.3.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match value.parse() {

@@ -1,4 +1,4 @@
-//! The client's connections: how many were opened, and one that is opened ahead of its request.
+//! The client's connections: counts those that requests use, and opens one ahead of its request.
 //!
 //! reqwest opens a connection only for a request. A function that has an upstream on a request's
 //! path wants it open before the first request comes, and without sending anything. So the layer
@@ -46,7 +46,7 @@ pub(super) async fn ahead<F: Future>(origin: String, send: F) -> F::Output {
     REQUEST.scope(Request { origin, is_ahead }, send).await
 }
 
-/// The layer around reqwest's connector. Clones count together.
+/// The layer around reqwest's connector. Clones share the count.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Connections {
     used: Arc<AtomicU64>,
@@ -93,7 +93,7 @@ impl<T, C> Clone for Connector<T, C> {
     }
 }
 
-/// The outcome of a request that was only there for its connection.
+/// The error that ends a request whose only purpose was its connection.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is kept for a later request")]
 struct KeptForLater;

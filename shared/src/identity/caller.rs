@@ -55,7 +55,7 @@ pub enum IdentityError {
     #[error("the external id is an email that is not verified")]
     EmailNotVerified,
     /// The token cannot be verified now.
-    #[error("the issuer's keys cannot be had: {0}")]
+    #[error("the issuer's keys are not available: {0}")]
     KeysUnavailable(KeysError),
 }
 
@@ -116,8 +116,8 @@ impl Callers {
         }
     }
 
-    /// Whether callers can be identified now, for the action `check`. Nothing is to be asked if API
-    /// Gateway verifies the tokens.
+    /// Whether callers can be identified now, for the action `check`. `None` if an authorizer in
+    /// front of the function verifies the tokens, since there is no issuer to ask.
     pub async fn check(&self, deadline: Deadline) -> Option<Check> {
         let IdentitySource::Bearer(verifier) = &self.source else {
             return None;
@@ -127,11 +127,11 @@ impl Callers {
             .iter()
             .filter_map(|(issuer, keys)| {
                 let error = keys.as_ref().err()?;
-                Some(format!("the keys of {issuer} cannot be had: {error}"))
+                Some(format!("the keys of {issuer} are not available: {error}"))
             })
             .collect();
         Some(if failed.is_empty() {
-            Check::passed("issuer", "the keys of each issuer can be had")
+            Check::passed("issuer", "the keys of each issuer are available")
         } else {
             Check::failed("issuer", failed.join("; "))
         })

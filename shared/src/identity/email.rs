@@ -62,7 +62,8 @@ impl EmailOmitted {
     }
 }
 
-/// An email that the caller's identity provider has verified. Has no printing `Debug`.
+/// An email that the caller's identity provider has verified. It has no `Debug`, so it is never
+/// printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifiedEmail(String);
 
@@ -78,7 +79,8 @@ impl VerifiedEmail {
     }
 }
 
-/// An email as it is compared and keyed: trimmed and ASCII-lowercased. Has no printing `Debug`.
+/// An email as it is compared and keyed: trimmed and ASCII-lowercased. It has no `Debug`, so it is
+/// never printed.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EmailKey(String);
 

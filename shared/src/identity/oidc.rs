@@ -42,7 +42,7 @@ pub struct OidcSettings {
 #[derive(Debug)]
 struct Issuer {
     name: String,
-    /// None if the issuer need not be a URL.
+    /// The issuer as a base URL; `None` if `OIDC_JWKS_URL` is set, because then it need not be one.
     url: Option<UpstreamUrl>,
 }
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use strum::VariantNames;
 
-/// The most characters of a value that an error shows.
+/// Maximum characters of a value that an error shows.
 const MAX_SHOWN: usize = 200;
 
 /// An invalid configuration, which keeps the function from starting.
@@ -38,7 +38,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// A variable is needed and not set.
+    /// The error for a variable that is required and not set.
     pub fn missing(variable: &'static str, expected: impl Into<Cow<'static, str>>) -> Self {
         Self::Missing {
             variable,
@@ -46,7 +46,8 @@ impl ConfigError {
         }
     }
 
-    /// A variable holds `held`, and it may not, by itself or beside the other variables.
+    /// The error for a variable that holds `held` and must not, by itself or together with the
+    /// other variables.
     pub fn invalid(
         variable: &'static str,
         held: &str,
@@ -186,7 +187,7 @@ pub fn names<T: VariantNames>() -> String {
     }
 }
 
-/// A value as an error shows it: without the password of a URL.
+/// A value as an error shows it: shortened, and without the password of a URL.
 fn shown(held: &str) -> String {
     if held.contains("://") && held.contains('@') {
         return "a URL with credentials".to_owned();

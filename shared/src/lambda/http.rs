@@ -32,8 +32,8 @@ pub use response::{EventResponse, Response};
 /// Time reserved at the end of an invocation for sending the response.
 const RESPONSE_MARGIN: Duration = Duration::from_millis(250);
 
-/// Serves the Lambda runtime's events until the environment ends: requests with `handler`, and with
-/// `check` the action of that name, which comes by invoke only. `base_path` is taken off each
+/// Serves the Lambda runtime's events until the environment ends: requests with `handler`, and the
+/// action `check`, which comes by direct invoke only, with `check`. Removes `base_path` from each
 /// request's path first.
 pub async fn run<H, C>(base_path: &BasePath, check: C, handler: H) -> Result<(), Error>
 where

@@ -19,7 +19,7 @@ pub enum OperatorError {
     /// The record has another version now.
     #[error("{0}")]
     Changed(String),
-    /// A call to AWS failed.
+    /// A call to AWS failed, or the invocation's time was too short.
     #[error("{0}")]
     Unavailable(String),
     /// The function has a fault.
@@ -39,7 +39,7 @@ impl OperatorError {
         }
     }
 
-    /// `field` must be `expected`, and is something else.
+    /// The error for a `field` that is not `expected`, which completes "must be".
     pub fn invalid(field: impl fmt::Display, expected: impl fmt::Display) -> Self {
         Self::InvalidRequest(format!("{field} must be {expected}"))
     }
@@ -74,8 +74,8 @@ pub fn fields<T: DeserializeOwned>(request: Value) -> Result<T, OperatorError> {
     })
 }
 
-/// serde's reason without what was sent, which may be an email or an external id, and goes into
-/// whatever keeps the answer. The name of an unknown field stays if it can be one.
+/// serde's reason without the value that was sent: it may be an email or an external id, and the
+/// response may be stored somewhere. The name of an unknown field stays, if it looks like a name.
 fn without_values(reason: &str) -> String {
     let quoted = |text: &str| text.split('`').nth(1).map(ToOwned::to_owned);
     let is_name = |name: &String| {

@@ -30,8 +30,8 @@ pub struct Metric {
     /// Its value.
     #[serde(skip)]
     pub value: f64,
-    /// One more dimension and its value, under which the metric is counted too. Each value is a
-    /// metric of its own at CloudWatch, so there must be few.
+    /// One more dimension and its value, under which the metric is counted too. CloudWatch bills
+    /// each value as a metric of its own, so there must be few of them.
     #[serde(skip)]
     pub by: Option<(&'static str, &'static str)>,
 }
@@ -103,7 +103,8 @@ fn stack() -> &'static str {
     })
 }
 
-/// A line. It is written with every response, so it is serialized as it is, and not as a tree first.
+/// A line. One is written for every response, so it is serialized directly, and not as a tree of
+/// [`Value`]s first.
 struct Line<'a> {
     stack: &'static str,
     function: &'static str,

@@ -14,7 +14,7 @@ use crate::http::upstream_url::InvalidPath;
 pub struct PuzzelError {
     /// The call.
     pub call: Operation,
-    /// Why it failed.
+    /// The cause of the failure.
     pub cause: Cause,
 }
 
@@ -27,7 +27,7 @@ pub enum Operation {
     SetIdentity,
 }
 
-/// Why a call failed.
+/// The cause of a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// Puzzel refused the token or the identity: 400, 401 or 403.

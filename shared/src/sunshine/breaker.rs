@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-/// The number of calls that are looked back on.
+/// The number of latest calls that count.
 const WINDOW: u32 = 20;
 /// Failures tolerated in the window: 20 %.
 const TOLERATED: u32 = WINDOW / 5;
@@ -59,7 +59,7 @@ impl Breaker {
         });
     }
 
-    /// Why the run was stopped, if it was.
+    /// The reason why the run was stopped, if it was.
     pub fn stopped(&self) -> Option<Halt> {
         *self.stopped.borrow()
     }

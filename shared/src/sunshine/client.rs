@@ -33,7 +33,7 @@ pub struct Account {
     pub base_url: UpstreamUrl,
     /// The app.
     pub app_id: AppId,
-    /// The brand, if users are kept apart by brand.
+    /// The brand, if users are separated by brand.
     pub brand_id: Option<BrandId>,
     /// The API key.
     pub credentials: Credentials,
@@ -51,7 +51,8 @@ pub struct Options {
     /// The wait before the first retry; it doubles with each retry, plus a jitter of up to as much
     /// again; default 250 ms.
     pub first_backoff: Duration,
-    /// The longest wait before a retry; default 8 s.
+    /// Maximum wait before a retry, without the jitter; default 8 s. A longer `Retry-After` is
+    /// honoured.
     pub longest_backoff: Duration,
     /// Maximum bytes read of a response body; default 16 MiB, more than 100 messages of 100 kB.
     pub body_limit: usize,
@@ -109,12 +110,13 @@ impl SunshineClient {
         self.pacer.granted()
     }
 
-    /// The difference between our clock and Sunshine's at its last answer, if that had a date.
+    /// The difference between our clock and Sunshine's at its last response, if that had a date.
     pub fn clock_difference(&self) -> Option<Duration> {
         *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All users that have `email` as an identity, as the upstream filters: compare it.
+    /// All users that have `email` as an identity. The upstream filters them, so compare their
+    /// [`User::identities`] before you decide anything.
     pub async fn list_users_by_email(
         &self,
         email: &str,
@@ -213,7 +215,10 @@ impl SunshineClient {
         self.change(call.body(body), deadline).await
     }
 
-    /// Makes a user with nothing but an external id.
+    /// Creates a user with nothing but an external id.
+    ///
+    /// # Errors
+    /// [`Error::InvalidAnswer`] although the user was created, if the response is malformed.
     pub async fn create_user(
         &self,
         external_id: &LookupExternalId,
@@ -224,8 +229,9 @@ impl SunshineClient {
         page::one(&self.send(call.body(body), deadline).await?, "user")
     }
 
-    /// Asks for the users of an email that no one has. After another call failed, this tells
-    /// whether it is Sunshine or the key that fails, or only that one call. It is not repeated.
+    /// Asks for the users of an email that no one has. After another call failed, this shows
+    /// whether Sunshine or the key fails, or only that one call. It is not retried, except with a
+    /// fresh key after a 401.
     pub async fn probe(&self, deadline: Deadline) -> Result<(), Error> {
         let mut call = ApiCall::get(["users"]).query("filter[identities.email]", NOBODY);
         call = self.of_brand(call);
@@ -286,7 +292,8 @@ impl SunshineClient {
         page::page(&body, key, direction, cursor)
     }
 
-    /// The body of the response is not used: the effect is read from the upstream.
+    /// Sends a changing call. The body of the response is not used, because callers read the effect
+    /// from the upstream.
     async fn change(&self, call: ApiCall<'_>, deadline: Deadline) -> Result<(), Error> {
         self.send(call, deadline).await.map(drop)
     }
@@ -308,7 +315,7 @@ struct ApiCall<'a> {
     path: Vec<&'a str>,
     query: Vec<(&'a str, &'a str)>,
     body: Option<Value>,
-    /// Whether it may be repeated at all.
+    /// Whether it may be retried after a failure other than a 401.
     is_retried: bool,
     /// Whether a refused key may mean that keys of its kind do not allow this call.
     is_refusable: bool,

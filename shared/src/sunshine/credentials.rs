@@ -62,9 +62,9 @@ impl ApiKey {
 impl Credentials {
     /// Credentials from `source`, which is called before each request.
     ///
-    /// The source answers from its cache. If it is passed a key, the upstream has refused that key:
-    /// it must drop it, if it still holds it, and fetch another. The call is cancelled at the
-    /// deadline.
+    /// The source may return a cached key. If it is passed a key, the upstream has refused that
+    /// key: the source must drop it, if it still holds it, and fetch another one. The call of the
+    /// source is cancelled at the deadline.
     pub fn new<F, Fut>(source: F) -> Self
     where
         F: Fn(Option<ApiKey>, Deadline) -> Fut + Send + Sync + 'static,

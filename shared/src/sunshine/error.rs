@@ -1,4 +1,4 @@
-//! Why a call failed.
+//! The errors of calls to Sunshine Conversations.
 
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use crate::http::upstream_url::InvalidPath;
 
 /// The cause of a failed call. Contains no URL, none of the upstream's text and no id.
 ///
-/// Only after [`Error::Unknown`] may a changing call have been executed; after every other error it
-/// was not.
+/// A changing call may have been executed after [`Error::Unknown`], and after no other error. The
+/// one exception is [`create_user`](super::SunshineClient::create_user), whose response is read:
+/// after [`Error::InvalidAnswer`] the user exists.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// 404: the user or conversation does not exist.
@@ -20,7 +21,7 @@ pub enum Error {
     /// 401, even with a fresh key.
     #[error("the API key was refused")]
     Unauthorized,
-    /// 403. Whether it is about the key or about this one user, only another call can tell.
+    /// 403. Only another call can show whether it is about the key or about this one user.
     #[error("the API key does not allow this call")]
     Forbidden,
     /// 429 on every attempt within the deadline.

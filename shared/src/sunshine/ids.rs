@@ -68,7 +68,7 @@ ids! {
 
 id!(
     /// An external id to look a user up by: 1 to 1,024 characters, which the v2 API accepts, no
-    /// control characters, not `.` or `..`. Its `Debug` prints nothing.
+    /// control characters, not `.` or `..`. Its `Debug` prints only the name of the type.
     LookupExternalId, |id| is_valid(id, 1024),
     "1 to 1024 characters, none of them a control character, and not . or .."
 );

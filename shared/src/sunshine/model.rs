@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::ids::{BrandId, ConversationId, UserId, ZendeskId};
 
-/// A whole JSON object as it was received, on one line. Its `Debug` prints nothing.
+/// A whole JSON object as it was received, on one line. It has no `Debug`, so it is never printed.
 #[derive(Clone)]
 pub struct RawObject(Box<str>);
 
@@ -28,7 +28,7 @@ pub struct User {
     /// The brand, if users are separated by brand. A malformed one counts as none, so it is never
     /// ours.
     pub brand_id: Option<BrandId>,
-    /// When the user signed up, in ISO 8601.
+    /// The time of the sign-up, in ISO 8601.
     pub signed_up_at: Option<String>,
     /// Whether the user must outlive deletion schedules.
     pub to_be_retained: bool,
@@ -76,7 +76,7 @@ pub struct Identity {
 pub struct UserClient {
     /// Its id.
     pub id: String,
-    /// When the user last interacted with it, in ISO 8601; empty if it is not text.
+    /// The time at which the user last interacted with it, in ISO 8601; empty if it is not text.
     pub last_seen: Option<String>,
     /// The whole client as it was received.
     pub raw: RawObject,
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_contains_only_the_set_fields_and_never_an_email() {
+    fn a_patch_contains_only_the_set_fields() {
         let mut patch = UserPatch::default();
         assert_eq!(serde_json::to_value(&patch).unwrap(), json!({}));
         patch.profile.given_name = Some("Jane".to_owned());

@@ -148,7 +148,7 @@ async fn each_authorizer_counts_only_if_it_is_the_source() {
 }
 
 #[tokio::test]
-async fn the_claims_lie_where_each_kind_of_event_has_them() {
+async fn the_claims_are_found_in_each_kind_of_event() {
     let claims = json!({"sub": "rest", "email": "a@example.com", "email_verified": "true"});
     let jwt = json!({"jwt": {"claims": {"sub": "jwt"}}});
     let flat = json!({"principalId": "p", "integrationLatency": 7, "sub": "flat"});

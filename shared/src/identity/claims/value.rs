@@ -30,7 +30,7 @@ impl Claims {
     }
 
     /// Claims that API Gateway has turned into text: a list is `[a b]`, an object `map[k:v]`, null
-    /// `<nil>`, and a large number `1.2e+18`. A value of another type than text is still itself.
+    /// `<nil>`, and a large number `1.2e+18`. A value that is not text is taken as it is.
     pub fn spelled(values: Map<String, Value>) -> Self {
         Self {
             values,
@@ -53,7 +53,7 @@ impl Claims {
         (!self.is_spelled || !was_not_text(text)).then_some(text)
     }
 
-    /// The email in a claim, of any length. A list of exactly one is its element.
+    /// The email in a claim, of any length. A list with exactly one element counts as that element.
     pub fn email(&self, name: &ClaimName) -> Result<Address<'_>, EmailOmitted> {
         let element = match name.of(&self.values) {
             Some(Value::Array(items)) => match items.as_slice() {

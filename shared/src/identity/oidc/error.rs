@@ -9,7 +9,7 @@ pub enum VerifyError {
     #[error("the bearer token is not valid: {0}")]
     Invalid(Cow<'static, str>),
     /// The issuer's keys could not be fetched, so the token could not be checked.
-    #[error("the issuer's keys cannot be had: {0}")]
+    #[error("the issuer's keys are not available: {0}")]
     KeysUnavailable(#[from] KeysError),
 }
 

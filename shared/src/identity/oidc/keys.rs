@@ -70,7 +70,8 @@ impl IssuerKeys {
         self.cache.get(async || self.fetch(deadline).await).await
     }
 
-    /// Newer keys than `seen`, or `seen` itself within [`REFETCH_FLOOR`].
+    /// Newer keys than `seen`; or `seen` itself, if this fetched or failed less than
+    /// [`REFETCH_FLOOR`] ago.
     pub(super) async fn get_newer(
         &self,
         seen: &Held<KeySet>,

@@ -19,7 +19,7 @@ use crate::lambda::deadline::Deadline;
 /// Maximum difference between the clocks of the issuer and of this service.
 const LEEWAY_SECONDS: f64 = 60.0;
 
-/// Verifies the tokens of some issuers for some audiences.
+/// Verifies the tokens of the configured issuers for the configured audiences.
 pub struct Verifier {
     issuers: Vec<(String, Arc<IssuerKeys>)>,
     audiences: Vec<String>,
@@ -32,8 +32,8 @@ impl Verifier {
         Self::new(OidcSettings::from_variables(variables, true)?)
     }
 
-    /// A verifier with these settings, which must have an issuer and an audience. Nothing is fetched
-    /// yet.
+    /// A verifier with these settings, which must have an issuer and an audience. Nothing is
+    /// fetched yet.
     pub fn new(settings: OidcSettings) -> Result<Self, ConfigError> {
         if settings.issuers.is_empty() {
             return Err(ConfigError::missing("OIDC_ISSUER", ISSUER));
@@ -69,7 +69,7 @@ impl Verifier {
         let _ = self.check_issuers(Deadline::after(FETCH_LIMIT)).await;
     }
 
-    /// Whether the keys of each issuer can be fetched.
+    /// Whether the keys of each issuer are available, from the cache or by a fetch.
     pub async fn check_issuers(&self, deadline: Deadline) -> Vec<(&str, Result<(), KeysError>)> {
         let checks = self.issuers.iter().map(async |(issuer, keys)| {
             let keys = keys.get(deadline).await;

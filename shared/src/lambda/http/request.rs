@@ -91,8 +91,8 @@ impl Request {
         Ok(bytes)
     }
 
-    /// The JSON object in the body; `T::default()` without a body. If the body is anything else,
-    /// the error tells the caller what it may be: `takes`.
+    /// The JSON object in the body; `T::default()` without a body. `takes` says in words what the
+    /// body may be, for the error if it is anything else.
     pub fn json<T: DeserializeOwned + Default>(&self, takes: &'static str) -> Result<T, Problem> {
         let bytes = self.body_bytes()?;
         if bytes.is_empty() {
@@ -122,8 +122,8 @@ impl Request {
     /// Reads an event. A problem if it is an HTTP event that cannot be read; an error if it is not
     /// an HTTP event.
     ///
-    /// The request does not have its id, deadline and final path yet: [`run`](super::run) adds
-    /// those of the invocation.
+    /// The request does not have its id, deadline and final path yet:
+    /// [`respond`](super::respond) adds those of the invocation.
     pub fn from_event(event: &str) -> Result<Result<Self, Problem>, Error> {
         if let Ok(read) = serde_json::from_str(event) {
             return Ok(Self::read(read).ok_or_else(unreadable));

@@ -140,8 +140,8 @@ impl SunshineClient {
 }
 
 impl ApiCall<'_> {
-    /// The key was refused twice. That is about the key, unless it is not known whether keys of its
-    /// kind allow this call at all.
+    /// Halts the run after a 401 that no fresh key has cured: every other call would be refused
+    /// too. Does nothing if it is unknown whether keys of this kind allow the call at all.
     fn halt_unless_refusable(&self, breaker: &Breaker) {
         if !self.is_refusable {
             breaker.stop(Halt::Unauthorized);
