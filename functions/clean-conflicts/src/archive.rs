@@ -12,7 +12,7 @@ use serde_json::Value;
 pub use copy::{Copy, CopyError, Tools};
 pub use store::{Archive, ArchiveError, Manifest};
 
-/// The user in the archive with this manifest.
+/// Reads the user, as the API returned it, from the archive with this manifest.
 pub async fn archived_user(archive: &Archive, manifest: &str) -> Result<Value, ArchiveError> {
     use ArchiveError::Malformed;
 

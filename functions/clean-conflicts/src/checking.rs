@@ -9,11 +9,13 @@ use shared::sunshine::{Error, SunshineClient};
 use crate::CleanConflicts;
 use crate::archive::Archive;
 
-/// With more than this between our clock and Sunshine's, times of claims and lineage mislead.
+/// Maximum difference between our clock and Sunshine's. Beyond it, times of claims and lineage
+/// mislead.
 const MAX_SKEW: Duration = Duration::from_mins(1);
 
 impl CleanConflicts {
-    /// Looks at everything that a cleanup needs.
+    /// Checks everything that a cleanup needs: the API key, Sunshine, the clocks, the table and the
+    /// archive.
     pub async fn check(&self, sunshine: &SunshineClient, deadline: Deadline) -> Checks {
         let key = self.api_key.check("api_key", deadline);
         let (key, table, archive) = tokio::join!(
@@ -36,7 +38,8 @@ impl CleanConflicts {
     }
 }
 
-/// Asks Sunshine for an email that no one has. A 401 is the key's fault, everything else is not.
+/// Asks Sunshine for an email that no one has. A 401 fails the check of the key, and any other
+/// error the check of Sunshine.
 async fn check_sunshine(key: Check, sunshine: &SunshineClient, deadline: Deadline) -> Vec<Check> {
     let asked = sunshine.probe(deadline).await;
     let (key, sunshine_check) = match asked {

@@ -17,11 +17,11 @@ use crate::stop::StopReason;
 /// The times of an invocation, in this order.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
-    /// After this no work on a conflict begins.
+    /// No work on a conflict begins after this.
     pub begin: Deadline,
     /// Calls must end by this, so that their results can be recorded.
     pub calls: Deadline,
-    /// The run must end by this; the rest of the time is for the response.
+    /// The run must end by this. The rest of the time is for the response.
     pub answer: Deadline,
     /// The end of the invocation and of all its leases, in milliseconds since 1970.
     pub end: u64,
@@ -48,12 +48,12 @@ pub struct Context<'a> {
     pub merging: Mutex<bool>,
     /// The id of the invocation, for the log.
     pub request_id: &'a str,
-    /// Why the run stopped, if it did.
+    /// The reason why the run stopped, if it did.
     pub stopped: Cell<Option<StopReason>>,
 }
 
 impl Context<'_> {
-    /// Writes the line of a change of a conflict's state.
+    /// Logs a change of a conflict's state. Logs nothing if the state is still `before`.
     pub fn log_change(&self, before: Option<State>, conflict: &Conflict) {
         if before == Some(conflict.state()) {
             return;
@@ -69,7 +69,7 @@ impl Context<'_> {
         );
     }
 
-    /// Whether no more work may begin.
+    /// Whether no more work may begin. Stops the run if its time is over.
     pub fn must_stop(&self) -> bool {
         if self.deadlines.begin.remaining() == Duration::ZERO {
             self.stop(StopReason::OutOfTime);
@@ -77,8 +77,8 @@ impl Context<'_> {
         self.stop_reason().is_some()
     }
 
-    /// Whether even a conflict with an action of its own must wait for another run. That the others
-    /// were given all the rest is no reason.
+    /// Whether even a conflict that has reserved its action must wait for another run. It need not
+    /// if the run only stopped because the other conflicts reserved the remaining actions.
     pub fn must_leave(&self) -> bool {
         self.deadlines.begin.remaining() == Duration::ZERO
             || self.sunshine.breaker().stopped().is_some()
@@ -110,12 +110,12 @@ impl Context<'_> {
     }
 
     /// Finds the cause of an interruption, if necessary with another call. Returns
-    /// [`Interrupted::Retry`] or [`Interrupted::Forbidden`] if it is about this conflict alone;
-    /// otherwise the run stops.
+    /// [`Interrupted::Retry`], [`Interrupted::Forbidden`] or [`Interrupted::Left`] if it is about
+    /// this conflict alone; otherwise the run stops.
     pub async fn diagnose(&self, interrupted: Interrupted) -> Interrupted {
         let diagnosed = match interrupted {
             Interrupted::RunOver(reason) => Interrupted::RunOver(reason),
-            // Whatever failed last had no time left.
+            // Whatever failed, it failed for lack of time.
             _ if self.deadlines.calls.remaining() == Duration::ZERO => {
                 Interrupted::RunOver(StopReason::OutOfTime)
             }
@@ -138,7 +138,8 @@ impl Context<'_> {
         self.sunshine.breaker().stopped().map(StopReason::from)
     }
 
-    /// Makes a harmless call: if it succeeds, the fault is specific to the conflict.
+    /// Makes a harmless call. If it succeeds, the fault is specific to the conflict, and the result
+    /// is `if_answered`.
     async fn probe(&self, if_answered: Interrupted) -> Interrupted {
         match self.sunshine.probe(self.deadlines.calls).await {
             Ok(()) => if_answered,
@@ -160,7 +161,7 @@ impl Context<'_> {
 pub struct Actions(Cell<u32>);
 
 impl Actions {
-    /// This many.
+    /// A run may apply `left` remedies.
     pub fn new(left: u32) -> Self {
         Self(Cell::new(left))
     }

@@ -15,7 +15,7 @@ use crate::outcome::Outcome;
 pub use decision::Decision;
 pub use restore::patch;
 
-/// Decides. `now` is in milliseconds since 1970.
+/// Decides the next step for a conflict. `now` is in milliseconds since 1970.
 pub fn next(conflict: &Conflict, facts: &Facts, policy: &Policy, now: u64) -> Decision {
     if let Some(sent) = conflict.sent() {
         return after_send::decide(conflict, sent, facts, policy, now);

@@ -8,45 +8,46 @@ use shared::identity::external_id::ExternalId;
 use shared::lambda::invoke::{self, OperatorError};
 use shared::sunshine::LookupExternalId;
 
-/// The actions, for an operator who asked for another one.
+/// The actions in words, for the error if an operator asks for another one.
 const ACTIONS: &str =
     "drain, resolve, approve, list, count, show, recheck, close, undo, import, progress or check";
-/// The most pairs of one import.
+/// Maximum pairs of one import.
 pub const MAX_PAIRS: usize = 1000;
-/// The most conflicts of one list.
+/// Maximum conflicts of one list.
 const MAX_LISTED: usize = 100;
-/// The most characters of a name, a note or a batch.
+/// Maximum characters of a name, a note or a batch.
 const MAX_TEXT: usize = 200;
 
 /// An event.
 pub enum Event {
-    /// Work on everything that is due. The schedule sends it.
+    /// Works on everything that is due. The schedule sends it.
     Drain,
-    /// The manual procedure in one command. Its operator is the lineage.
+    /// Does Zendesk's manual procedure for a changed external id in one command. The operator's
+    /// statement is the lineage.
     Resolve(Resolve),
-    /// Let a conflict go on, exactly as it was shown.
+    /// Lets the work on a conflict continue, exactly as it was shown.
     Approve(Approve),
-    /// List conflicts.
+    /// Lists conflicts.
     List(List),
-    /// Count conflicts.
+    /// Counts conflicts.
     Count,
-    /// Show everything about some conflicts.
+    /// Shows everything about some conflicts.
     Show(Show),
-    /// Look again, with what is allowed now.
+    /// Works again on some conflicts, within what is allowed now.
     Recheck(Recheck),
-    /// End a conflict without doing anything.
+    /// Ends a conflict without doing anything.
     Close(Close),
-    /// Take a release back.
+    /// Takes a release back.
     Undo(Undo),
-    /// Take a migration.
+    /// Imports a part of a migration.
     Import(Import),
-    /// Say how far a migration has come.
+    /// Reports the progress of a migration.
     Progress(Progress),
-    /// Say whether the function could do its work now.
+    /// Reports whether the function could do its work now.
     Check,
 }
 
-/// A user's external id was changed: clear the holder of the old id's email.
+/// An external id that was changed: the user with the old one is to give up its email.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resolve {
@@ -56,10 +57,10 @@ pub struct Resolve {
     /// The external id now.
     #[serde(deserialize_with = "parsed")]
     pub current_external_id: ExternalId,
-    /// The remedy to take; the mildest that resolves if none is named.
+    /// The remedy to apply; `None` for the mildest that resolves.
     #[serde(default, deserialize_with = "named")]
     pub remedy: Option<Remedy>,
-    /// Only show what would be done.
+    /// Whether to only report what would be done.
     #[serde(default)]
     pub dry_run: bool,
     /// The operator.
@@ -75,7 +76,7 @@ pub struct Approve {
     pub conflict_id: ConflictId,
     /// The version that was shown.
     pub version: u64,
-    /// The remedy to take.
+    /// The remedy to apply.
     #[serde(deserialize_with = "remedy")]
     pub remedy: Remedy,
     /// The operator.
@@ -83,17 +84,17 @@ pub struct Approve {
     pub by: String,
 }
 
-/// Which conflicts to list.
+/// The conflicts to list.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct List {
-    /// In which state.
+    /// Their state.
     #[serde(default = "needs_review")]
     pub state: State,
-    /// With which reason.
+    /// Their reason; `None` for all reasons.
     #[serde(default)]
     pub reason: Option<Reason>,
-    /// How many.
+    /// Maximum conflicts on the page.
     #[serde(default = "fifty", deserialize_with = "limit")]
     pub limit: usize,
     /// The `next` of the previous page.
@@ -101,7 +102,7 @@ pub struct List {
     pub next: Option<String>,
 }
 
-/// Which conflicts to show.
+/// The conflicts to show.
 pub enum Show {
     /// This one.
     Conflict(ConflictId),
@@ -111,15 +112,15 @@ pub enum Show {
     ExternalId(String),
 }
 
-/// Which conflicts to look at again.
+/// The conflicts to work on again.
 pub enum Recheck {
     /// This one.
     Conflict(ConflictId),
-    /// Those in a state, with this reason if there is one.
+    /// Those in this state, with this reason if it is given.
     State(State, Option<Reason>),
 }
 
-/// Which conflict ends.
+/// The conflict to end.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Close {
@@ -127,7 +128,7 @@ pub struct Close {
     pub conflict_id: ConflictId,
     /// The version that was shown.
     pub version: u64,
-    /// Why nothing is to be done.
+    /// The reason why nothing is to be done, in the operator's words.
     #[serde(deserialize_with = "text")]
     pub note: String,
     /// The operator.
@@ -135,7 +136,7 @@ pub struct Close {
     pub by: String,
 }
 
-/// Which release is taken back.
+/// The conflict whose release is taken back.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Undo {
@@ -155,7 +156,7 @@ pub struct Import {
     /// The migration's name.
     #[serde(deserialize_with = "text")]
     pub batch: String,
-    /// From when on its pairs are worked off, in seconds since 1970.
+    /// The earliest time at which its pairs are worked on, in seconds since 1970.
     #[serde(default)]
     pub not_before: u64,
     /// The external ids before and now.
@@ -166,7 +167,7 @@ pub struct Import {
     pub by: String,
 }
 
-/// Which migration to tell of.
+/// The migration to report on.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Progress {
@@ -223,7 +224,10 @@ fn resolve(event: Value) -> Result<Resolve, OperatorError> {
         ));
     }
     if resolve.by.is_none() && !resolve.dry_run {
-        return Err(OperatorError::invalid("by", "the name of whoever asks"));
+        return Err(OperatorError::invalid(
+            "by",
+            "the name of the person who asks",
+        ));
     }
     Ok(resolve)
 }
@@ -245,7 +249,7 @@ fn show(event: Value) -> Result<Show, OperatorError> {
         (None, None, Some(id)) => Ok(Show::ExternalId(id)),
         _ => Err(OperatorError::invalid(
             "conflictId, email or externalId",
-            "there, and only one of them",
+            "present, and only one of them",
         )),
     }
 }
@@ -264,7 +268,7 @@ fn recheck(event: Value) -> Result<Recheck, OperatorError> {
         (None, Some(state), reason) => Ok(Recheck::State(state, reason)),
         _ => Err(OperatorError::invalid(
             "conflictId or state",
-            "there, and not both; a reason goes with a state",
+            "present, and not both; a reason needs a state",
         )),
     }
 }
@@ -317,7 +321,7 @@ fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> 
     }
 }
 
-/// A remedy that does something.
+/// A remedy that changes something at Zendesk: any but `plan`.
 fn remedy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Remedy, D::Error> {
     match Remedy::deserialize(deserializer)? {
         Remedy::Plan => Err(D::Error::custom("must be release-email, merge or delete")),
@@ -332,7 +336,7 @@ fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Remedy>, D
     }
 }
 
-/// A text of a form of its own.
+/// A string that is parsed into a type of its own.
 fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -341,7 +345,7 @@ where
     T::try_from(String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// A short text that a person wrote.
+/// A short text that a person wrote, trimmed.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?.trim().to_owned();
     let is_sound =

@@ -67,7 +67,7 @@ pub enum LastSeen {
 }
 
 impl LastSeen {
-    /// The sign of life of one client, from its `lastSeen`.
+    /// The sign of life of one client, from its `lastSeen` in ISO 8601.
     pub fn of_client(last_seen: Option<&str>) -> Self {
         match last_seen.map(parse_millis) {
             None => Self::Never,
@@ -92,7 +92,7 @@ impl LastSeen {
 /// Everything that was read about a conflict.
 #[derive(Default)]
 pub struct Facts {
-    /// The users that are found by the email in dispute; or the one user that the conflict is over.
+    /// The users found by the email in dispute; or the one user that the conflict is over.
     pub holders: Vec<User>,
     /// The lineage from events between the holder's external id and each claimant's.
     pub id_changes: BTreeMap<String, IdChanges>,
@@ -102,26 +102,26 @@ pub struct Facts {
     pub own: BTreeMap<String, User>,
     /// The holder's last sign of life.
     pub last_seen: LastSeen,
-    /// The external id that Support's user has now, if an event stated it: the one that the holder
-    /// is linked to.
+    /// The current external id of the Support user that the holder is linked to, if an event stated
+    /// it.
     pub support_external_id: Option<String>,
-    /// The primary email that Support's user has now, if an event stated it.
+    /// The current primary email of that Support user, if an event stated it.
     pub support_email: Option<String>,
-    /// Whether a third user has that email: a sync would take it from that user.
+    /// Whether a third user has that email. A sync would take it from that user.
     pub support_email_is_anothers: bool,
-    /// Whether Support merged the holder's user so recently that it must be left alone.
+    /// Whether Support merged the holder or a caller so recently that they must be left alone.
     pub is_settling: bool,
     /// The user that a remedy was sent to, as it is now.
     pub target: Option<User>,
     /// The user that the caller had before a merge, as it is now.
     pub own_before: Option<User>,
-    /// The versions of that user in its archives, the newest first. They are read while fields may
-    /// still have to be restored.
+    /// The versions of `target` in the archives of its release, the newest first. They are read
+    /// only while fields may still have to be restored.
     pub archived: Vec<Value>,
 }
 
 impl Facts {
-    /// The only user that holds the email; `None` if there are several.
+    /// The only user that holds the email; `None` if there is no user or more than one.
     pub fn holder(&self) -> Option<&User> {
         match self.holders.as_slice() {
             [user] => Some(user),
@@ -187,15 +187,7 @@ pub fn first_report(conflict: &Conflict) -> u64 {
     conflict.first_report().unwrap_or(conflict.created_at())
 }
 
-/// The emails that are identities of `user`.
-pub fn emails(user: &User) -> BTreeSet<String> {
-    let emails = user.identities.iter().filter(|it| it.kind == "email");
-    emails
-        .map(|it| EmailKey::from(it.value.as_str()).as_str().to_owned())
-        .collect()
-}
-
-/// The user that a lineage must fit, by the external id that it has.
+/// `user` as the target of lineage, with the external id that it has.
 pub fn target<'a>(user: &'a User, external_id: &'a str) -> Target<'a> {
     Target {
         id: user.id.as_str(),

@@ -9,8 +9,7 @@ use crate::context::Context;
 use crate::evidence::{Facts, LastSeen, emails, is_restorable};
 use crate::interrupted::Interrupted;
 
-/// With more claimants than this, the lineage between them is not read: this many are not one
-/// person in any case.
+/// Maximum claimants between whom lineage is read. More claimants are certainly not one person.
 const MAX_COMPARED: usize = 4;
 
 /// Reads the facts about a conflict as they are now.
@@ -91,7 +90,7 @@ async fn read_evidence(
         .collect();
     let names_release = ctx.policy.named == Some(Remedy::ReleaseEmail);
     if callers.len() != 1 && !names_release {
-        // A dispute, or no claim.
+        // The decision needs no more: there is a dispute, or no claim.
         return Ok(());
     }
     read_own(ctx, &callers, facts).await?;

@@ -1,5 +1,5 @@
-//! Gauges: how many conflicts are open, and how long the oldest has waited. Counting costs reads, so
-//! an environment does it every few minutes.
+//! Gauges: the number of open conflicts, and the time that the oldest has waited. Counting costs
+//! reads, so an environment counts only every few minutes.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -8,11 +8,11 @@ use shared::conflicts::{State, Table, TableError};
 use shared::lambda::clock::now_millis;
 use shared::lambda::metrics::{self, Metric, Unit};
 
-/// The time between two counts of one environment.
+/// Minimum interval between two counts of one environment.
 const EVERY: Duration = Duration::from_mins(5);
-/// Larger numbers are reported as this one.
+/// Counting stops once it reaches this number, so a larger value of a gauge is a lower bound.
 const MOST: u64 = 10_000;
-/// The states of conflicts that are not over, or not over well.
+/// The states of conflicts that have not ended, or not well.
 const OPEN: [State; 6] = [
     State::Pending,
     State::InProgress,
@@ -22,12 +22,12 @@ const OPEN: [State; 6] = [
     State::Failed,
 ];
 
-/// When the gauges were last written.
+/// The gauges, with the time at which they were last written.
 #[derive(Default)]
 pub struct Gauges(Cell<Option<Instant>>);
 
 impl Gauges {
-    /// Counts and writes the gauges, if it is time to.
+    /// Counts and writes the gauges, unless that was done recently.
     pub async fn emit(&self, table: &Table) -> Result<(), TableError> {
         if self.0.get().is_some_and(|last| last.elapsed() < EVERY) {
             return Ok(());

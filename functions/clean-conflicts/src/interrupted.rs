@@ -1,4 +1,4 @@
-//! Interruptions: the only errors of the work on a conflict.
+//! Interruptions: the errors of an attempt on a conflict.
 
 use shared::conflicts::TableError;
 use shared::sunshine::Error;
@@ -23,7 +23,9 @@ pub enum Interrupted {
     /// attempt.
     #[error("not available: {0}")]
     Unavailable(StopReason),
-    /// The run is over, or has no action left for this conflict, which stays unchanged.
+    /// This run can do nothing more for this conflict, which stays unchanged: the run has no time
+    /// or action left, an earlier merge is unconfirmed, no archive is configured, or the record of
+    /// a remedy could not be written.
     #[error("the run has no time or action left for it")]
     Left,
     /// The run is over. The conflict stays unchanged.

@@ -61,9 +61,9 @@ pub use report::RunReport;
 
 /// Time reserved at the end of an invocation for recording the results of the last calls.
 const RECORDING_MARGIN: Duration = Duration::from_secs(2);
-/// The part of an invocation's time that is kept back to answer that it was too short.
+/// Time reserved at the end of an invocation for responding that its time was too short.
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
-/// With less time than this left no work begins.
+/// No work begins if less time than this is left.
 const SHORTEST_WORK: Duration = Duration::from_secs(10);
 
 /// The function, ready for events.
@@ -77,7 +77,7 @@ pub struct CleanConflicts {
 }
 
 impl CleanConflicts {
-    /// Prepares everything that does not need an event: the API key, and the connections.
+    /// Prepares everything that does not need an event: fetches the API key, and makes the clients.
     pub async fn start(config: Config, sdk: &SdkConfig) -> Result<Self, Error> {
         let api_key = CachedSecret::new(
             secrets::client(sdk),
@@ -120,7 +120,7 @@ impl CleanConflicts {
             }
             Event::Resolve(resolve) if resolve.dry_run => {
                 self.allow(resolve.remedy)?;
-                // It writes nothing at all, so it takes no lease either.
+                // A dry run writes nothing at all, so it takes no lease either.
                 let run = Run::new(self.context(ends_at, request_id, resolve.remedy));
                 let deadline = run.ctx.deadlines.answer.instant();
                 match timeout_at(deadline, run.resolve(&resolve)).await {
@@ -153,7 +153,7 @@ impl CleanConflicts {
                 let work = async |run: &Run<'_>| run.undo(&undo).await;
                 json(&self.run(ends_at, request_id, None, work).await?)
             }
-            // The rest sends nothing that changes anything at Zendesk, so it needs no lease.
+            // The other events change nothing at Zendesk, so they need no lease.
             event => {
                 let run = Run::new(self.context(ends_at, request_id, None));
                 let deadline = Deadline::of_invocation(ends_at).minus(ANSWER_MARGIN);
@@ -168,7 +168,7 @@ impl CleanConflicts {
         }
     }
 
-    /// Answers what only looks at the table, or writes there.
+    /// Handles the events that change nothing at Zendesk, without a lease.
     async fn answer(
         &self,
         run: &Run<'_>,
@@ -207,7 +207,7 @@ impl CleanConflicts {
         }
     }
 
-    /// Refuses a remedy beyond `REMEDY`; it is never replaced.
+    /// Refuses a remedy that is stronger than `REMEDY`. It is never replaced by a milder one.
     fn allow(&self, named: Option<Remedy>) -> Result<(), OperatorError> {
         match named {
             Some(remedy) if remedy > self.config.allowed => Err(OperatorError::NotAllowed(
@@ -311,5 +311,5 @@ impl CleanConflicts {
 
 fn json(answer: &impl serde::Serialize) -> Result<Value, OperatorError> {
     serde_json::to_value(answer)
-        .map_err(|_| OperatorError::Internal("the answer could not be written".to_owned()))
+        .map_err(|_| OperatorError::Internal("the response could not be written".to_owned()))
 }

@@ -3,7 +3,7 @@
 use shared::conflicts::{Reason, Remedy};
 use shared::sunshine::{UserId, ZendeskId};
 
-/// One changing call, and the user that it is for. Its `Debug` prints nothing.
+/// One changing call, and the user that it is for. It has no `Debug`, so it is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The user that the remedy is for.
@@ -12,7 +12,8 @@ pub struct Plan {
     pub call: Call,
     /// The user that the caller has now.
     pub own_user_id: Option<UserId>,
-    /// The number of emails that both have, and Support's.
+    /// The number of different emails of both users and of Support's user: the survivor of a merge
+    /// must not have more.
     pub emails: usize,
     /// The reason for this remedy instead of a merge.
     pub instead_because: Option<Reason>,

@@ -130,8 +130,8 @@ impl RunReport {
         metrics::emit(&measured, &fields);
     }
 
-    /// Writes the metrics of a run that stopped before it began: it examined nothing, and says so
-    /// by not counting.
+    /// Writes the metrics of a run that stopped before it began. It examined nothing, so it writes
+    /// no counts.
     pub fn emit_stop(&self, request_id: &str) {
         let measured: Vec<_> = self.stopped_because.map(stopped).into_iter().collect();
         metrics::emit(&measured, &[("requestId", request_id.into())]);
@@ -159,7 +159,7 @@ impl RunReport {
     }
 }
 
-/// That a run stopped, counted by its reason too.
+/// The metric of a stopped run, which is also counted by its reason.
 fn stopped(reason: StopReason) -> Metric {
     Metric::once("Stopped").by("reason", reason.into())
 }

@@ -36,7 +36,7 @@ impl<'a> Run<'a> {
     /// Works on one conflict, and reports its progress.
     async fn work_on(&self, conflict: Conflict, action: Option<Action<'_>>) {
         if self.ctx.must_stop() {
-            // It was fetched and not begun, so it stays unchanged.
+            // The work has not begun, so the record stays unchanged.
             self.report.borrow_mut().deferred += 1;
             return;
         }

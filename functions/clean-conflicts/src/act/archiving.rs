@@ -7,15 +7,15 @@ use crate::archive::{Copy, CopyError, Tools};
 use crate::context::Context;
 use crate::interrupted::Interrupted;
 
-/// A user that is in the archive.
+/// A user that has been archived, and can be archived again if it changes.
 pub struct Archived<'a> {
     tools: Tools<'a>,
     copy: Copy,
     manifest: String,
 }
 
-/// Archives `user`; for a delete with all its conversations. If the run is too short for that, the
-/// record keeps the progress of the archive.
+/// Archives `user`, and for a delete all its conversations too. If the run is too short for that,
+/// the record keeps the progress of the archive.
 pub async fn archive<'a>(
     ctx: &'a Context<'_>,
     conflict: &mut Conflict,

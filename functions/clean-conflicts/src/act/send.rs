@@ -17,7 +17,8 @@ pub async fn make_survivor(ctx: &Context<'_>, external_id: &str) -> Result<UserI
     Ok(made.await?.id)
 }
 
-/// Records the remedy and sends it. Returns the end of the conflict, if the call already shows it.
+/// Records the remedy and sends it. Returns the outcome of the conflict, if the call already shows
+/// it.
 pub async fn send(
     ctx: &Context<'_>,
     conflict: &mut Conflict,
@@ -38,7 +39,7 @@ pub async fn send(
     sent.instead_because = plan.instead_because;
     conflict.record_sent(sent);
     if let Err(error) = ctx.table.write(conflict).await {
-        // Nothing was sent, whether or not the record was written.
+        // Nothing was sent. It does not matter whether the record was written after all.
         tracing::warn!(%error, "could not record a remedy, so it was not sent");
         *conflict = before;
         return Err(Interrupted::Left);
@@ -65,8 +66,8 @@ pub async fn send(
     }
 }
 
-/// The call of a plan. It uses the user's own id, or for a sync the Support user's id that was just
-/// read from that user; never an external id.
+/// Sends the call of a plan. It uses the user's own id, or for a sync the Support user's id that
+/// was just read from that user; never an external id.
 async fn call(ctx: &Context<'_>, plan: &Plan) -> Result<(), Error> {
     let (sunshine, deadline) = (&ctx.sunshine, ctx.deadlines.calls);
     match &plan.call {

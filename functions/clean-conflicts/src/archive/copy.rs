@@ -18,10 +18,10 @@ const FORMAT: u32 = 1;
 /// The prefix of all keys.
 const FOLDER: &str = "conflicts";
 
-/// Maximum bytes of the progress in a record, which may have 400 KB. A longer one goes into the
-/// archive itself.
+/// Maximum bytes of the progress in a record, which may have 400 KB. A longer progress is written
+/// into the archive itself.
 const MAX_PROGRESS_BYTES: usize = 300 * 1024;
-/// Maximum time for that after the end of the run.
+/// Maximum time for writing the progress into the archive, after the end of the run.
 const PROGRESS_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// The reason why a copy is incomplete.
@@ -42,7 +42,8 @@ pub struct Copy {
     user_id: UserId,
     prefix: String,
     objects: Vec<Object>,
-    /// The number of objects begun. One that may have been written is never written again.
+    /// The number of objects begun, which numbers the next one. So no object that may have been
+    /// written is written again.
     begun: usize,
     conversations: Vec<Conversation>,
     next: Next,
@@ -78,7 +79,7 @@ pub struct Tools<'a> {
 }
 
 impl Tools<'_> {
-    /// Runs `work`, until the end of the run at the latest.
+    /// Waits for `work` until the deadline at the latest.
     async fn in_time<T>(
         &self,
         work: impl Future<Output = Result<T, ArchiveError>>,

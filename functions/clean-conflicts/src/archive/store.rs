@@ -10,7 +10,7 @@ use shared::aws::sdk::{SdkConfig, failure};
 /// Maximum bytes of an object that is read back: a page, or a manifest.
 const MAX_OBJECT_BYTES: i64 = 64 << 20;
 
-/// The reason why something is not in the archive.
+/// The reason why the archive could not be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArchiveError {
     /// The call to S3 failed.
@@ -19,7 +19,7 @@ pub enum ArchiveError {
     /// The object that was read back differs from the one that was written.
     #[error("the archive differs from what was written")]
     Differs,
-    /// It cannot be written or read as JSON.
+    /// The content cannot be written or read as JSON.
     #[error("the archive is malformed")]
     Malformed,
 }
@@ -30,7 +30,7 @@ pub struct Archive {
     bucket: String,
 }
 
-/// The manifest of an archive: its content.
+/// The manifest of an archive: the list of its objects.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
@@ -65,7 +65,7 @@ impl Object {
 }
 
 impl Archive {
-    /// The bucket.
+    /// A client for `bucket`.
     pub fn connect(sdk: &SdkConfig, bucket: String) -> Self {
         // At an endpoint other than AWS's own, a bucket is not a host name.
         let by_path =
@@ -117,12 +117,12 @@ impl Archive {
         }
     }
 
-    /// Reads an object of [`Archive::write_json`].
+    /// Reads an object that [`Archive::write_json`] wrote.
     pub async fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T, ArchiveError> {
         serde_json::from_slice(&self.bytes(key).await?).map_err(|_| ArchiveError::Malformed)
     }
 
-    /// Reads an object, and checks it against the manifest.
+    /// Reads an object, and checks its lines and its SHA-256.
     pub async fn read(&self, object: &Object) -> Result<Vec<u8>, ArchiveError> {
         let body = self.bytes(&object.key).await?;
         let lines = body.split(|byte| *byte == b'\n').count() - 1;
@@ -146,7 +146,8 @@ impl Archive {
         // Boxed, because the SDK's futures are large.
         match Box::pin(put).await {
             Ok(_) => Ok(()),
-            // The SDK retries a put whose response was lost, and the retry finds the first one.
+            // The SDK retries a put whose response was lost, and the retry finds the object of the
+            // first attempt.
             Err(error) if failure(&error).why == "PreconditionFailed" => {
                 if self.bytes(key).await? == body {
                     Ok(())

@@ -11,7 +11,7 @@ use super::rules::judge;
 use crate::evidence::{Facts, Policy, emails, is_restorable};
 use crate::outcome::Outcome;
 
-/// Maximum time of a delete that was accepted.
+/// Maximum time that an accepted delete may take.
 const DELETED_WITHIN: Duration = Duration::from_hours(24);
 
 /// Checks the effect, restores the fields that a release cleared by side effect, and repeats the
@@ -93,16 +93,16 @@ fn has_reached_another(sent: &Sent, facts: &Facts, is_callers: impl Fn(&User) ->
             .is_some_and(|own| !is_callers(own))
 }
 
-/// Whether a user that survived a merge has an email that neither user had before, and Support had
-/// not when the last event stated it. A sync took it from a third user, if that had it.
+/// Whether a survivor of a merge has more emails than both users and Support had together before.
+/// The merge may have taken an email from a third user.
 fn has_more_emails<'a>(sent: &Sent, mut survivors: impl Iterator<Item = &'a User>) -> bool {
     // Earlier versions did not record the emails.
     let before = sent.emails.unwrap_or(usize::MAX);
     survivors.any(|user| emails(user).len() > before)
 }
 
-/// Whether the email is free, or the caller's. For a user without one: whether it is gone, or the
-/// caller's.
+/// Whether the email is free, or the caller's. If the conflict is over a user without an email:
+/// whether that user is gone, or the caller's.
 fn is_free(
     conflict: &Conflict,
     sent: &Sent,
@@ -132,7 +132,7 @@ fn repeat(conflict: &Conflict, sent: &Sent, facts: &Facts, policy: &Policy, now:
     }));
     let plan = match judge(conflict, facts, policy, now) {
         none @ Decision::Done(Outcome::NotAConflict) => return none,
-        // The choice of a drain does not matter here.
+        // A drain never repeats a delete, whatever the evidence says.
         _ if sent.remedy == Remedy::Delete && policy.named.is_none() => return unsure,
         Decision::Apply(plan) => plan,
         Decision::Done(Outcome::Planned(..)) => return unsure,
@@ -143,7 +143,7 @@ fn repeat(conflict: &Conflict, sent: &Sent, facts: &Facts, policy: &Policy, now:
     let may_be_taken = if is_same_user {
         remedy == sent.remedy || is_named
     } else {
-        // The history of another user is never given away or deleted instead.
+        // The history of a different user is never merged or deleted in its place.
         let is_approved = conflict.approved_user_id() == Some(plan.user.as_str());
         remedy == Remedy::ReleaseEmail && is_named && is_approved
     };

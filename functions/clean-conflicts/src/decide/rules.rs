@@ -11,7 +11,8 @@ use crate::evidence::{Facts, LastSeen, MergeCall, Policy, emails, first_report};
 use crate::outcome::Outcome;
 use crate::plan::{Call, Plan};
 
-/// The time for which a user is left alone after Support merged it.
+/// The wait before another decision about a user that Support has just merged. It settles within
+/// this time.
 const SETTLES_WITHIN_MILLIS: u64 = 30_000;
 
 type Judged<T> = Result<T, Outcome>;
@@ -87,8 +88,8 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Only events claim the email, without lineage. The remedy is planned until someone reports
-    /// the conflict.
+    /// Decides if only events claim the email, without lineage. The remedy is planned until someone
+    /// reports the conflict.
     fn unclaimed(&self, people: &BTreeSet<&str>) -> Judged<Decision> {
         if !self.has_fresh_claim(people) {
             return Err(Outcome::NotAConflict);
@@ -125,14 +126,14 @@ impl Case<'_> {
         };
         let emails = emails(user);
         match self.conflict.email() {
-            // The upstream's filter is not trusted with the choice of a user.
+            // Check the upstream's filter before it decides which user is changed.
             Some(email) if !emails.contains(email) => review(Reason::EmailNotAnIdentity),
             None if !emails.is_empty() => review(Reason::SeveralEmails),
             _ => Ok(user),
         }
     }
 
-    /// Whether any remedy may be applied to `user` for `caller`.
+    /// Checks that a remedy may be applied to `user` for `caller` at all.
     fn may_be_touched(&self, user: &User, caller: &str) -> Judged<()> {
         let Some(external_id) = user.external_id.as_deref().filter(|id| !id.is_empty()) else {
             return review(Reason::NoExternalId);
@@ -160,7 +161,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// The remedy that an operator named.
+    /// Decides about the remedy that an operator named.
     fn named(
         &self,
         user: &User,
@@ -188,8 +189,8 @@ impl Case<'_> {
         self.apply(user, caller, call, None, None)
     }
 
-    /// The mildest remedy that resolves. A merge comes before a release if lineage proves that the
-    /// history is the caller's own.
+    /// Decides on the mildest remedy that resolves. A merge comes before a release if lineage
+    /// proves that the history is the caller's own.
     fn mildest(
         &self,
         user: &User,
@@ -224,7 +225,7 @@ impl Case<'_> {
         self.release(user, caller, because, not_before)
     }
 
-    /// A release that no operator named.
+    /// Decides on a release that no operator named.
     fn release(
         &self,
         user: &User,

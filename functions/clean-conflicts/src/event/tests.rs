@@ -145,7 +145,7 @@ fn a_mistake_names_the_field_and_what_it_may_hold() {
         ),
         (
             json!({"action": "show"}),
-            "conflictId, email or externalId must be there",
+            "conflictId, email or externalId must be present",
         ),
         (
             json!({"action": "show", "email": "a@b", "externalId": "1"}),
@@ -157,7 +157,7 @@ fn a_mistake_names_the_field_and_what_it_may_hold() {
         ),
         (
             json!({"action": "recheck"}),
-            "conflictId or state must be there",
+            "conflictId or state must be present",
         ),
         (
             json!({"action": "recheck", "conflictId": ID, "state": "failed"}),

@@ -17,8 +17,8 @@ use crate::interrupted::Interrupted;
 use crate::outcome::Outcome;
 use crate::plan::{Call, Plan};
 
-/// Maximum age of the evidence when a delete is sent: reading each conversation again may take
-/// long.
+/// Maximum age of the evidence when a delete is sent. It may be older than that once each
+/// conversation has been read again.
 const EVIDENCE_IS_FRESH_FOR: Duration = Duration::from_secs(2);
 
 /// Attempts a conflict whose record was taken.
@@ -84,8 +84,8 @@ async fn look(
     Ok((facts, decision))
 }
 
-/// Archives, reads the evidence again, which must lead to the same plan, and sends. Returns the
-/// outcome if the evidence has changed, or the call shows it.
+/// Archives the user, reads the evidence again, which must lead to the same plan, and sends the
+/// call. Returns the outcome if the evidence has changed, or if the call already shows it.
 async fn apply(
     ctx: &Context<'_>,
     conflict: &mut Conflict,

@@ -1,5 +1,5 @@
-//! A drain: works on everything that is due, and on what was planned and is allowed now. People who
-//! reported a conflict come before events, and the pairs of imports come last.
+//! A drain: works on everything that is due, and on plans that are allowed now. Conflicts that
+//! people reported come before those of events and operators, and the pairs of imports come last.
 
 use std::cell::{Cell, RefCell};
 
@@ -69,7 +69,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Works on the records of a pass. Returns whether it found others on the way.
+    /// Works on the records of a pass. Returns whether it skipped records that the pass does not
+    /// include.
     async fn work_through(&self, pass: Pass, at_once: usize) -> Result<bool, TableError> {
         let failure = RefCell::new(None);
         let has_others = Cell::new(false);

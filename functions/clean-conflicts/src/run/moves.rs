@@ -17,11 +17,12 @@ use crate::evidence::emails;
 use crate::interrupted::Interrupted;
 use crate::stop::StopReason;
 
-/// Records that are read from the index at once.
+/// Maximum records of one page of the index.
 const PAGE: usize = 100;
 
 impl Run<'_> {
-    /// Looks again at a conflict, or at all in a state: what a drain would do, at once.
+    /// Works again on a conflict, or on all in a state, as a drain would, but at once and whether
+    /// or not they are due.
     pub async fn recheck(&self, recheck: &Recheck, at_once: usize) -> Result<(), OperatorError> {
         let ids = match recheck {
             Recheck::Conflict(id) => {
@@ -29,7 +30,8 @@ impl Run<'_> {
                 vec![id.clone()]
             }
             Recheck::State(state, reason) => {
-                // All of them first: those that come back into the state must not come again.
+                // Read all ids first: a conflict that returns to the state must not be worked on
+                // again.
                 let (mut ids, mut start) = (Vec::new(), None);
                 loop {
                     let page = self.ctx.table.list(*state, *reason, PAGE, start).await;
@@ -49,7 +51,7 @@ impl Run<'_> {
                     return;
                 }
                 if let Err(error) = self.look_again(&id).await {
-                    tracing::warn!(conflictId = %id, %error, "could not look at a conflict again");
+                    tracing::warn!(conflictId = %id, %error, "could not recheck a conflict");
                     self.report.borrow_mut().deferred += 1;
                 }
             })
@@ -62,7 +64,7 @@ impl Run<'_> {
             return Ok(());
         };
         match conflict.state() {
-            // It is over: reporting it again opens it.
+            // It is over. Only a new report or a `resolve` opens it again.
             State::Resolved | State::NotAConflict => {
                 self.report.borrow_mut().add(&conflict);
                 return Ok(());
@@ -77,7 +79,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Ends a conflict: a person knows that there is nothing to do.
+    /// Ends a conflict, because a person knows that there is nothing to do.
     pub async fn close(&self, close: &Close) -> Result<(), OperatorError> {
         let mut conflict = self.at_version(&close.conflict_id, close.version).await?;
         let before = conflict.state();
@@ -97,8 +99,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Takes a release back. The email cannot be written: it is taken off the user who got it, and
-    /// comes back with the old user's next login.
+    /// Takes a release back. The API cannot write an email identity, so the email is only taken off
+    /// the user who got it, and comes back with the old user's next login.
     pub async fn undo(&self, undo: &Undo) -> Result<(), OperatorError> {
         let mut conflict = self.at_version(&undo.conflict_id, undo.version).await?;
         let before = conflict.state();
@@ -108,7 +110,7 @@ impl Run<'_> {
         let Some(sent) = sent.cloned().filter(|_| conflict.has_ended()) else {
             return Err(invalid("only a release that is over can be taken back"));
         };
-        // A new version: a second undo finds a folder of its own in the archive.
+        // Write a new version, which gives a second undo a folder of its own in the archive.
         conflict.ask(Some(&undo.by));
         self.write(&mut conflict).await?;
         let undone = self.put_back(&conflict, &sent.to, &sent.archives).await;
@@ -146,9 +148,7 @@ impl Run<'_> {
         }
         let to: UserId = to.parse().map_err(|_| Interrupted::Retry)?;
         let Some(old) = user(ctx, &to).await? else {
-            return Ok(Undone::Refused(
-                "the user of the release is not there any more",
-            ));
+            return Ok(Undone::Refused("the user of the release no longer exists"));
         };
         if let Some(refusal) = self.take_off(conflict, &to).await? {
             return Ok(Undone::Refused(refusal));
@@ -169,8 +169,8 @@ impl Run<'_> {
         Ok(Undone::Done)
     }
 
-    /// Takes the email off the user who got it by the release, if that user still holds it. Answers
-    /// why not, if it may not be taken.
+    /// Takes the email off the user who got it by the release, if that user still holds it. Returns
+    /// the reason why the email must not be taken, if there is one.
     async fn take_off(
         &self,
         conflict: &Conflict,
@@ -235,7 +235,7 @@ impl Run<'_> {
         }
     }
 
-    /// Writes the record. It is an error if another writer was quicker.
+    /// Writes the record; an error if another writer has changed it in the meantime.
     pub(super) async fn write(&self, conflict: &mut Conflict) -> Result<(), OperatorError> {
         match self.ctx.table.write(conflict).await {
             Err(TableError::Changed) => Err(changed()),
@@ -247,7 +247,7 @@ impl Run<'_> {
 /// The result of taking a release back.
 enum Undone {
     Done,
-    /// It may not be, and nothing was changed.
+    /// The release must not be taken back, for this reason. Nothing was changed at Zendesk.
     Refused(&'static str),
 }
 
@@ -266,7 +266,7 @@ fn known(read: Result<Option<Conflict>, TableError>) -> Result<Conflict, Operato
 
 fn changed() -> OperatorError {
     OperatorError::Changed(
-        "version: the conflict was changed since it was shown; show it again, and look".to_owned(),
+        "version: the conflict has changed since it was shown; show it again first".to_owned(),
     )
 }
 

@@ -29,7 +29,7 @@ struct StatedChange<'a> {
     by: Option<&'a str>,
     /// The import pair that states it.
     pair: Option<PairRef>,
-    /// The time from which on an import's list is true: whoever signed up later is another person.
+    /// The time from which an import's list is true: a user who signed up later is another person.
     true_since: Option<u64>,
 }
 
@@ -37,16 +37,16 @@ struct StatedChange<'a> {
 enum StatedWork {
     /// No user has the previous external id.
     NoUser,
-    /// It was done before.
+    /// It was done before, with this conflict.
     Done(Box<Conflict>),
-    /// An operator stated another change of the same external id before, or the external id has a
-    /// new holder since.
+    /// An operator stated another change of the same external id before, or the external id has had
+    /// a new holder since.
     Contradicted,
     /// This report, with a remedy for this user.
     Report(Box<Report>, Option<String>, Lineage),
 }
 
-/// Why there is nothing to say.
+/// The reason why the work of a change is unknown.
 enum Unread {
     Interrupted(Interrupted),
     Table(TableError),
@@ -109,7 +109,7 @@ impl Run<'_> {
             return;
         }
         if let Err(error) = self.advance(&mut pair).await {
-            tracing::warn!(%error, "could not record the result of an imported pair");
+            tracing::warn!(%error, "could not write the state of an import pair");
             self.report.borrow_mut().deferred += 1;
         }
     }
@@ -120,7 +120,7 @@ impl Run<'_> {
             ExternalId::try_from(pair.current_external_id.clone()),
         );
         let (Ok(previous), Ok(current)) = ids else {
-            // An import takes no other ones, so the item was written by hand.
+            // An import refuses ids that are not valid, so the item was written by hand.
             pair.end(State::Failed, None);
             return self.ctx.table.write_pair(self.ctx.scope, pair).await;
         };
@@ -166,7 +166,7 @@ impl Run<'_> {
         self.ctx.table.write_pair(self.ctx.scope, pair).await
     }
 
-    /// The work that a change causes.
+    /// Finds the work that a change causes. Writes nothing.
     async fn find(&self, change: &StatedChange<'_>) -> Result<StatedWork, Unread> {
         let (table, scope) = (self.ctx.table, self.ctx.scope);
         let (previous, current) = (change.previous.as_str(), change.current.as_str());
@@ -191,11 +191,12 @@ impl Run<'_> {
             return Ok(StatedWork::Contradicted);
         }
         let lineage = lineage(change, &user);
-        // Statements about a user who had this external id before: this one is another person.
+        // Keep statements about a user who had this external id before: they show that this user
+        // may be another person.
         let mut stated = statements.lineages;
         stated.retain(|it| it.is_of_another(&target));
         stated.push(lineage.clone());
-        // A remedy that was named is for this user, and no drain puts another in its place.
+        // A named remedy is for this user only, and no drain may replace it by another one.
         let named_for = change.remedy.map(|_| user.id.to_string());
         let report = self.report_of(current, &user, stated);
         Ok(StatedWork::Report(Box::new(report), named_for, lineage))
@@ -265,7 +266,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Records what the operator states, and opens a conflict, also one that had ended.
+    /// Records the operator's statement, and opens the conflict, even if it had ended.
     async fn open(
         &self,
         change: &StatedChange<'_>,
@@ -316,7 +317,8 @@ impl Run<'_> {
                 "only a conflict that needs review, is planned or failed is approved",
             ));
         }
-        // Even if no single user holds the email any more, the effect of a call is checked.
+        // Without a single holder, approve the user that a call was sent to, so that its effect is
+        // checked.
         let sent_to = conflict.sent().map(|sent| sent.to.as_str());
         let approved = conflict.user_id().or(sent_to).map(ToOwned::to_owned);
         let approved = approved.ok_or_else(|| {
@@ -331,8 +333,8 @@ impl Run<'_> {
     }
 }
 
-/// Whether a change that was stated before is done: its conflict is resolved, the user has no email
-/// again, and no stronger remedy is named than was taken.
+/// Whether a change that was stated before is done: its conflict is resolved, the user does not
+/// hold the email again, and no stronger remedy is named than the one that was applied.
 fn is_done(conflict: &Conflict, user: Option<&User>, named: Option<Remedy>) -> bool {
     let holds_it_again = user.is_some_and(|user| {
         let email = conflict.email();

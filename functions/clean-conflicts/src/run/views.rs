@@ -1,5 +1,5 @@
-//! The actions that change nothing at Zendesk: lists, counts, imports, and everything about one
-//! conflict.
+//! The actions that need no lease: `list`, `count` and `show`, and for migrations `import` and
+//! `progress`. Only `import` writes anything.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -17,9 +17,9 @@ use crate::facts;
 use crate::outcome::Outcome;
 use crate::report::{Listed, RunReport};
 
-/// The most conflicts of which `show` says what would be done now: each costs some requests.
+/// Maximum conflicts for which `show` reports what would be done now. Each costs some requests.
 const MAX_DECIDED: usize = 20;
-/// The states of pairs that are listed if none is named.
+/// The states of pairs that are listed if the request names no state.
 const UNRESOLVED: [State; 7] = [
     State::NeedsReview,
     State::Failed,
@@ -39,7 +39,7 @@ pub struct ListResponse {
     next: Option<String>,
 }
 
-/// The conflicts in a state, the latest changed first.
+/// The conflicts in a state, the most recently changed first.
 pub async fn list(table: &Table, list: &List) -> Result<ListResponse, OperatorError> {
     let start = list.next.as_deref().map(place).transpose()?;
     let start = start.and_then(|place| place.position);
@@ -59,7 +59,7 @@ pub async fn list(table: &Table, list: &List) -> Result<ListResponse, OperatorEr
     Ok(ListResponse { report, next })
 }
 
-/// The number of conflicts by state and reason, and since when the oldest is due.
+/// The number of conflicts by state and reason, and the time since which the oldest has been due.
 pub async fn count(table: &Table) -> Result<Value, OperatorError> {
     let counted = State::ALL.map(async |state| Ok((state, table.count(state).await?)));
     let counted = futures_util::future::try_join_all(counted);
@@ -71,7 +71,7 @@ pub async fn count(table: &Table) -> Result<Value, OperatorError> {
     }))
 }
 
-/// Counts as an operator reads them: states that have none are left out.
+/// Counts in the form of the response, without the states that have no conflicts.
 fn states(counts: &Counts) -> Value {
     let states = counts.iter().filter(|(_, reasons)| !reasons.is_empty());
     states
@@ -89,7 +89,7 @@ fn states(counts: &Counts) -> Value {
         .into()
 }
 
-/// Takes the pairs of a migration.
+/// Stores the pairs of a migration.
 pub async fn import(run: &Run<'_>, import: &ImportEvent) -> Result<Value, OperatorError> {
     let pairs = Import {
         batch: &import.batch,
@@ -109,7 +109,7 @@ pub async fn import(run: &Run<'_>, import: &ImportEvent) -> Result<Value, Operat
     Ok(json!({"batch": import.batch, "taken": taken.taken, "known": taken.known}))
 }
 
-/// How far a migration has come.
+/// The counts of a migration's pairs, and a page of them.
 pub async fn progress(run: &Run<'_>, progress: &Progress) -> Result<Value, OperatorError> {
     let (table, scope) = (run.ctx.table, run.ctx.scope);
     let start = progress.next.as_deref().map(place).transpose()?;
@@ -144,7 +144,7 @@ fn place(next: &str) -> Result<Place, OperatorError> {
 }
 
 impl Run<'_> {
-    /// Everything about some conflicts, what would be done about each now included.
+    /// Everything about some conflicts, including what would be done about each now.
     pub async fn show(&self, show: &Show) -> Result<Value, OperatorError> {
         let table = self.ctx.table;
         let one = async |id| Ok(table.get(id).await?.into_iter().collect());
@@ -187,7 +187,7 @@ impl Run<'_> {
     }
 }
 
-/// A decision as an operator reads it.
+/// A decision in the form of the response: the state, remedy and reason that it leads to.
 fn said(decision: &Decision) -> Value {
     match decision {
         Decision::Done(outcome) => {
@@ -219,7 +219,7 @@ fn is_about(conflict: &Conflict, external_id: &str) -> bool {
         || conflict.claims().of(external_id).next().is_some()
 }
 
-/// Everything about a conflict, for the operator who asked.
+/// Everything about a conflict, in the form of the response.
 fn described(conflict: &Conflict, would_do: &Value) -> Value {
     let sent = conflict.sent();
     let claimants = conflict.claims().iter().map(|claim| {
