@@ -1,8 +1,8 @@
 //! The archive: every version of every object about a person.
 //!
-//! A folder `conflicts/{conflict}/{attempt}/` is a copy of one user. Its first page,
-//! `user-00000.jsonl`, says whose it is. So the first page of each folder is read: the record that
-//! led to a copy may be gone long before the copy is.
+//! A folder `conflicts/{conflict}/{attempt}/` is a copy of one user. Its pages `user-….jsonl` show
+//! who that is. So these pages of each folder are read: the record that led to a copy may be gone
+//! long before the copy is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -21,7 +21,7 @@ use crate::person::Person;
 const FOLDER: &str = "conflicts/";
 /// Maximum simultaneous requests to S3.
 const AT_ONCE: usize = 16;
-/// Maximum bytes read of a page. A user's page has a few kilobytes.
+/// Maximum bytes that a compressed page is unpacked to. A user's page has a few kilobytes.
 const LARGEST_PAGE: u64 = 16 << 20;
 
 /// The archive's bucket.
@@ -49,16 +49,16 @@ pub struct Version {
 pub struct Copy {
     /// The folder that contains them.
     pub folder: String,
-    /// The user, as the API returned it.
+    /// The user's versions, each as the API returned it.
     pub users: Vec<Value>,
     /// Every version of every object.
     pub objects: Vec<Version>,
 }
 
 impl Archive {
-    /// The bucket.
+    /// A client for `bucket`.
     pub fn connect(sdk: &SdkConfig, bucket: String) -> Self {
-        // At another endpoint than AWS's own a bucket is not a host name.
+        // At an endpoint other than AWS's own, a bucket is not a host name.
         let by_path =
             sdk.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let config = aws_sdk_s3::config::Builder::from(sdk)
@@ -110,7 +110,7 @@ impl Archive {
         }))
     }
 
-    /// Deletes every version of these objects, for good.
+    /// Deletes every version of these objects, for good. Returns the number of versions.
     pub async fn erase(&self, copies: &[Copy]) -> Result<usize, OperatorError> {
         let versions = copies.iter().flat_map(|copy| &copy.objects);
         let deleted = stream::iter(versions.cloned())

@@ -1,5 +1,5 @@
 //! Serves data subjects: shows the data that the table and the archive have of a person, and
-//! deletes it on request. No other function may delete.
+//! deletes it on request. No other function may delete from them.
 
 mod archive;
 mod config;
@@ -31,7 +31,7 @@ pub struct ErasePerson {
 }
 
 impl ErasePerson {
-    /// Gets the clients ready.
+    /// Makes the clients of the table and of the archive.
     pub fn start(config: Config, sdk: &SdkConfig) -> Self {
         Self {
             scope: config.conflicts.scope,
@@ -68,7 +68,7 @@ impl ErasePerson {
         request_id: &str,
     ) -> Result<ErasureResponse, OperatorError> {
         let person = Person::new(request.subject, &self.scope);
-        // The archive first: it is found by its content, and never by a record.
+        // Copies are found by their content and not by a record, so the archive can come first.
         let copies = self.archive.copies_of(&person).await?;
         let mut erased = Erased::default();
         if request.erased_by.is_some() {

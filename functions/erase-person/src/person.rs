@@ -51,7 +51,7 @@ pub struct Person {
     partition: Option<String>,
 }
 
-/// The rest of a value.
+/// A value without the person.
 enum Left {
     Same,
     Changed(AttributeValue),

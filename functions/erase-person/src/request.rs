@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_erased_without_the_name_of_who_asks() {
+    fn nothing_is_erased_without_the_name_of_the_person_who_asks() {
         for (event, erased_by) in [
             (json!({"email": "anna@example.com"}), None),
             (json!({"externalId": "1", "by": "ada"}), None),

@@ -136,7 +136,8 @@ impl Table {
     }
 }
 
-/// The condition that an item was not written since it was read; each write leaves a mark.
+/// The condition that an item was not written since it was read: each write leaves a new mark in
+/// it.
 fn unchanged(item: &Item) -> (&'static str, Option<Item>) {
     match item.get("writeId") {
         Some(mark) => (

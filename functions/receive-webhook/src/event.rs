@@ -33,8 +33,8 @@ fn change(kind: &str, event: &Value) -> Change {
         .unwrap_or_default();
     let is_end_user = event.pointer("/detail/role").and_then(Value::as_str) == Some("end-user");
     match name {
-        // A Support user who has become an agent, or has lost its external id, states nothing about
-        // an end user, but what was known of its external id is not true any more.
+        // If the Support user is not an end user, or has no external id any more, the event states
+        // no lineage. But the external id that was known of that user is outdated.
         "user.external_id_changed" => changed_external_id(event)
             .filter(|_| is_end_user)
             .unwrap_or(Change::Unknown),
@@ -61,8 +61,8 @@ fn changed_external_id(event: &Value) -> Option<Change> {
     })
 }
 
-/// The change to a primary email. If the user has no external id, what was known of the Support user
-/// is not true any more.
+/// The change to a primary email. If the user has no external id, the one that was known of that
+/// Support user is outdated.
 fn changed_email(event: &Value, pointers: &[&str]) -> Change {
     let Some(email) = primary_email(event, pointers) else {
         return Change::Other;

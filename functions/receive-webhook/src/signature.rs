@@ -1,7 +1,7 @@
 //! Zendesk's signature: base64 of HMAC-SHA256 over the timestamp and the raw body.
 //!
-//! Timestamp and body are concatenated without a separator, so the timestamp's format must be exact,
-//! or bytes could be shifted between them.
+//! Timestamp and body are concatenated without a separator, so the timestamp's format must be
+//! exact, or bytes could be shifted between them.
 //!
 //! Source: "Verifying webhook authenticity", Zendesk developer documentation.
 
@@ -62,7 +62,8 @@ impl<'a> Timestamp<'a> {
     }
 }
 
-/// Whether any byte added to or removed from `timestamp` would make it malformed.
+/// Whether `timestamp` is well-formed, in a format in which a byte added or removed at its end
+/// would make it malformed.
 fn has_exact_format(timestamp: &str) -> bool {
     let Some((seconds, fraction)) = timestamp
         .strip_suffix('Z')

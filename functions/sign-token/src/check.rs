@@ -6,7 +6,7 @@ use shared::lambda::deadline::Deadline;
 use crate::SignToken;
 
 impl SignToken {
-    /// Whether tokens could be signed now. Whether Zendesk knows the key only Zendesk can say.
+    /// Whether tokens could be signed now. Only Zendesk can tell whether it knows the key.
     pub async fn check(&self, deadline: Deadline) -> Checks {
         let key = self.key.check("signing_key", deadline).await;
         let checks = [Check::configuration(), key].into_iter();

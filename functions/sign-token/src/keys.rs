@@ -46,7 +46,7 @@ impl Secret for SigningKey {
         })
     }
 
-    /// The ids of Zendesk's messaging keys begin with `app_`.
+    /// Checks the ids of the keys: those of Zendesk's messaging keys begin with `app_`.
     fn look(object: &Map<String, Value>) -> Result<&'static str, &'static str> {
         let active = object.get("activeKid").and_then(Value::as_str);
         let keys = object.get("keys").and_then(Value::as_object);
