@@ -19,7 +19,7 @@ use crate::output;
 /// The function that clears conflicts.
 const CLEANUP: &str = "clean-conflicts";
 
-/// Whether the program ends with 0.
+/// The outcome of a command, which determines the exit status.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It was done, or there was nothing to do.

@@ -60,7 +60,7 @@ pub fn sentence(text: impl Display) {
     line(broken(plain(&Term::stdout()), &text));
 }
 
-/// The same for an error.
+/// Prints an error to standard error. It is broken between words like a sentence.
 pub fn error(text: impl Display) {
     let text = broken(plain(&Term::stderr()), &text);
     let _ = writeln!(io::stderr(), "{text}");
@@ -74,7 +74,7 @@ fn broken(mut table: Table, text: &dyn Display) -> String {
     table.trim_fmt()
 }
 
-/// Prints a command to go on with, in a line of its own, so that it can be copied.
+/// Prints a command for the next step, on a line of its own, so that it can be copied.
 pub fn command(text: impl Display) {
     line(format_args!("  operate {text}"));
 }
@@ -123,12 +123,12 @@ pub fn text(value: &Value) -> String {
     }
 }
 
-/// Text without what a terminal would act on.
+/// Text without control characters, which a terminal would act on.
 fn shown(text: &str) -> String {
     text.replace(|it: char| it.is_control() && it != '\n', "\u{fffd}")
 }
 
-/// A time in milliseconds since 1970, or in seconds if it is too early for that.
+/// Formats a time in milliseconds since 1970, or in seconds if the number is too small for that.
 pub fn instant(time: u64) -> String {
     let seconds = if time < 100_000_000_000 {
         time
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_reaches_the_terminal_that_it_would_act_on() {
+    fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(text(&json!("a\u{1b}[2Jb")), "a\u{fffd}[2Jb");
         assert_eq!(text(&json!(["a", "b"])), "a\nb");
     }

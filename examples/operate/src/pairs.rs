@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use csv::{Reader, ReaderBuilder, StringRecord, Trim};
 
-/// The separators of a table, most usual first. Excel writes a semicolon in most of Europe.
+/// The separators of a table, the most usual first. Excel writes a semicolon in most of Europe.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
 /// Maximum characters of the previous and of the current external id.
@@ -103,8 +103,8 @@ fn in_other_encoding(error: io::Error) -> io::Error {
     }
 }
 
-/// Counts lines as an editor does. The reader's own number is too low after a CRLF or an empty line,
-/// because for it a record begins right after the last field of the one before.
+/// Counts lines as an editor does. The reader's own number is too low after a CRLF or an empty
+/// line, because to it a record begins right after the last field of the previous one.
 struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -120,7 +120,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The line of the first byte from `start` on that does not end a line.
+    /// The line of the first byte at or after `start` that is not a line end.
     fn next_at(&mut self, start: u64) -> u64 {
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         while let Some(&byte) = self.bytes.get(self.at) {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_may_contain_what_separates_in_another_file() {
+    fn an_id_may_contain_the_separator_of_another_file() {
         let expected = [("1;2".to_owned(), "a;b".to_owned())];
         assert_eq!(ids("1;2,a;b\n"), expected);
     }
@@ -271,13 +271,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_another_encoding_is_refused_with_what_to_do() {
+    fn a_file_in_another_encoding_is_refused_with_advice() {
         let error = read(&b"1,\xe9\n"[..]).unwrap_err();
         assert!(error.to_string().contains("UTF-8"), "{error}");
     }
 
     #[test]
-    fn an_external_id_has_no_more_characters_than_it_may() {
+    fn an_external_id_that_is_too_long_is_refused() {
         let (long, longer) = ("a".repeat(1024), "a".repeat(1025));
         let file = format!("{long},b\n{longer},c\nd,{}\n", "e".repeat(256));
         let (pairs, refused) = read(file.as_bytes()).unwrap();

@@ -94,7 +94,8 @@ impl Aws {
     }
 }
 
-/// Says in one line what most people forget; the SDK's own error for it is a page long.
+/// Reports in one line that the region or the login is missing, which most people forget. The SDK's
+/// own error for it is a page long.
 async fn look_for_login(config: &SdkConfig) -> Result<(), InvokeError> {
     if config.region().is_none() {
         return Err(InvokeError::NoRegion);

@@ -20,7 +20,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// The stack at `url`; without one, the first that runs.
+    /// The stack at `url`; if that is empty, the first one that is running.
     pub async fn find(url: &str) -> Result<Self, InvokeError> {
         let unreachable = |why: String| InvokeError::Unreachable {
             function: "the local stack",

@@ -172,7 +172,7 @@ fn shown(conflict: &Value) {
     let (id, version) = (it("conflictId"), it("version"));
     match (it("state").as_str(), it("remedy").as_str()) {
         ("needs_review" | "failed", _) => {
-            output::sentence("Once its cause is mended:");
+            output::sentence("Once its cause is fixed:");
             output::command(format_args!("recheck {id}"));
             output::sentence("To decide it yourself, with --by NAME:");
             output::command(format_args!("approve {id} {version} --remedy REMEDY"));
@@ -191,7 +191,7 @@ fn shown(conflict: &Value) {
     output::line("");
 }
 
-/// Adds a row for each value that there is, and indents the values inside another one.
+/// Adds a row for each value that is not null or empty, and indents the values inside another one.
 fn add_rows(table: &mut comfy_table::Table, name: &str, value: &Value, depth: usize) {
     let label = format!("{:1$}{name}", "", 2 * depth);
     match value {

@@ -1,5 +1,5 @@
-//! `operate import`: imports a file, a thousand pairs at a time. Running it again continues where it
-//! stopped, because an imported pair has no effect the second time.
+//! `operate import`: imports a file, a thousand pairs at a time. Running it again continues where
+//! it stopped, because an imported pair has no effect the second time.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -90,7 +90,7 @@ async fn sent(session: &Session, event: &Value) -> Result<Value, InvokeError> {
     }
 }
 
-/// Replaces `pairs[17]` of a request by the line of the file.
+/// Names the line of the file before a message about `pairs[17]` of a request.
 fn with_line(error: InvokeError, chunk: &[Pair]) -> InvokeError {
     let InvokeError::Refused { kind, message } = error else {
         return error;

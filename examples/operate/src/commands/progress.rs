@@ -132,7 +132,7 @@ fn shown(answer: &Value, progress: &Progress) {
         output::sentence("There may be more: --csv FILE writes all of them.");
     }
     if count_of(answer, "planned") > 0 {
-        output::sentence("What is planned is done as soon as REMEDY allows it.");
+        output::sentence("Planned pairs are worked on as soon as REMEDY allows it.");
     }
 }
 

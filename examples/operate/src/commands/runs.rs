@@ -10,9 +10,9 @@ use super::{CommandError, Outcome, Session, items, number};
 use crate::cli::{Approve, Close, Recheck, Resolve, Undo};
 use crate::output::{self, field};
 
-/// The interval at which to retry while another run is active. Runs never overlap, and one takes at
-/// most five minutes.
+/// The interval at which to retry while another run is active, because runs never overlap.
 const WAIT: Duration = Duration::from_secs(5);
+/// Maximum retries: six minutes in total, and a run takes at most five.
 const WAITS: u32 = 72;
 
 pub async fn resolve(session: &Session, resolve: &Resolve) -> Result<Outcome, CommandError> {
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_summary_names_what_there_is() {
+    fn a_summary_omits_counts_of_zero() {
         let report =
             json!({"examined": 2, "resolved": 1, "planned": 0, "needsReview": 1, "requests": 11});
         assert_eq!(
