@@ -313,7 +313,8 @@ async fn each_issuer_has_its_own_keys() {
         .sign_with_header(&json!({"alg": "RS256"}), &a.claims(json!({"sub": "7"})));
     assert_eq!(refusal(&verifier, &unnamed).await, NO_KEY);
 
-    // One that is down does not touch the others' users, and an unknown key asks its own issuer.
+    // An issuer that is down does not affect the users of the others, and an unknown key causes a
+    // fetch from its own issuer only.
     a.misbehave(Misbehaviour {
         hang_up: true,
         ..Misbehaviour::default()
@@ -585,7 +586,7 @@ async fn a_failed_fetch_starts_the_minute_too() {
     });
     let second = issuer.id_token(json!({"sub": "7"}));
     for _ in 0..3 {
-        // Its key may be one that could not be fetched.
+        // The token may be signed with a key that could not be fetched.
         let why = no_keys(&verifier, &second).await;
         assert!(why.starts_with("discovery: "), "{why}");
         verify(&verifier, &first).await.unwrap();

@@ -35,8 +35,8 @@ fn as_json_schema(value: &mut Value) {
     }
 }
 
-/// Panics if the document does not describe a request; each is looked at once. The merge by ids is part of v1.1, for which
-/// there is no such document.
+/// Panics if the document does not describe a request; each is checked once. The merge by ids is
+/// part of v1.1, for which no such document exists.
 pub(crate) fn assert_valid(exchange: &Exchange, app_id: &str) {
     static VALID: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
     let request = format!("{} {:?}", exchange.line, exchange.body);

@@ -95,7 +95,7 @@ async fn a_conflict_is_shown_by_email_id_and_both_external_ids() {
 }
 
 #[tokio::test]
-async fn a_conflict_is_looked_at_again_once_its_cause_is_mended() {
+async fn a_conflict_is_rechecked_once_its_cause_is_fixed() {
     let world = World::start("release-email").await;
     world.sunshine.add_user(user("old", EMAIL));
     let surplus = world.sunshine.add_user(user("older", EMAIL));
@@ -223,7 +223,7 @@ async fn a_resolve_that_is_sent_again_finds_what_it_did() {
     }
     assert_eq!(world.items("conflict"), records);
     assert_eq!(world.sunshine.changing_calls().len(), calls);
-    // Also once the user is gone.
+    // The same is true once the user is gone.
     world.sunshine.remove_user(&old.id);
     let again = world.ask(resolve).await;
     assert_eq!(again["conflicts"][0]["state"], "resolved", "{again}");

@@ -21,11 +21,11 @@ use harness::serve::Server;
 use serde_json::{Value, json};
 use world::{World, user};
 
-/// The pairs of a call of `import`.
+/// The number of pairs in one call of `import`.
 const CALL: usize = 1000;
 /// The time after which the function is killed in the middle of its work.
 const KILLED_AFTER: Duration = Duration::from_secs(10);
-/// The time of an invocation, longer than it lives. Its lease ends with it.
+/// The timeout of an invocation, at which its lease ends. It is killed earlier.
 const INVOCATION: Duration = Duration::from_secs(14);
 const BATCH: &str = "migration";
 
@@ -54,8 +54,8 @@ async fn main() {
     check(&world, count);
 }
 
-/// S3 as far as an archive needs it. The stack's own copies all objects at each write, which takes
-/// hours for this many.
+/// S3, as far as an archive needs it. The stack's own S3 copies all objects at each write, which
+/// takes hours for this many objects.
 async fn archive() -> Server {
     type Objects = State<Arc<Mutex<HashMap<String, Bytes>>>>;
     async fn read(State(objects): Objects, uri: Uri) -> Response {

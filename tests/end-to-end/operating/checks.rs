@@ -92,7 +92,7 @@ async fn each_fault_of_the_api_key_is_named() {
         ),
     ] {
         world.aws.put_secret(API_KEY, &secret).await;
-        // A cold start: what is cached would hide the fault from the call.
+        // A cold start, because a cached key would hide the fault from the call.
         let clean = world.another("clean-conflicts", &[]).await;
         let (is_ok, detail) = check(&clean, "api_key").await;
         assert_eq!(is_ok, ok, "{secret}: {detail}");

@@ -22,7 +22,7 @@ async fn two_people(world: &World) {
     world.report("anna-new", "cy@example.com").await;
 }
 
-/// All that is stored, without what a write counts.
+/// Everything that is stored, without the fields that change with each write.
 async fn stored(world: &World) -> (Vec<Value>, Vec<(String, Vec<u8>)>) {
     let mut items = world.aws.items(TABLE);
     items.retain(|item| item["sk"] != "lease");
@@ -96,7 +96,7 @@ async fn a_person_is_erased_and_no_one_else() {
         );
     }
 
-    // Everything of the others is as it was, but for the claim that was taken out.
+    // The data of the others is unchanged, except for the claim that was removed.
     let of_others = |stored: &(Vec<Value>, Vec<(String, Vec<u8>)>), name: &str| {
         let items = stored
             .0

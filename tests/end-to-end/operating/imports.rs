@@ -165,7 +165,8 @@ async fn people_who_are_locked_out_come_before_an_import() {
     assert_eq!(world.record(&id)["state"], "resolved");
 }
 
-/// More are at work at once than the run may merge, and each waits for the merge before its own.
+/// More conflicts are worked on at once than the run may merge, and each waits for the merge before
+/// its own.
 #[tokio::test]
 async fn a_run_merges_as_many_as_it_may() {
     let world = World::start("plan").await;
@@ -249,6 +250,6 @@ async fn a_release_by_import_costs_ten_requests() {
         .await;
     let report = world.drain().await;
     assert_eq!(report["resolved"], 1, "{report}");
-    // One of them for the pair whose user is not there.
+    // One of the requests is for the pair without a user.
     assert_eq!(report["requests"], 10 + 1, "{report}");
 }

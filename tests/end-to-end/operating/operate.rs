@@ -84,7 +84,7 @@ impl Operator {
     }
 }
 
-/// What a person without a login, a region or a stack is told, and all of it fits the terminal.
+/// The advice for a person without a login, a region or a stack. All of it fits the terminal.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_not_logged_in_is_told_what_to_do() {
     let build = tokio::task::spawn_blocking(|| harness::lambda::build("operate"));
@@ -162,8 +162,8 @@ async fn everything_fits_a_terminal_of_80_columns_and_every_id_is_whole() {
         "{nothing}"
     );
 
-    // One conflict that is cleared, one that needs a person, and one with everything as long as it
-    // may be, in characters that take two columns.
+    // One conflict that is cleared, one that needs a person, and one in which every value has its
+    // maximum length, in characters that take two columns.
     ada.knows("old", EMAIL);
     ada.reports("new", EMAIL).await;
     ada.knows("first", "two@example.com");

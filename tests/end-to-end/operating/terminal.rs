@@ -13,7 +13,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 pub(crate) const COLUMNS: u16 = 80;
 
 /// Runs a program with a terminal for input, output and errors. Returns its status and each line
-/// that it wrote; what a progress bar writes over is a line too.
+/// that it wrote, including those that a progress bar overwrites.
 pub(crate) fn run(mut command: Command) -> (ExitStatus, Vec<String>) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
@@ -31,7 +31,7 @@ pub(crate) fn run(mut command: Command) -> (ExitStatus, Vec<String>) {
     let another = || program_side.try_clone().unwrap();
     command.stdin(another()).stdout(another()).stderr(another());
     let mut program = command.env("TERM", "xterm").spawn().unwrap();
-    // The end of the output is seen once no one else has the program's side.
+    // Close our copies of the program's side, since the output ends only when all are closed.
     drop((command, program_side));
     let written = written(File::from(terminal));
     let status = program.wait().unwrap();

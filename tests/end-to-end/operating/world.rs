@@ -1,4 +1,4 @@
-//! The functions and all they need.
+//! The functions, with everything that they need.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub(crate) const API_KEY: &str = "sunshine-api-key";
 pub(crate) const EMAIL: &str = "anna@example.com";
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// The functions, and what is around them.
+/// The functions, and the services that they use.
 pub(crate) struct World {
     pub(crate) aws: Aws,
     pub(crate) sunshine: Sunshine,
@@ -23,7 +23,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// With this `REMEDY`. A release waits for nothing.
+    /// Starts everything with this `REMEDY`. A release does not wait.
     pub(crate) async fn start(remedy: &str) -> Self {
         let aws = Aws::start().await.unwrap();
         aws.create_table(local_stack::stack::conflicts_table(TABLE));
@@ -55,7 +55,7 @@ impl World {
         Function::start(name, environment).await.unwrap()
     }
 
-    /// Reports that `external_id` with the verified `email` was refused; answers the conflict's id.
+    /// Reports that `external_id` with the verified `email` was refused; returns the conflict's id.
     pub(crate) async fn report(&self, external_id: &str, email: &str) -> String {
         let caller = json!({"sub": external_id, "email": email, "email_verified": true});
         let event = HttpEvent::post("/zendesk/conflicts")
@@ -66,12 +66,12 @@ impl World {
         answer.json()["conflictId"].as_str().unwrap().to_owned()
     }
 
-    /// The answer of `clean-conflicts`.
+    /// The response of `clean-conflicts`.
     pub(crate) async fn ask(&self, event: Value) -> Value {
         answer(&self.clean, &event).await
     }
 
-    /// Drains, as often as there may be something to do.
+    /// Drains once.
     pub(crate) async fn drain(&self) -> Value {
         self.ask(json!({"action": "drain"})).await
     }
@@ -90,7 +90,7 @@ impl World {
     }
 }
 
-/// The answer of a function to an event.
+/// The response of a function to an event.
 pub(crate) async fn answer(function: &Function, event: &Value) -> Value {
     let answer = function.invoke_within(event, DEADLINE).await;
     answer.unwrap_or_else(|error| {
@@ -98,7 +98,7 @@ pub(crate) async fn answer(function: &Function, event: &Value) -> Value {
     })
 }
 
-/// The type and the words with which a function refuses an event.
+/// The type and the message with which a function refuses an event.
 pub(crate) async fn refusal(function: &Function, event: &Value) -> (String, String) {
     match function.invoke_within(event, DEADLINE).await {
         Err(LambdaError::Function(error)) => {

@@ -259,7 +259,7 @@ async fn a_replay_has_no_effect_for_a_day() {
     stack.deliver(&changed("e", "1234", "999")).await;
     assert_eq!(stack.aws.items(TABLE), before);
 
-    // After a day the id is forgotten. The content has no effect but that it was stated again.
+    // After a day the id is forgotten. Then the same content only counts as stated again.
     let mut seen = stack.aws.items(TABLE);
     seen.retain(|item| item["sk"] == "seen");
     let expires = seen[0]["expiresAt"].as_u64().unwrap();
@@ -303,7 +303,7 @@ async fn an_event_that_cannot_be_recorded_is_delivered_again() {
         let answer = stack.http(&signed(&event)).await;
         assert_problem(&answer, 503, "upstream_busy");
         assert_eq!(answer.header("retry-after"), Some("5"));
-        // No half of an event is ever in the table.
+        // The table never contains a part of an event.
         assert_eq!(stack.aws.items(TABLE), [Value::Null; 0]);
         stack.aws.set_faults([]);
         stack.deliver(&event).await;

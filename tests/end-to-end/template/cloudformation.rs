@@ -1,4 +1,5 @@
-//! As much of `CloudFormation` as the template uses: parameters, rules, conditions and intrinsic functions.
+//! As much of `CloudFormation` as the template uses: parameters, rules, conditions and intrinsic
+//! functions.
 //!
 //! In a [`Stack`] every parameter and condition is evaluated. A value that only AWS knows stays as
 //! `${Resource}`, `${Resource.Attribute}` or `${AWS::Region}`, so that a test compares plain

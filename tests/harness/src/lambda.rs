@@ -160,8 +160,8 @@ impl Function {
         &self.output
     }
 
-    /// Invokes it. Simultaneous invocations wait for one another, as in one environment.
-    /// that the function wrote before its response is in [`Function::output`] then.
+    /// Invokes it. Simultaneous invocations wait for one another, as in one environment. Everything
+    /// that the function wrote before its response is then in [`Function::output`].
     pub async fn invoke(&self, event: &Value) -> Result<Value, LambdaError> {
         self.invoke_within(event, DEADLINE).await
     }

@@ -125,9 +125,9 @@ impl Aws {
         *self.endpoint.faults() = faults.into();
     }
 
-    /// Prepares DynamoDB for a hundred thousand items: a transaction no longer looks through the
-    /// tokens of all those of ten minutes, and a query no longer reads the rest of its partition
-    /// for each page. So a transaction that an SDK sends again is executed again.
+    /// Prepares DynamoDB for a hundred thousand items: a transaction no longer searches the tokens
+    /// of all transactions of the last ten minutes, and a query no longer reads the rest of its
+    /// partition for each page. So a transaction that an SDK sends again is executed again.
     pub fn expect_a_large_table(&self) {
         self.endpoint.is_large.store(true, Ordering::Relaxed);
     }
@@ -274,7 +274,7 @@ impl Endpoint {
         headers: HeaderMap,
         body: Bytes,
     ) -> MockResponse {
-        // The service pages a list of versions, and gives no marker to go on from.
+        // The service pages a list of versions, but returns no marker for the next page.
         let whole = if is_version_list(path) {
             "&max-keys=1000000"
         } else {

@@ -92,8 +92,8 @@ async fn forward(local: &Local, request: Request) -> Response {
     response
 }
 
-/// Replaces what is not UTF-8 in a body, as a text in an event holds no other bytes. cargo-lambda would
-/// respond with 500 itself, before it asks the function.
+/// Replaces invalid UTF-8 in a body, because a text in an event cannot contain other bytes.
+/// cargo-lambda itself would respond with 500, without asking the function.
 async fn as_text(request: Request) -> Result<Request, axum::Error> {
     let (mut parts, body) = request.into_parts();
     let bytes = to_bytes(body, LARGEST_BODY).await?;

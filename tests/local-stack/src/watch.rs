@@ -51,7 +51,7 @@ const OURS: [&str; 21] = [
 /// The reason why the functions do not run.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
-    /// A process, port or file could not be had.
+    /// A process, port or file is not available.
     #[error("cargo lambda watch: {0}")]
     Io(#[from] io::Error),
     /// It ended before it listened.

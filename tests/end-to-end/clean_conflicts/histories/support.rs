@@ -148,7 +148,7 @@ impl World {
     }
 
     /// An agent gives the Support user of a person the email of another one. The event comes at
-    /// once: nothing else tells of it.
+    /// once, because nothing else reports the change.
     pub(super) async fn agent_sets_email(&mut self, number: usize, of: usize) {
         let email = self.people[of].email.clone();
         let Some(user) = self.support.users.get_mut(&number) else {
@@ -169,7 +169,7 @@ impl World {
         self.deliver(self.support.events.len() - 1, false).await;
     }
 
-    /// An agent merges the Support users of two people, and Zendesk tells so.
+    /// An agent merges the Support users of two people, and Zendesk sends an event about it.
     pub(super) async fn agent_merges(&mut self, number: usize, with: usize) {
         if number == with {
             return;

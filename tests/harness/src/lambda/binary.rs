@@ -101,7 +101,7 @@ pub fn build_release(name: &str) -> PathBuf {
 /// own: as it is built by someone who has never heard of the flag.
 ///
 /// # Panics
-/// If it does not build, with cargo's own words.
+/// If it does not build, with cargo's output.
 pub fn build_release_with_jitter(name: &str) -> PathBuf {
     let mut command = cargo();
     command

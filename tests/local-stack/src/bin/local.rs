@@ -16,8 +16,8 @@ struct Arguments {
     /// The port of the local address (default: a free one)
     #[arg(long)]
     port: Option<u16>,
-    /// The strongest remedy that a drain may take: plan, release-email, merge or delete. Nothing
-    /// waits then, as a release does in a deployment
+    /// The strongest remedy that a drain may apply: plan, release-email, merge or delete. A release
+    /// does not wait, unlike in a deployment
     #[arg(long, default_value = "plan", value_parser = ["plan", "release-email", "merge", "delete"])]
     remedy: String,
     /// Keep the conflicts of the last run (Zendesk and the archive begin empty all the same)

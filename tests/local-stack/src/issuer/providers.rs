@@ -32,9 +32,9 @@ pub struct Provider {
     claims: Map<String, Value>,
     /// Claims of every token that it leaves out.
     without: Vec<String>,
-    /// The external id that comes of it.
+    /// The external id that results from it.
     external_id: String,
-    /// Whether an email comes of it.
+    /// Whether an email results from it.
     pub email: bool,
 }
 
