@@ -188,6 +188,14 @@ pub fn first_report(conflict: &Conflict) -> u64 {
 }
 
 /// `user` as the target of lineage, with the external id that it has.
+/// The emails that are identities of `user`.
+pub fn emails(user: &User) -> BTreeSet<String> {
+    let emails = user.identities.iter().filter(|it| it.kind == "email");
+    emails
+        .map(|it| EmailKey::from(it.value.as_str()).as_str().to_owned())
+        .collect()
+}
+
 pub fn target<'a>(user: &'a User, external_id: &'a str) -> Target<'a> {
     Target {
         id: user.id.as_str(),

@@ -218,7 +218,7 @@ impl SunshineClient {
     /// Creates a user with nothing but an external id.
     ///
     /// # Errors
-    /// [`Error::InvalidAnswer`] although the user was created, if the response is malformed.
+    /// [`Error::InvalidResponse`] although the user was created, if the response is malformed.
     pub async fn create_user(
         &self,
         external_id: &LookupExternalId,

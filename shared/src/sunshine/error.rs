@@ -12,7 +12,7 @@ use crate::http::upstream_url::InvalidPath;
 ///
 /// A changing call may have been executed after [`Error::Unknown`], and after no other error. The
 /// one exception is [`create_user`](super::SunshineClient::create_user), whose response is read:
-/// after [`Error::InvalidAnswer`] the user exists.
+/// after [`Error::InvalidResponse`] the user exists.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// 404: the user or conversation does not exist.
