@@ -1,11 +1,14 @@
 //! Faults are injected as requested, and a test can stop a request at a point.
 
+mod support;
+
 use std::time::{Duration, Instant};
 
 use local_stack::standins::faults::{Fault, Rule};
 use local_stack::standins::sunshine::{Sunshine, SunshineConfig, User};
 use local_stack::standins::traffic::Point;
 use serde_json::{Value, json};
+use support::{json_of, status_of};
 
 async fn start() -> Sunshine {
     Sunshine::start(SunshineConfig::default()).await.unwrap()
@@ -40,7 +43,7 @@ async fn a_response_in_place_of_the_service_has_no_effect() {
     );
     assert!(sunshine.users().is_empty() && !sunshine.traffic().all()[0].handled);
     assert_eq!(
-        login(&sunshine).send().await.unwrap().status(),
+        status_of(login(&sunshine)).await,
         200,
         "the fault applies once"
     );
@@ -107,10 +110,10 @@ async fn delays_add_up_before_another_fault() {
     }
     sunshine.faults().add(Rule::new("POST", Fault::busy(None)));
     let start = Instant::now();
-    assert_eq!(login(&sunshine).send().await.unwrap().status(), 429);
+    assert_eq!(status_of(login(&sunshine)).await, 429);
     assert!(start.elapsed() >= Duration::from_millis(120));
     sunshine.faults().clear();
-    assert_eq!(login(&sunshine).send().await.unwrap().status(), 200);
+    assert_eq!(status_of(login(&sunshine)).await, 200);
 }
 
 #[tokio::test]
@@ -123,7 +126,7 @@ async fn chance_repeats_with_its_seed() {
             .add(Rule::new("POST", Fault::busy(None)).chance(0.5, 7));
         let mut statuses = Vec::new();
         for _ in 0..40 {
-            statuses.push(login(&sunshine).send().await.unwrap().status().as_u16());
+            statuses.push(status_of(login(&sunshine)).await);
         }
         assert!(statuses.contains(&429) && statuses.contains(&200));
         runs.push(statuses);
@@ -150,10 +153,10 @@ async fn a_client_that_gives_up_does_not_undo_its_request() {
 async fn the_nth_request_is_held_and_the_others_pass() {
     let sunshine = start().await;
     let held = sunshine.traffic().hold("POST **/_login", 2, Point::Handled);
-    assert_eq!(login(&sunshine).send().await.unwrap().status(), 200);
+    assert_eq!(status_of(login(&sunshine)).await, 200);
     let second = tokio::spawn(login(&sunshine).send());
     assert_eq!(held.reached().await.unwrap().number, 1);
-    assert_eq!(login(&sunshine).send().await.unwrap().status(), 200);
+    assert_eq!(status_of(login(&sunshine)).await, 200);
     drop(held);
     assert_eq!(second.await.unwrap().unwrap().status(), 200);
 }
@@ -164,64 +167,17 @@ async fn requests_and_connections_are_recorded_and_faults_set_over_http() {
     sunshine.add_user(User::default());
     let client = reqwest::Client::new();
     let control = sunshine.url() + "/_control";
+    let faults = format!("{control}/faults");
     let rule = json!({ "match": "GET **", "fault": { "kind": "answer", "status": 503, "retryAfter": "2" }, "times": 3 });
-    assert_eq!(
-        client
-            .post(format!("{control}/faults"))
-            .json(&rule)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        204
-    );
-    assert_eq!(
-        client
-            .get(format!("{}/v2/x?a=%2F", sunshine.url()))
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        503
-    );
-    let faults: Value = client
-        .get(format!("{control}/faults"))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    assert_eq!(faults[0]["times"], 2);
-    assert_eq!(
-        client
-            .delete(format!("{control}/faults"))
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        204
-    );
+    assert_eq!(status_of(client.post(&faults).json(&rule)).await, 204);
+    let missing = format!("{}/v2/x?a=%2F", sunshine.url());
+    assert_eq!(status_of(client.get(missing)).await, 503);
+    assert_eq!(json_of(client.get(&faults)).await[0]["times"], 2);
+    assert_eq!(status_of(client.delete(&faults)).await, 204);
     let wrong = json!({ "match": "GET", "fault": { "kind": "surprise" } });
-    assert_eq!(
-        client
-            .post(format!("{control}/faults"))
-            .json(&wrong)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        400
-    );
+    assert_eq!(status_of(client.post(&faults).json(&wrong)).await, 400);
 
-    let seen: Value = client
-        .get(format!("{control}/requests"))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let seen = json_of(client.get(format!("{control}/requests"))).await;
     assert_eq!(seen["connections"], 1, "one client reuses its connection");
     assert_eq!(seen["requests"][0]["line"], "GET /sc/v2/x?a=%2F HTTP/1.1");
     assert_eq!(
@@ -240,39 +196,16 @@ async fn a_request_is_held_over_http() {
     let client = reqwest::Client::new();
     let holds = sunshine.url() + "/_control/holds";
     let hold = json!({ "match": "POST **/_login", "point": "arrived" });
-    let hold: Value = client
-        .post(&holds)
-        .json(&hold)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let hold = json_of(client.post(&holds).json(&hold)).await;
     let hold = format!("{holds}/{}", hold["id"]);
     let calling = tokio::spawn(login(&sunshine).send());
-    let reached: Value = client
-        .get(&hold)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let reached = json_of(client.get(&hold)).await;
     assert_eq!(
         (&reached["handled"], reached["arrived"].is_f64()),
         (&json!(false), true)
     );
     assert!(sunshine.users().is_empty() && !calling.is_finished());
-    assert_eq!(client.delete(&hold).send().await.unwrap().status(), 204);
+    assert_eq!(status_of(client.delete(&hold)).await, 204);
     assert_eq!(calling.await.unwrap().unwrap().status(), 200);
-    assert_eq!(
-        client
-            .get(format!("{holds}/9"))
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        404
-    );
+    assert_eq!(status_of(client.get(format!("{holds}/9"))).await, 404);
 }

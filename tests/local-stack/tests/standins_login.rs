@@ -1,11 +1,14 @@
 //! The stand-in's messaging login decides as Zendesk does.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use local_stack::standins::sunshine::{Sunshine, SunshineConfig, User};
 use serde_json::{Value, json};
+use support::response_to;
 
 const KID: &str = "app_5deaa3531c7f940010cc4ba4";
 const SECRET: &str = "BFJJ88naxc5PZNAMU9KpBNTR";
@@ -54,13 +57,7 @@ fn jwt_of(external_id: &str, email: Option<&str>) -> String {
 
 async fn post(sunshine: &Sunshine, path: &str, body: &Value) -> (u16, Value) {
     let url = sunshine.url() + path;
-    let response = reqwest::Client::new()
-        .post(url)
-        .json(body)
-        .send()
-        .await
-        .unwrap();
-    (response.status().as_u16(), response.json().await.unwrap())
+    response_to(reqwest::Client::new().post(url).json(body)).await
 }
 
 async fn login(sunshine: &Sunshine, body: Value) -> (u16, Value) {

@@ -1,5 +1,7 @@
 //! The stand-in for Puzzel accepts what Puzzel accepts, and each proof only once.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,6 +14,7 @@ use local_stack::standins::faults::{Fault, Rule};
 use local_stack::standins::puzzel::{Provider, Puzzel, PuzzelConfig, TokenKind};
 use local_stack::standins::sunshine::{Sunshine, SunshineConfig};
 use serde_json::{Value, json};
+use support::{json_of, response_to, status_of};
 
 const ISSUER: &str = "https://idp.example.org";
 /// RFC 7636 Appendix B.
@@ -101,13 +104,7 @@ async fn start(idp: &Idp) -> Puzzel {
 
 async fn authenticate(puzzel: &Puzzel, path: &str, body: &Value) -> (u16, Value) {
     let url = format!("{}/api/authenticate/{path}", puzzel.idp_url());
-    let response = reqwest::Client::new()
-        .post(url)
-        .json(body)
-        .send()
-        .await
-        .unwrap();
-    (response.status().as_u16(), response.json().await.unwrap())
+    response_to(reqwest::Client::new().post(url).json(body)).await
 }
 
 async fn user_info_id(puzzel: &Puzzel, idp: &Idp) -> String {
@@ -132,20 +129,13 @@ async fn start_chat(
     if let Some(token) = bearer {
         request = request.bearer_auth(token);
     }
-    request.send().await.unwrap().status().as_u16()
+    status_of(request).await
 }
 
 async fn set_identity(puzzel: &Puzzel, id: &str, user_info_id: &str, verifier: &str) -> u16 {
     let url = format!("{}/api/visitor/setIdentity/{id}", puzzel.comm_url());
     let body = json!({ "userInfoId": user_info_id, "codeVerifier": verifier });
-    reqwest::Client::new()
-        .post(url)
-        .json(&body)
-        .send()
-        .await
-        .unwrap()
-        .status()
-        .as_u16()
+    status_of(reqwest::Client::new().post(url).json(&body)).await
 }
 
 #[tokio::test]
@@ -352,16 +342,8 @@ async fn a_visitor_token_is_checked_if_there_is_one() {
     let idp = Idp::start().await;
     let puzzel = start(&idp).await;
     let session = |form: [(&'static str, &'static str); 3]| {
-        let request = reqwest::Client::new()
-            .post(puzzel.idp_url() + "/connect/token")
-            .form(&form);
-        async move {
-            let response = request.send().await.unwrap();
-            (
-                response.status().as_u16(),
-                response.json::<Value>().await.unwrap(),
-            )
-        }
+        let request = reqwest::Client::new().post(puzzel.idp_url() + "/connect/token");
+        response_to(request.form(&form))
     };
     let good = [
         ("client_id", "oneplatform_engage"),
@@ -420,14 +402,7 @@ async fn it_has_the_faults_and_controls_of_the_other_stand_in() {
         .send()
         .await
         .unwrap();
-    let state: Value = client
-        .get(puzzel.comm_url() + "/_control/state")
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let state = json_of(client.get(puzzel.comm_url() + "/_control/state")).await;
     assert_eq!(state["authentications"][0]["providerId"], 9);
     assert_eq!(state["strays"], json!(["GET /api/somewhere HTTP/1.1"]));
     assert!(!state.to_string().contains(CHALLENGE));

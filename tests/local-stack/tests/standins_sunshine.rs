@@ -1,5 +1,7 @@
 //! The stand-in's v2 API follows the contract, traps included.
 
+mod support;
+
 use std::collections::BTreeMap;
 
 use local_stack::standins::sunshine::{
@@ -7,6 +9,7 @@ use local_stack::standins::sunshine::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+use support::{json_of, response_to, status_of};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -35,8 +38,7 @@ async fn call(
     if let Some(body) = body {
         request = request.json(&body);
     }
-    let response = request.send().await.unwrap();
-    (response.status().as_u16(), response.json().await.unwrap())
+    response_to(request).await
 }
 
 async fn get(sunshine: &Sunshine, path: &str) -> (u16, Value) {
@@ -338,15 +340,8 @@ async fn messages_page_backwards_and_conversations_forwards() {
         (25, &json!(true))
     );
     let next = page["links"]["next"].as_str().unwrap();
-    let rest: Value = reqwest::Client::new()
-        .get(next)
-        .basic_auth("int_1", Some("secret"))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let next = reqwest::Client::new().get(next);
+    let rest = json_of(next.basic_auth("int_1", Some("secret"))).await;
     assert_eq!(
         (
             rest["conversations"].as_array().unwrap().len(),
@@ -509,7 +504,7 @@ async fn merge(sunshine: &Sunshine, surviving: &User, discarded: &User) -> u16 {
     let request = reqwest::Client::new()
         .post(url)
         .basic_auth("int_1", Some("secret"));
-    request.json(&body).send().await.unwrap().status().as_u16()
+    status_of(request.json(&body)).await
 }
 
 #[tokio::test]
