@@ -12,11 +12,12 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use exchange_identity::ExchangeIdentity;
 use serde_json::{Value, json};
 use support::{CHALLENGE, Fault, Faulty, IDENTIFY, START, USER_INFO_ID, answer, call, call_within};
 use support::{event, function, puzzel, read_request, token};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 const CANARY: &str = "{\"message\":\"CANARY\"}";
 
@@ -59,6 +60,27 @@ fn time(fault: &Fault) -> Duration {
         Fault::Hang | Fault::Trickle => Duration::from_millis(750),
         _ => Duration::from_secs(20),
     }
+}
+
+/// The event of a user who authenticates.
+fn authenticate() -> Value {
+    let sent = json!({"codeChallenge": CHALLENGE});
+    event("POST", "/puzzel/identity", &token(), &sent)
+}
+
+/// A listener, and the function that takes it for both of Puzzel's hosts.
+async fn listener_and_function() -> (TcpListener, ExchangeIdentity) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let function = function(&url, &url, &[]).await;
+    (listener, function)
+}
+
+/// Reads a request, and responds with a `userInfoId`.
+async fn serve(stream: &mut TcpStream) {
+    read_request(stream).await;
+    let ok = answer(200, "", &json!({"userInfoId": USER_INFO_ID}).to_string());
+    stream.write_all(ok.as_bytes()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,12 +144,7 @@ async fn authenticate_needs_a_user_info_id() {
     ] {
         let upstream = Faulty::start(Fault::Say(answer(200, "", body))).await;
         let function = function(&upstream.url, &upstream.url, &[]).await;
-        let sent = json!({"codeChallenge": CHALLENGE});
-        let reply = call(
-            &function,
-            &event("POST", "/puzzel/identity", &token(), &sent),
-        )
-        .await;
+        let reply = call(&function, &authenticate()).await;
         assert_eq!(
             reply.problem(),
             (502, "upstream_error".to_owned()),
@@ -185,27 +202,17 @@ async fn a_refused_connection_is_an_upstream_error() {
 #[tokio::test]
 async fn a_kept_connection_that_was_closed_costs_no_error() {
     for reads_it in [false, true] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let function = function(&url, &url, &[]).await;
-        let event = event(
-            "POST",
-            "/puzzel/identity",
-            &token(),
-            &json!({"codeChallenge": CHALLENGE}),
-        );
-        let ok = answer(200, "", &json!({"userInfoId": USER_INFO_ID}).to_string());
+        let (listener, function) = listener_and_function().await;
+        let event = authenticate();
         let server = tokio::spawn(async move {
             let (mut first, _) = listener.accept().await.unwrap();
-            read_request(&mut first).await;
-            first.write_all(ok.as_bytes()).await.unwrap();
+            serve(&mut first).await;
             if reads_it {
                 read_request(&mut first).await;
             }
             drop(first);
             let (mut second, _) = listener.accept().await.unwrap();
-            read_request(&mut second).await;
-            second.write_all(ok.as_bytes()).await.unwrap();
+            serve(&mut second).await;
             listener
         });
         for _ in 0..2 {
@@ -218,20 +225,11 @@ async fn a_kept_connection_that_was_closed_costs_no_error() {
 /// A call is retried once, and not until it works.
 #[tokio::test]
 async fn a_failed_retry_is_not_retried() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let function = function(&url, &url, &[]).await;
-    let event = event(
-        "POST",
-        "/puzzel/identity",
-        &token(),
-        &json!({"codeChallenge": CHALLENGE}),
-    );
-    let ok = answer(200, "", &json!({"userInfoId": USER_INFO_ID}).to_string());
+    let (listener, function) = listener_and_function().await;
+    let event = authenticate();
     let server = tokio::spawn(async move {
         let (mut first, _) = listener.accept().await.unwrap();
-        read_request(&mut first).await;
-        first.write_all(ok.as_bytes()).await.unwrap();
+        serve(&mut first).await;
         read_request(&mut first).await;
         drop(first);
         let (mut second, _) = listener.accept().await.unwrap();
@@ -249,15 +247,11 @@ async fn a_failed_retry_is_not_retried() {
 /// Both hosts are the same here, so one connection can serve all calls.
 #[tokio::test]
 async fn one_connection_serves_all_calls() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let function = function(&url, &url, &[]).await;
-    let ok = answer(200, "", &json!({"userInfoId": USER_INFO_ID}).to_string());
+    let (listener, function) = listener_and_function().await;
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         for _ in 0..20 {
-            read_request(&mut stream).await;
-            stream.write_all(ok.as_bytes()).await.unwrap();
+            serve(&mut stream).await;
         }
     });
     for _ in 0..10 {
