@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use local_stack::issuer::keys::{Algorithm, Key, hs256};
+use local_stack::issuer::keys::{Algorithm, Key, claims_of, hs256};
 use local_stack::issuer::{AUDIENCE, Issuer, Misbehaviour};
 use serde_json::{Value, json};
 use shared::identity::oidc::{KeysError, Verifier, VerifyError};
@@ -42,6 +42,22 @@ async fn no_keys(verifier: &Verifier, token: &str) -> String {
         Err(VerifyError::KeysUnavailable(why)) => why.to_string(),
         other => panic!("{other:?}"),
     }
+}
+
+/// Checks that a token is refused for this reason, or accepted if there is none.
+async fn assert_refused_for(why: Option<&str>, verifier: &Verifier, token: &str) {
+    let claims = claims_of(token).unwrap();
+    match why {
+        Some(why) => assert_eq!(refusal(verifier, token).await, why, "{claims}"),
+        None => assert!(verify(verifier, token).await.is_ok(), "{claims}"),
+    }
+}
+
+/// An ID token of user 7 with these claims.
+fn id_token_with(issuer: &Issuer, claims: &Value) -> String {
+    let mut claims = claims.clone();
+    claims["sub"] = json!("7");
+    issuer.id_token(claims)
 }
 
 fn now() -> u64 {
@@ -411,13 +427,7 @@ async fn only_our_issuer_and_audience_are_accepted() {
         ),
         (json!({"aud": ["another", AUDIENCE]}), None),
     ] {
-        let mut claims = claims;
-        claims["sub"] = json!("7");
-        let token = issuer.id_token(claims.clone());
-        match why {
-            Some(why) => assert_eq!(refusal(&verifier, &token).await, why, "{claims}"),
-            None => assert!(verify(&verifier, &token).await.is_ok(), "{claims}"),
-        }
+        assert_refused_for(why, &verifier, &id_token_with(&issuer, &claims)).await;
     }
 }
 
@@ -481,9 +491,7 @@ async fn an_audience_is_one_of_a_list_and_may_lie_in_another_claim() {
         ),
         (json!({"aud": null}), false, false, false),
     ] {
-        let mut claims = claims;
-        claims["sub"] = json!("7");
-        let token = issuer.id_token(claims.clone());
+        let token = id_token_with(&issuer, &claims);
         for (verifier, is_ours) in [(&list, by_list), (&azp, by_azp), (&nested, by_nested)] {
             assert_eq!(verify(verifier, &token).await.is_ok(), is_ours, "{claims}");
         }
@@ -511,13 +519,7 @@ async fn time_is_checked_with_a_minute_of_leeway() {
             Some("its nbf is not a number"),
         ),
     ] {
-        let mut claims = claims;
-        claims["sub"] = json!("7");
-        let token = issuer.id_token(claims.clone());
-        match why {
-            Some(why) => assert_eq!(refusal(&verifier, &token).await, why, "{claims}"),
-            None => assert!(verify(&verifier, &token).await.is_ok(), "{claims}"),
-        }
+        assert_refused_for(why, &verifier, &id_token_with(&issuer, &claims)).await;
     }
 }
 
