@@ -17,17 +17,23 @@ async fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(read).unwrap()
 }
 
-/// Sends one request to a server that responds with `bytes` and closes.
-async fn answered(bytes: &'static str) -> Result<Received, TransportError> {
+/// A listener for a server that a test plays, one connection after the other.
+async fn listen() -> (TcpListener, Url) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
+    (listener, url.parse().unwrap())
+}
+
+/// Sends one request to a server that responds with `bytes` and closes.
+async fn answered(bytes: &'static str) -> Result<Received, TransportError> {
+    let (listener, url) = listen().await;
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         head(&mut stream).await;
         stream.write_all(bytes.as_bytes()).await.unwrap();
     });
     let client = HttpClient::new().unwrap();
-    let request = client.request(Method::GET, url.parse().unwrap());
+    let request = client.request(Method::GET, url);
     let answer = client.send(request, Deadline::after(SOON), LIMIT).await;
     server.await.unwrap();
     answer
@@ -91,10 +97,9 @@ async fn a_refused_connection_is_known_as_not_sent() {
 #[tokio::test]
 async fn the_deadline_holds_for_head_and_body() {
     for bytes in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhi"] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let (listener, url) = listen().await;
         let client = HttpClient::new().unwrap();
-        let request = client.request(Method::GET, url.parse().unwrap());
+        let request = client.request(Method::GET, url);
         let soon = Deadline::after(Duration::from_millis(50));
         let (answer, _open) = tokio::join!(client.send(request, soon, LIMIT), async {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -108,10 +113,7 @@ async fn the_deadline_holds_for_head_and_body() {
 
 #[tokio::test]
 async fn a_connection_is_reused() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url: Url = format!("http://{}/", listener.local_addr().unwrap())
-        .parse()
-        .unwrap();
+    let (listener, url) = listen().await;
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         for _ in 0..2 {
@@ -134,10 +136,7 @@ async fn a_connection_is_reused() {
 /// Sends a second request on a connection that has already carried a response; `reply` is the
 /// server's reaction.
 async fn on_a_kept_connection(reply: &'static str) -> TransportError {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url: Url = format!("http://{}/", listener.local_addr().unwrap())
-        .parse()
-        .unwrap();
+    let (listener, url) = listen().await;
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         for bytes in ["HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", reply] {
@@ -162,13 +161,6 @@ async fn the_end_of_a_kept_connection_is_distinguished() {
     assert_eq!(silent, TransportError::KeptConnectionClosed);
     let garbage = on_a_kept_connection("SSH-2.0-x\r\n\r\n").await;
     assert_eq!(garbage, TransportError::ClosedBeforeResponse);
-}
-
-/// A listener for a server that a test plays, one connection after the other.
-async fn listen() -> (TcpListener, Url) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    (listener, url.parse().unwrap())
 }
 
 /// Responds to one request on the next connection.

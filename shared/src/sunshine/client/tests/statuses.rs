@@ -55,17 +55,22 @@ async fn status_404_of_the_app_says_nothing_about_the_user() {
     assert_eq!(change(&client).await.unwrap_err(), error);
 }
 
-#[tokio::test]
-async fn status_401_fetches_a_fresh_key_once() {
-    let (server, client) = server().await;
+/// Lets a server accept the second key and refuse the first one.
+async fn accept_only_the_fresh_key(server: &MockServer) {
     // int_1:secret1
     let fresh = Mock::given(header("authorization", "Basic aW50XzE6c2VjcmV0MQ=="));
     fresh
         .respond_with(ResponseTemplate::new(200))
-        .mount(&server)
+        .mount(server)
         .await;
     let stale = Mock::given(any()).respond_with(ResponseTemplate::new(401));
-    stale.with_priority(9).mount(&server).await;
+    stale.with_priority(9).mount(server).await;
+}
+
+#[tokio::test]
+async fn status_401_fetches_a_fresh_key_once() {
+    let (server, client) = server().await;
+    accept_only_the_fresh_key(&server).await;
     change(&client).await.unwrap();
     assert_eq!(client.breaker().stopped(), None);
     change(&client).await.unwrap();
@@ -77,13 +82,7 @@ async fn status_401_of_many_calls_at_once_fetches_one_fresh_key() {
     let (server, mut client) = server().await;
     let fetched = Arc::default();
     client.account.credentials = credentials(&fetched);
-    let fresh = Mock::given(header("authorization", "Basic aW50XzE6c2VjcmV0MQ=="));
-    fresh
-        .respond_with(ResponseTemplate::new(200))
-        .mount(&server)
-        .await;
-    let stale = Mock::given(any()).respond_with(ResponseTemplate::new(401));
-    stale.with_priority(9).mount(&server).await;
+    accept_only_the_fresh_key(&server).await;
     let client = Arc::new(client);
     let calls = (0..20).map(|_| {
         let client = Arc::clone(&client);
