@@ -12,7 +12,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
-use shared::aws::sdk::SdkConfig;
+use shared::aws::sdk::{SdkConfig, has_bucket_in_path};
 use shared::lambda::invoke::OperatorError;
 
 use crate::person::Person;
@@ -58,11 +58,8 @@ pub struct Copy {
 impl Archive {
     /// A client for `bucket`.
     pub fn connect(sdk: &SdkConfig, bucket: String) -> Self {
-        // At an endpoint other than AWS's own, a bucket is not a host name.
-        let by_path =
-            sdk.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let config = aws_sdk_s3::config::Builder::from(sdk)
-            .force_path_style(by_path)
+            .force_path_style(has_bucket_in_path(sdk))
             .build();
         Self {
             client: Client::from_conf(config),

@@ -28,6 +28,12 @@ pub fn http_client() -> Result<SharedHttpClient, TransportError> {
     Client::new().map(SharedHttpClient::new)
 }
 
+/// Whether the URLs of S3 have the bucket in their path: at an endpoint other than AWS's own, a bucket
+/// is not a host name.
+pub fn has_bucket_in_path(sdk: &SdkConfig) -> bool {
+    sdk.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some()
+}
+
 /// Does everything that `call`, a call of an SDK client, needs before its first byte is sent, and
 /// nothing more: credentials, endpoint, signature, connection. For init, so that the first request
 /// does not pay for it.

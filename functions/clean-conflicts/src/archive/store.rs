@@ -5,7 +5,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shared::aws::sdk::{SdkConfig, failure};
+use shared::aws::sdk::{SdkConfig, failure, has_bucket_in_path};
 
 /// Maximum bytes of an object that is read back: a page, or a manifest.
 const MAX_OBJECT_BYTES: i64 = 64 << 20;
@@ -67,11 +67,8 @@ impl Object {
 impl Archive {
     /// A client for `bucket`.
     pub fn connect(sdk: &SdkConfig, bucket: String) -> Self {
-        // At an endpoint other than AWS's own, a bucket is not a host name.
-        let by_path =
-            sdk.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let config = aws_sdk_s3::config::Builder::from(sdk)
-            .force_path_style(by_path)
+            .force_path_style(has_bucket_in_path(sdk))
             .build();
         Self {
             client: Client::from_conf(config),
