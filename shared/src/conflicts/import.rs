@@ -246,13 +246,7 @@ impl Table {
         while let Some(list) = lists.get(number) {
             let limit = i32::try_from(PAGE - pairs.len()).unwrap_or_default();
             let query = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .index_name("state")
-                .key_condition_expression("#state = :state")
-                .expression_attribute_names("#state", "state")
-                .expression_attribute_values(":state", string(list))
+                .query_state(list)
                 .limit(limit)
                 .set_exclusive_start_key(position.take())
                 .send();

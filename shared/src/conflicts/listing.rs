@@ -174,15 +174,9 @@ impl Table {
         let (mut counts, mut start) = (BTreeMap::new(), None);
         loop {
             let query = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .index_name("state")
-                .key_condition_expression("#state = :state")
+                .query_state(partition)
                 .projection_expression("#reason")
-                .expression_attribute_names("#state", "state")
                 .expression_attribute_names("#reason", "reason")
-                .expression_attribute_values(":state", string(partition))
                 .set_exclusive_start_key(start)
                 .send();
             // Boxed, because the SDK's futures are large.
@@ -204,13 +198,7 @@ impl Table {
         let (mut count, mut start) = (0, None);
         loop {
             let query = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .index_name("state")
-                .key_condition_expression("#state = :state")
-                .expression_attribute_names("#state", "state")
-                .expression_attribute_values(":state", string(state.as_str()))
+                .query_state(state.as_str())
                 .select(Select::Count)
                 .set_exclusive_start_key(start)
                 .send();

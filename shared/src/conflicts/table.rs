@@ -20,6 +20,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
@@ -311,16 +312,8 @@ impl Table {
         limit: i32,
         start: Option<Position>,
     ) -> Result<(Vec<Conflict>, Option<Position>), TableError> {
-        let state = serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(state)
-            .map_err(|_| TableError::Malformed)?;
         let answer = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name("state")
-            .key_condition_expression("#state = :state")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":state", state)
+            .query_state(state.as_str())
             .scan_index_forward(false)
             .limit(limit)
             .set_exclusive_start_key(start)
@@ -328,6 +321,17 @@ impl Table {
             .await
             .map_err(|error| unavailable(&error))?;
         Ok((read_all(answer.items), answer.last_evaluated_key))
+    }
+
+    /// A query of a partition of the index `state`.
+    pub(super) fn query_state(&self, partition: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .index_name("state")
+            .key_condition_expression("#state = :state")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":state", string(partition))
     }
 
     /// Takes the run lease until `until`, in milliseconds since 1970; `None` if another run holds
