@@ -68,10 +68,20 @@ impl Conflict {
     pub fn open(report: &Report) -> Self {
         let now = report.claim.last_at;
         let mut conflict = Self {
-            id: report.conflict_id.clone(),
+            user_id: report.user_id.clone(),
+            ..Self::pending(report.conflict_id.clone(), report.email.clone(), now)
+        };
+        conflict.take_in(report);
+        conflict
+    }
+
+    /// A record that is due at `now`, with nothing known about it.
+    fn pending(id: ConflictId, email: Option<String>, now: u64) -> Self {
+        Self {
+            id,
             version: 1,
             state: State::Pending,
-            email: report.email.clone(),
+            email,
             claims: Claims::default(),
             lineages: Vec::new(),
             attempts: 0,
@@ -81,7 +91,7 @@ impl Conflict {
             due_at: Some(now),
             proposed: None,
             reason: None,
-            user_id: report.user_id.clone(),
+            user_id: None,
             holder_external_id: None,
             sent: None,
             archive_progress: None,
@@ -91,9 +101,7 @@ impl Conflict {
             note: None,
             last_error: None,
             pair: None,
-        };
-        conflict.take_in(report);
-        conflict
+        }
     }
 
     /// The record after `report` is received; `None` if nothing changes. All claimants stay:
@@ -145,29 +153,13 @@ impl Conflict {
     /// A new episode of the same conflict, from `since` on. Claims and lineages are remembered.
     fn new_episode(&self, since: u64, now: u64) -> Self {
         Self {
-            id: self.id.clone(),
             version: self.version,
-            state: State::Pending,
-            email: self.email.clone(),
             claims: self.claims.clone(),
             lineages: self.lineages.clone(),
-            attempts: 0,
-            outages: 0,
             created_at: since,
             updated_at: self.updated_at,
-            due_at: Some(now),
-            proposed: None,
-            reason: None,
             user_id: self.user_id.clone().filter(|_| self.email.is_none()),
-            holder_external_id: None,
-            sent: None,
-            archive_progress: None,
-            approved_user_id: None,
-            ended_at: None,
-            by: None,
-            note: None,
-            last_error: None,
-            pair: None,
+            ..Self::pending(self.id.clone(), self.email.clone(), now)
         }
     }
 
