@@ -180,6 +180,17 @@ export function fakeStorage() {
   };
 }
 
+/** Opens a tab: it has a storage of its own, and the clock and the API start again. */
+export function openTab() {
+  const clock = startClock();
+  globalThis.sessionStorage = fakeStorage();
+  const close = () => {
+    clock.stop();
+    delete globalThis.sessionStorage;
+  };
+  return { api: fakeApi(), clock, close };
+}
+
 /** Checks an error's type and code, and that no ID token is in it. */
 export function isOurs(error, code) {
   assert.ok(error instanceof ChatIdentityError, `not ours: ${error?.stack ?? error}`);

@@ -3,19 +3,14 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { connectPuzzel, connectSmooch, connectZendesk } from "./web/chat-identity.js";
-import { endpoint, fakeApi, fakeSmooch, fakeStorage, fakeWidget, isOurs, MINUTE, problem, SECOND, settle, startClock } from "./fakes.mjs";
+import { endpoint, fakeSmooch, fakeWidget, isOurs, MINUTE, openTab, problem, SECOND, settle } from "./fakes.mjs";
 
-let api, clock, errors;
+let api, clock, close, errors;
 beforeEach(() => {
-  clock = startClock();
-  api = fakeApi();
+  ({ api, clock, close } = openTab());
   errors = [];
-  globalThis.sessionStorage = fakeStorage();
 });
-afterEach(() => {
-  clock.stop();
-  delete globalThis.sessionStorage;
-});
+afterEach(() => close());
 
 const onError = (error) => errors.push(isOurs(error) && error.code);
 const getIdpToken = () => "id-ada";

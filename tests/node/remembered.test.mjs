@@ -3,18 +3,13 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { connectSmooch, connectZendesk } from "./web/chat-identity.js";
-import { endpoint, fakeApi, fakeSmooch, fakeStorage, fakeWidget, HOUR, jwt, MINUTE, problem, SECOND, startClock } from "./fakes.mjs";
+import { endpoint, fakeSmooch, fakeStorage, fakeWidget, HOUR, jwt, MINUTE, openTab, problem, SECOND } from "./fakes.mjs";
 
-let api, clock;
+let api, clock, close;
 beforeEach(() => {
-  clock = startClock();
-  api = fakeApi();
-  globalThis.sessionStorage = fakeStorage();
+  ({ api, clock, close } = openTab());
 });
-afterEach(() => {
-  clock.stop();
-  delete globalThis.sessionStorage;
-});
+afterEach(() => close());
 
 const getIdpToken = () => "id-ada";
 const connect = (widget, more) => connectZendesk({ endpoint, getIdpToken, zE: widget.zE, ...more });

@@ -4,18 +4,13 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { connectSmooch, connectZendesk } from "./web/chat-identity.js";
-import { endpoint, fakeApi, fakeSmooch, fakeStorage, fakeWidget, gate, inTurn, isOurs, MINUTE, problem, settle, startClock } from "./fakes.mjs";
+import { endpoint, fakeSmooch, fakeWidget, gate, inTurn, isOurs, MINUTE, openTab, problem, settle } from "./fakes.mjs";
 
-let api, clock;
+let api, clock, close;
 beforeEach(() => {
-  clock = startClock();
-  api = fakeApi();
-  globalThis.sessionStorage = fakeStorage();
+  ({ api, clock, close } = openTab());
 });
-afterEach(() => {
-  clock.stop();
-  delete globalThis.sessionStorage;
-});
+afterEach(() => close());
 
 const SDKS = {
   zE: { make: fakeWidget, connect: (widget, options) => connectZendesk({ endpoint, zE: widget.zE, ...options }) },
