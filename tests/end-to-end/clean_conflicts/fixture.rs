@@ -1,11 +1,15 @@
 //! The two functions with everything that they need, and helpers for the tests.
 
+#[path = "../cleanup.rs"]
+mod cleanup;
+
 pub(crate) use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 pub(crate) use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
+pub(crate) use cleanup::{API_KEY, BUCKET, DEADLINE, EMAIL, KEY_SECRET, TABLE};
 pub(crate) use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
 pub(crate) use local_stack::aws::{Aws, Effect, Fault as AwsFault, Service};
 pub(crate) use local_stack::standins::faults::{Fault, Rule};
@@ -15,13 +19,6 @@ pub(crate) use local_stack::standins::sunshine::{
 pub(crate) use local_stack::standins::traffic::Point;
 pub(crate) use serde_json::{Value, json};
 
-pub(crate) const TABLE: &str = "conflicts";
-pub(crate) const BUCKET: &str = "archive";
-pub(crate) const API_KEY: &str = "sunshine-api-key";
-pub(crate) const KEY_SECRET: &str = "CANARY-api-key";
-
-/// The email that is in conflict, unless a test says otherwise.
-pub(crate) const EMAIL: &str = "anna@example.com";
 /// The external id before it was changed, and after.
 pub(crate) const OLD: &str = "1234";
 pub(crate) const NEW: &str = "123456";
@@ -29,8 +26,6 @@ pub(crate) const NEW: &str = "123456";
 pub(crate) const ZENDESK_ID: &str = "35436";
 
 pub(crate) const DAY: u64 = 24 * 60 * 60 * 1000;
-/// Long enough for everything, except for tests that run out of time on purpose.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The services that the functions use.
 pub(crate) struct Services {
@@ -63,17 +58,7 @@ impl DerefMut for Stack {
 
 impl Services {
     pub(crate) async fn start() -> Self {
-        let aws = Aws::start().await.unwrap();
-        aws.create_table(local_stack::stack::conflicts_table(TABLE));
-        aws.create_bucket(BUCKET).await;
-        let api_key = json!({"keyId": "int_test", "secret": KEY_SECRET});
-        aws.put_secret(API_KEY, &api_key).await;
-        let sunshine = Sunshine::start(SunshineConfig {
-            integration_keys: BTreeMap::from([("int_test".to_owned(), KEY_SECRET.to_owned())]),
-            ..SunshineConfig::default()
-        })
-        .await
-        .unwrap();
+        let (aws, sunshine) = cleanup::services().await;
         Self {
             aws,
             sunshine,
@@ -83,39 +68,22 @@ impl Services {
 
     /// The variables of both functions, with these ones.
     pub(crate) fn environment(&self, variables: &[(&str, &str)]) -> BTreeMap<String, String> {
-        let mut environment: BTreeMap<String, String> =
-            self.aws.environment().into_iter().collect();
-        let url = self.sunshine.url();
-        let app_id = SunshineConfig::default().app_id;
         let ours = [
-            ("IDENTITY_SOURCE", "lambda-authorizer"),
             ("PREVIOUS_EXTERNAL_ID_CLAIM", "previous"),
             ("EXTERNAL_ID_CHANGED_AT_CLAIM", "changed_at"),
-            ("CONFLICTS_TABLE", TABLE),
-            ("ARCHIVE_BUCKET", BUCKET),
-            ("RELEASE_AFTER_SECONDS", "0"),
-            ("SUNSHINE_BASE_URL", &url),
-            ("SUNSHINE_APP_ID", &app_id),
-            ("SUNSHINE_API_KEY_SECRET_ID", API_KEY),
             ("SUNSHINE_REQUESTS_PER_SECOND", "500"),
         ];
-        for (name, value) in ours.iter().chain(variables) {
-            environment.insert((*name).to_owned(), (*value).to_owned());
-        }
-        environment
+        cleanup::environment(&self.aws, &self.sunshine, &[&ours, variables].concat())
     }
 
     /// Every conflict's record.
     pub(crate) fn records(&self) -> Vec<Value> {
-        let mut records = self.aws.items(TABLE);
-        records.retain(|item| item["sk"] == "conflict");
-        records
+        cleanup::items(&self.aws, "conflict")
     }
 
     /// The record of a conflict.
     pub(crate) fn record(&self, id: &str) -> Value {
-        let mut records = self.records().into_iter();
-        records.find(|it| it["conflictId"] == id).unwrap()
+        cleanup::record(&self.aws, id)
     }
 
     /// The only record there is.
@@ -260,17 +228,13 @@ impl Stack {
 
     /// `report-conflict` with these values of the Lambda authorizer.
     pub(crate) async fn report_as(&self, caller: Value) -> HttpAnswer {
-        let event = HttpEvent::post("/zendesk/conflicts")
-            .header("content-type", "application/json")
-            .authorizer(json!({ "lambda": caller }));
-        self.report.http(&event).await.unwrap()
+        cleanup::report_as(&self.report, caller).await
     }
 
     /// Reports that the login of `external_id` with the verified `email` was refused; returns the
     /// conflict's id.
     pub(crate) async fn report(&self, external_id: &str, email: &str) -> String {
-        let caller = json!({"sub": external_id, "email": email, "email_verified": true});
-        reported(&self.report_as(caller).await)
+        cleanup::report(&self.report, external_id, email).await
     }
 
     /// The same, if the identity provider says that the external id was `previous`.
@@ -278,7 +242,7 @@ impl Stack {
         let caller = json!({
             "sub": current, "previous": previous, "email": EMAIL, "email_verified": true,
         });
-        reported(&self.report_as(caller).await)
+        cleanup::reported(&self.report_as(caller).await)
     }
 
     /// The response of `clean-conflicts`.
@@ -287,21 +251,12 @@ impl Stack {
     }
 
     pub(crate) async fn invoke_within(&self, event: Value, deadline: Duration) -> Value {
-        let answer = self.clean.invoke_within(&event, deadline).await;
-        answer.unwrap_or_else(|error| {
-            panic!(
-                "{event}: {error}\n{}",
-                self.clean.output().lines().join("\n")
-            )
-        })
+        cleanup::answer_within(&self.clean, &event, deadline).await
     }
 
     /// The message with which `clean-conflicts` refuses an event.
     pub(crate) async fn refusal(&self, event: Value) -> String {
-        match self.clean.invoke_within(&event, DEADLINE).await {
-            Err(LambdaError::Function(error)) => error["errorMessage"].as_str().unwrap().to_owned(),
-            other => panic!("{event}: {other:?}"),
-        }
+        cleanup::refusal(&self.clean, &event).await.1
     }
 
     pub(crate) async fn drain(&self) -> Value {
@@ -347,11 +302,6 @@ impl Drop for Services {
             }
         }
     }
-}
-
-fn reported(answer: &HttpAnswer) -> String {
-    assert_eq!(answer.status, 202, "{answer:?}");
-    answer.json()["conflictId"].as_str().unwrap().to_owned()
 }
 
 /// The event `resolve` from [`OLD`] to [`NEW`].
