@@ -6,7 +6,6 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use harness::lambda::{Function, HttpEvent};
@@ -14,7 +13,7 @@ use harness::tls::{Authority, TlsFront};
 use local_stack::aws::Aws;
 use local_stack::issuer::Issuer;
 use local_stack::stack::{KID, TABLE, conflicts_table};
-use local_stack::standins::puzzel::{Provider, Puzzel, PuzzelConfig};
+use local_stack::standins::puzzel::Puzzel;
 use local_stack::webhook;
 use serde_json::json;
 
@@ -126,19 +125,7 @@ async fn receive_webhook_opens_its_connection_to_the_table_in_init() {
 #[tokio::test]
 async fn exchange_identity_opens_its_connection_in_init_and_sends_nothing() {
     let issuer = Issuer::start().await.unwrap();
-    let provider = Provider {
-        id: 1,
-        issuer: issuer.url(),
-        jwks_url: issuer.url() + "/jwks",
-        audience: None,
-    };
-    let puzzel = Puzzel::start(PuzzelConfig {
-        customers: BTreeMap::from([("customer123".to_owned(), vec![provider])]),
-        two_hosts: true,
-        port: 0,
-    })
-    .await
-    .unwrap();
+    let puzzel = Puzzel::start_for("customer123", &issuer).await.unwrap();
     let authority = Authority::generate().unwrap();
     let (idp, idp_url) = authority.front(&puzzel.idp_url()).await.unwrap();
     let (comm, comm_url) = authority.front(&puzzel.comm_url()).await.unwrap();

@@ -4,13 +4,12 @@
 //! `cargo bench --profile host -p benchmarks --bench exchange_identity`, or with a smaller number of
 //! calls after `--`. It takes four minutes after the build.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use harness::lambda::{Function, HttpEvent};
 use local_stack::issuer::Issuer;
 use local_stack::standins::faults::{Fault, Rule};
-use local_stack::standins::puzzel::{Provider, Puzzel, PuzzelConfig};
+use local_stack::standins::puzzel::Puzzel;
 use serde_json::{Value, json};
 
 /// RFC 7636 Appendix B.
@@ -26,19 +25,7 @@ async fn main() {
     let count: usize = count.unwrap_or(5_000);
 
     let issuer = Issuer::start().await.unwrap();
-    let provider = Provider {
-        id: 1,
-        issuer: issuer.url(),
-        jwks_url: issuer.url() + "/jwks",
-        audience: None,
-    };
-    let puzzel = Puzzel::start(PuzzelConfig {
-        customers: BTreeMap::from([("customer123".to_owned(), vec![provider])]),
-        two_hosts: true,
-        port: 0,
-    })
-    .await
-    .unwrap();
+    let puzzel = Puzzel::start_for("customer123", &issuer).await.unwrap();
     puzzel
         .faults()
         .add(Rule::new("POST **", Fault::Delay { millis: 20 }));

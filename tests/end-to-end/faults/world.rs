@@ -6,7 +6,7 @@ use harness::fault_proxy::FaultProxy;
 use harness::lambda::Function;
 use local_stack::aws::Aws;
 use local_stack::issuer::{AUDIENCE, Issuer};
-use local_stack::standins::puzzel::{Provider, Puzzel, PuzzelConfig};
+use local_stack::standins::puzzel::Puzzel;
 use local_stack::standins::sunshine::{Sunshine, SunshineConfig};
 use local_stack::tap::address;
 use serde_json::{Value, json};
@@ -68,19 +68,7 @@ impl World {
         })
         .await
         .unwrap();
-        let provider = Provider {
-            id: 1,
-            issuer: issuer.url(),
-            jwks_url: issuer.direct_url() + "/jwks",
-            audience: None,
-        };
-        let puzzel = Puzzel::start(PuzzelConfig {
-            customers: BTreeMap::from([(CUSTOMER.to_owned(), vec![provider])]),
-            two_hosts: true,
-            port: 0,
-        })
-        .await
-        .unwrap();
+        let puzzel = Puzzel::start_for(CUSTOMER, &issuer).await.unwrap();
 
         let direct = FaultProxy::on(listener, address(&issuer.direct_url())).unwrap();
         let mut proxies = BTreeMap::from([("OIDC issuer", direct)]);

@@ -10,7 +10,7 @@ use harness::tls::{Authority, TlsFront, address};
 use local_stack::aws::Aws;
 use local_stack::issuer::{AUDIENCE, Issuer};
 use local_stack::stack::{BUCKET, KID, TABLE, conflicts_table};
-use local_stack::standins::puzzel::{Provider, Puzzel, PuzzelConfig};
+use local_stack::standins::puzzel::Puzzel;
 use local_stack::standins::sunshine::{Sunshine, SunshineConfig};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -113,7 +113,7 @@ async fn start() -> io::Result<impl FnOnce(Runtime) -> World> {
         ..SunshineConfig::default()
     })
     .await?;
-    let puzzel = puzzel(&issuer).await?;
+    let puzzel = Puzzel::start_for(CUSTOMER, &issuer).await?;
     let aws = aws().await?;
 
     let (aws_front, aws_url) = authority.front(&aws.url()).await?;
@@ -162,21 +162,6 @@ async fn start() -> io::Result<impl FnOnce(Runtime) -> World> {
 fn trust(bundle: &Path) -> [(String, String); 3] {
     ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "AWS_CA_BUNDLE"]
         .map(|name| (name.to_owned(), bundle.display().to_string()))
-}
-
-async fn puzzel(issuer: &Issuer) -> io::Result<Puzzel> {
-    let provider = Provider {
-        id: 1,
-        issuer: issuer.url(),
-        jwks_url: format!("{}/jwks", issuer.direct_url()),
-        audience: None,
-    };
-    Puzzel::start(PuzzelConfig {
-        customers: BTreeMap::from([(CUSTOMER.to_owned(), vec![provider])]),
-        two_hosts: true,
-        port: 0,
-    })
-    .await
 }
 
 async fn aws() -> io::Result<Aws> {

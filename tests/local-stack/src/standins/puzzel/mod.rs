@@ -26,6 +26,7 @@ use super::lock::lock;
 use super::path::Path;
 use super::server::Server;
 use super::traffic::Traffic;
+use crate::issuer::Issuer;
 
 /// The configuration of a stand-in.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,22 @@ pub struct Puzzel {
 }
 
 impl Puzzel {
+    /// Starts one on two free ports, with a customer whose only identity provider is `issuer`.
+    pub async fn start_for(customer: &str, issuer: &Issuer) -> io::Result<Self> {
+        let provider = Provider {
+            id: 1,
+            issuer: issuer.url(),
+            jwks_url: issuer.direct_url() + "/jwks",
+            audience: None,
+        };
+        Self::start(PuzzelConfig {
+            customers: BTreeMap::from([(customer.to_owned(), vec![provider])]),
+            two_hosts: true,
+            port: 0,
+        })
+        .await
+    }
+
     /// Starts one on loopback.
     pub async fn start(config: PuzzelConfig) -> io::Result<Self> {
         let line = Arc::new(Line::new(""));
