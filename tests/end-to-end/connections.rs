@@ -87,12 +87,7 @@ fn delivery(number: u32) -> HttpEvent {
     );
     let now = webhook::seconds_from_now(0);
     let body = webhook::external_id_changed(&id, &now, &email, ("1", "2")).to_string();
-    let signature = webhook::signature(WEBHOOK_SECRET, &now, body.as_bytes());
-    HttpEvent::post(webhook::PATH)
-        .header("content-type", "application/json")
-        .header(webhook::TIMESTAMP, &now)
-        .header(webhook::SIGNATURE, &signature)
-        .body(&body)
+    webhook::delivery(WEBHOOK_SECRET, &body)
 }
 
 #[tokio::test]

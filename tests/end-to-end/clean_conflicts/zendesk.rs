@@ -1,6 +1,6 @@
 //! Zendesk's events, delivered to `receive-webhook` beside the two functions.
 
-use local_stack::webhook::{self, PATH, SIGNATURE, TIMESTAMP, seconds_from_now};
+use local_stack::webhook::{self, seconds_from_now};
 
 use crate::fixture::*;
 
@@ -51,12 +51,7 @@ impl Zendesk {
         change: Value,
     ) {
         let event = webhook::event(kind, id, time, &detail, &change);
-        let (now, body) = (seconds_from_now(0), event.to_string());
-        let signature = webhook::signature(SECRET, &now, body.as_bytes());
-        let request = HttpEvent::post(PATH)
-            .header(TIMESTAMP, &now)
-            .header(SIGNATURE, &signature)
-            .body(&body);
+        let request = webhook::delivery(SECRET, &event.to_string());
         let answer = self.receive.http(&request).await.unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
     }

@@ -189,18 +189,12 @@ impl<'a> Worker<'a> {
         if person.kind != Kind::Merge {
             return;
         }
-        let (id, now) = (format!("CANARY-event-{number}"), seconds_from_now(0));
+        let id = format!("CANARY-event-{number}");
         let ids = (person.old.as_str(), person.new.as_str());
         // Each delivery of an event has the same time.
         let mut event = external_id_changed(&id, &EVENT_TIME, &person.email, ids);
         event["detail"]["id"] = json!(person.zendesk_id);
-        let body = event.to_string();
-        let signature = webhook::signature(WEBHOOK_SECRET, &now, body.as_bytes());
-        let event = HttpEvent::post(webhook::PATH)
-            .header(webhook::TIMESTAMP, &now)
-            .header(webhook::SIGNATURE, &signature)
-            .header("content-type", "application/json")
-            .body(&body);
+        let event = webhook::delivery(WEBHOOK_SECRET, &event.to_string());
         let answer = self.http(&event).await;
         if self.tally.check(self.name, &answer, &[]) {
             self.promises.note(|it| {

@@ -3,6 +3,7 @@
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use harness::lambda::HttpEvent;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
@@ -45,6 +46,16 @@ pub fn external_id_changed(id: &str, time: &str, email: &str, ids: (&str, &str))
 pub fn signature(secret: &str, timestamp: &str, body: &[u8]) -> String {
     let key = Key::new(HMAC_SHA256, secret.as_bytes());
     STANDARD.encode(sign(&key, &[timestamp.as_bytes(), body].concat()))
+}
+
+/// The request that delivers a body, signed now.
+pub fn delivery(secret: &str, body: &str) -> HttpEvent {
+    let now = seconds_from_now(0);
+    HttpEvent::post(PATH)
+        .header("content-type", "application/json")
+        .header(TIMESTAMP, &now)
+        .header(SIGNATURE, &signature(secret, &now, body.as_bytes()))
+        .body(body)
 }
 
 /// The time in this many seconds, in Zendesk's format.

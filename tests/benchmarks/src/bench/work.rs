@@ -181,13 +181,7 @@ fn delivered(number: u64) -> Value {
     let now = webhook::seconds_from_now(0);
     let id = format!("measured-{number}");
     let body = webhook::external_id_changed(&id, &now, &email, (&previous, &current)).to_string();
-    let signature = webhook::signature(WEBHOOK_SECRET, &now, body.as_bytes());
-    HttpEvent::post(webhook::PATH)
-        .header("content-type", "application/json")
-        .header(webhook::TIMESTAMP, &now)
-        .header(webhook::SIGNATURE, &signature)
-        .body(&body)
-        .api_gateway()
+    webhook::delivery(WEBHOOK_SECRET, &body).api_gateway()
 }
 
 fn exchanged(issuer: &Issuer) -> Value {

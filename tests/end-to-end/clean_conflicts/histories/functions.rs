@@ -11,7 +11,7 @@ use shared::lambda::http::Request;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use local_stack::aws::REGION;
-use local_stack::webhook::{self, PATH, SIGNATURE, TIMESTAMP, seconds_from_now};
+use local_stack::webhook;
 
 use crate::fixture::*;
 
@@ -95,12 +95,7 @@ impl Functions {
 
     /// Signs and delivers an event of Zendesk.
     pub(super) async fn deliver(&self, event: &Value) {
-        let (now, body) = (seconds_from_now(0), event.to_string());
-        let signature = webhook::signature(WEBHOOK_SECRET, &now, body.as_bytes());
-        let event = HttpEvent::post(PATH)
-            .header(TIMESTAMP, &now)
-            .header(SIGNATURE, &signature)
-            .body(&body);
+        let event = webhook::delivery(WEBHOOK_SECRET, &event.to_string());
         let answer = self.receive.handle(&request(&event)).await;
         let answer = answer.unwrap_or_else(|problem| panic!("{problem:?}"));
         assert_eq!(answer.status, 200);
