@@ -32,7 +32,7 @@ pub use token::{IdpToken, TokenKind, VisitorToken};
 const CALL_LIMIT: Duration = Duration::from_secs(5);
 
 /// Maximum bytes read of a response body.
-const MAX_ANSWER_BYTES: usize = 256 * 1024;
+const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 
 /// The client for one customer. It pools its connections, so make one during init and use it for
 /// all requests.
@@ -100,7 +100,7 @@ impl Puzzel {
             let request = self.http.request(Method::GET, url);
             let answer = self
                 .http
-                .send(request, deadline.capped(CALL_LIMIT), MAX_ANSWER_BYTES);
+                .send(request, deadline.capped(CALL_LIMIT), MAX_RESPONSE_BYTES);
             match answer.await {
                 // Even a response that cannot be read shows that a server is there.
                 Ok(_) | Err(TransportError::BodyTooLarge | TransportError::Interrupted) => {}
@@ -238,11 +238,11 @@ impl Puzzel {
     ) -> Result<Received, PuzzelError> {
         let deadline = deadline.capped(CALL_LIMIT);
         let repeat = request.try_clone();
-        let mut answer = self.http.send(request, deadline, MAX_ANSWER_BYTES).await;
+        let mut answer = self.http.send(request, deadline, MAX_RESPONSE_BYTES).await;
         if let Err(TransportError::Connect | TransportError::KeptConnectionClosed) = answer
             && let Some(request) = repeat
         {
-            answer = self.http.send(request, deadline, MAX_ANSWER_BYTES).await;
+            answer = self.http.send(request, deadline, MAX_RESPONSE_BYTES).await;
         }
         let answer = answer.map_err(|cause| call.failed(cause))?;
         Err(call.failed(match (answer.status, answer.retry_after) {

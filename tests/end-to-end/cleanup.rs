@@ -1,5 +1,5 @@
-//! The services of `clean-conflicts` and `report-conflict`, and the calls of these functions. A part
-//! of every suite that starts both.
+//! The services of `clean-conflicts` and `report-conflict`, and the calls of these functions. The
+//! suites `clean_conflicts` and `operating` include this file.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

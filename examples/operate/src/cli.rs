@@ -84,11 +84,11 @@ pub struct List {
 }
 
 #[derive(Args)]
-#[command(group = ArgGroup::new("whom").required(true).args(["whom_or_what", "external_id"]))]
+#[command(group = ArgGroup::new("whom").required(true).args(["email_or_conflict", "external_id"]))]
 pub struct Show {
     /// An email, or the id of a conflict
     #[arg(value_name = "EMAIL")]
-    pub whom_or_what: Option<String>,
+    pub email_or_conflict: Option<String>,
     /// The external_id that claims the email, or holds it
     #[arg(long)]
     pub external_id: Option<String>,

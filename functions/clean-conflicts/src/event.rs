@@ -268,7 +268,7 @@ fn recheck(event: Value) -> Result<Recheck, OperatorError> {
         (None, Some(state), reason) => Ok(Recheck::State(state, reason)),
         _ => Err(OperatorError::invalid(
             "conflictId or state",
-            "present, and not both; a reason needs a state",
+            "present, and not both; a reason goes with a state",
         )),
     }
 }

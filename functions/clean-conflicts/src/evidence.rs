@@ -13,9 +13,6 @@ use shared::identity::email::EmailKey;
 use shared::lambda::clock::parse_millis;
 use shared::sunshine::{BrandId, User};
 
-/// The time after a release in which the fields that it cleared by side effect are restored.
-const RESTORED_WITHIN: Duration = Duration::from_hours(24);
-
 /// The call that merges two users.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -160,7 +157,7 @@ impl Facts {
         };
         let mut lineages: Vec<_> = conflict.lineages().iter().collect();
         match self.id_changes.get(caller) {
-            Some(IdChanges::Otherwise) => return Proof::Contradicted,
+            Some(IdChanges::Contradicted) => return Proof::Contradicted,
             Some(IdChanges::Became(change)) if policy.trusts_events => lineages.push(change),
             _ => {}
         }
@@ -175,11 +172,9 @@ impl Facts {
     }
 }
 
-/// Whether fields that a release cleared may still be restored: once, and within a day. Later, a
-/// person may have erased them.
+/// Whether fields that a release cleared by side effect may still be restored.
 pub fn is_restorable(sent: &Sent, now: u64) -> bool {
-    let since = Duration::from_millis(now.saturating_sub(sent.at));
-    sent.remedy == Remedy::ReleaseEmail && !sent.restored && since < RESTORED_WITHIN
+    sent.remedy == Remedy::ReleaseEmail && sent.is_restorable(now)
 }
 
 /// The time of the first report, or of the opening if it was never reported.

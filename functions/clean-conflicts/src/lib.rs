@@ -62,7 +62,7 @@ pub use report::RunReport;
 /// Time reserved at the end of an invocation for recording the results of the last calls.
 const RECORDING_MARGIN: Duration = Duration::from_secs(2);
 /// Time reserved at the end of an invocation for responding that its time was too short.
-const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+const RESPONSE_MARGIN: Duration = Duration::from_millis(250);
 /// No work begins if less time than this is left.
 const SHORTEST_WORK: Duration = Duration::from_secs(10);
 
@@ -156,7 +156,7 @@ impl CleanConflicts {
             // The other events change nothing at Zendesk, so they need no lease.
             event => {
                 let run = Run::new(self.context(ends_at, request_id, None));
-                let deadline = Deadline::of_invocation(ends_at).minus(ANSWER_MARGIN);
+                let deadline = Deadline::of_invocation(ends_at).minus(RESPONSE_MARGIN);
                 let work = Box::pin(self.answer(&run, event, deadline));
                 timeout_at(deadline.instant(), work)
                     .await
@@ -200,7 +200,7 @@ impl CleanConflicts {
 
     /// Writes the gauges in the time that is left.
     async fn gauge(&self, ends_at: u64) {
-        let deadline = Deadline::of_invocation(ends_at).minus(ANSWER_MARGIN);
+        let deadline = Deadline::of_invocation(ends_at).minus(RESPONSE_MARGIN);
         let counted = timeout_at(deadline.instant(), self.gauges.emit(&self.table)).await;
         if let Ok(Err(error)) = counted {
             tracing::warn!(%error, "could not count the open conflicts");
@@ -248,8 +248,8 @@ impl CleanConflicts {
         };
         match timeout_at(deadline, work(&run)).await {
             Ok(worked) => {
-                let given_back = timeout_at(deadline, self.table.give_back(lease)).await;
-                if !matches!(given_back, Ok(Ok(()))) {
+                let released = timeout_at(deadline, self.table.release_run_lease(lease)).await;
+                if !matches!(released, Ok(Ok(()))) {
                     tracing::warn!("could not release the run lease; it will expire");
                 }
                 worked?;

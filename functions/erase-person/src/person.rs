@@ -89,7 +89,7 @@ impl Person {
             match self.left_of(field, value) {
                 Left::Same => {}
                 Left::Nothing => return Verdict::Delete,
-                Left::Changed(value) if is_empty(&value) && is_reason_to_keep(item, field) => {
+                Left::Changed(value) if is_empty(&value) && goes_when_empty(item, field) => {
                     return Verdict::Delete;
                 }
                 Left::Changed(value) => {
@@ -227,7 +227,7 @@ fn is_empty(value: &AttributeValue) -> bool {
 
 /// Whether an item must go once this field is empty, because it is useless and its email is no one
 /// else's: a conflict without a claimant, or statements about an external id without any statement.
-fn is_reason_to_keep(item: &Item, field: &str) -> bool {
+fn goes_when_empty(item: &Item, field: &str) -> bool {
     text(item.get("sk")) != Some("conflict") || matches!(field, "claimants" | "claims")
 }
 

@@ -31,7 +31,7 @@ pub use verifier::{Verifier, VerifyError};
 /// the response must come within four, not counting cold starts and the network.
 const WORK_LIMIT: Duration = Duration::from_millis(3_500);
 /// Time reserved at the end of a request for the response.
-const ANSWER_MARGIN: Duration = Duration::from_millis(100);
+const RESPONSE_MARGIN: Duration = Duration::from_millis(100);
 
 /// The function, ready for requests.
 pub struct ReceiveWebhook {
@@ -71,7 +71,7 @@ impl ReceiveWebhook {
     pub async fn handle(&self, request: &Request) -> Result<Response, Problem> {
         request.check_route(&Method::POST, "/webhooks/zendesk")?;
         let body = request.body_bytes()?;
-        let deadline = request.deadline.minus(ANSWER_MARGIN).capped(WORK_LIMIT);
+        let deadline = request.deadline.minus(RESPONSE_MARGIN).capped(WORK_LIMIT);
         self.verifier
             .verify(&request.headers, &body, now_millis(), deadline)
             .await?;
@@ -79,7 +79,7 @@ impl ReceiveWebhook {
             parse(&body).map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?;
 
         let recording = self.table.record_event(&self.scope, &event);
-        let recorded = self.table.by(deadline, recording).await?;
+        let recorded = self.table.with_deadline(deadline, recording).await?;
         let metric = Metric::once(name(&event, recorded));
         Ok(Response::json(StatusCode::OK, &json!({}))?.metric(metric))
     }

@@ -21,7 +21,7 @@ use shared::lambda::problem::{Code, Problem};
 pub use config::Config;
 
 /// Time reserved at the end of a request for responding that nothing could be recorded.
-const ANSWER_MARGIN: Duration = Duration::from_millis(100);
+const RESPONSE_MARGIN: Duration = Duration::from_millis(100);
 
 /// The function, ready for requests.
 pub struct ReportConflict {
@@ -67,8 +67,11 @@ impl ReportConflict {
         let caller = self.callers.identify(request).await?;
         let ReportRequest {} = request.json("empty, or an empty JSON object")?;
         let report = self.reported_by(&caller)?;
-        let by = request.deadline.minus(ANSWER_MARGIN);
-        let conflict = self.table.by(by, self.table.report(&report)).await?;
+        let deadline = request.deadline.minus(RESPONSE_MARGIN);
+        let conflict = self
+            .table
+            .with_deadline(deadline, self.table.report(&report))
+            .await?;
         let response = ReportResponse {
             conflict_id: conflict.id().clone(),
             state: conflict.state(),

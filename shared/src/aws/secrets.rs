@@ -22,7 +22,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(3);
 /// them from making us call Secrets Manager at will.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Time reserved at the end of a request for responding that there is no secret.
-const ANSWER_MARGIN: Duration = Duration::from_millis(100);
+const RESPONSE_MARGIN: Duration = Duration::from_millis(100);
 
 /// A secret's typed form.
 pub trait Secret: Sized {
@@ -179,17 +179,22 @@ impl<T: Secret> CachedSecret<T> {
 
     async fn fetch(&self, deadline: Deadline) -> Result<T, FetchError<SecretError>> {
         let request = self.client.get_secret_value().secret_id(&self.id).send();
-        let fetched =
-            match tokio::time::timeout(deadline.minus(ANSWER_MARGIN).remaining(), request).await {
-                // A malformed secret also evicts the cached one, because a key that was removed
-                // from the secret must not be used any longer.
-                Ok(Ok(response)) => parse(response.secret_string())
-                    .map_err(|shape| FetchError::Refused(shape.into())),
-                Ok(Err(error)) => Err(fetch_error(sdk::failure(&error))),
-                Err(_elapsed) => Err(FetchError::Unavailable(SecretError::Unavailable(
-                    "timeout".to_owned(),
-                ))),
-            };
+        let fetched = match tokio::time::timeout(
+            deadline.minus(RESPONSE_MARGIN).remaining(),
+            request,
+        )
+        .await
+        {
+            // A malformed secret also evicts the cached one, because a key that was removed
+            // from the secret must not be used any longer.
+            Ok(Ok(response)) => {
+                parse(response.secret_string()).map_err(|shape| FetchError::Refused(shape.into()))
+            }
+            Ok(Err(error)) => Err(fetch_error(sdk::failure(&error))),
+            Err(_elapsed) => Err(FetchError::Unavailable(SecretError::Unavailable(
+                "timeout".to_owned(),
+            ))),
+        };
         match fetched {
             Ok((secret, look)) => {
                 if let Err(mistake) = look {

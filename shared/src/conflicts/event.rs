@@ -212,23 +212,23 @@ fn request_check(
     Ok(())
 }
 
-/// Records that at `time` the email of `external_id` was the one of the conflict `email`, unless a
+/// Records that at `time` the email of `external_id` was the one of this conflict, unless a
 /// later event is known. Returns false only if that one stated another email.
 fn note_email(
     draft: &mut Draft<'_>,
     scope: &Scope,
     external_id: &str,
-    email: &ConflictId,
+    conflict_id: &ConflictId,
     time: u64,
     now: u64,
 ) -> Result<bool, TableError> {
     let key: Key = (partition(scope, external_id), "email");
     let known: Option<Email> = draft.get(&key)?;
     if let Some(known) = known.filter(|known| known.time >= time) {
-        return Ok(known.time == time || known.conflict_id == *email);
+        return Ok(known.time == time || known.conflict_id == *conflict_id);
     }
     let email = Email {
-        conflict_id: email.clone(),
+        conflict_id: conflict_id.clone(),
         time,
         expires_at: expiry(time.max(now), KEPT_FOR),
     };

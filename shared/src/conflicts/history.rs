@@ -48,7 +48,7 @@ pub enum IdChanges {
     Nothing,
     /// A contradiction: the first id became another one or was assigned to a user again, the second
     /// id is no longer current, or the changes form a circle.
-    Otherwise,
+    Contradicted,
 }
 
 impl Table {
@@ -100,7 +100,7 @@ pub(super) fn changes_between(
 ) -> Result<IdChanges, TableError> {
     let of_previous = history(draft, scope, previous)?;
     let otherwise = if of_previous.changes.iter().any(|it| it.previous == previous) {
-        IdChanges::Otherwise
+        IdChanges::Contradicted
     } else {
         IdChanges::Nothing
     };

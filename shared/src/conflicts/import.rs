@@ -285,7 +285,7 @@ impl Table {
             .expression_attribute_values(":read_at", number(read_at))
             .build()
             .map_err(|_| TableError::Malformed)?;
-        let update = self.follow(conflict, pair)?;
+        let update = self.pair_update(conflict, pair)?;
         let request = self
             .client
             .transact_write_items()
@@ -315,7 +315,7 @@ impl Table {
         }
     }
 
-    fn follow(&self, conflict: &Conflict, pair: &PairRef) -> Result<Update, TableError> {
+    fn pair_update(&self, conflict: &Conflict, pair: &PairRef) -> Result<Update, TableError> {
         let set = "SET #state = :list, pairState = :state, updatedAt = :now, expiresAt = :expires, \
                    conflictId = :conflict";
         let update = Update::builder()

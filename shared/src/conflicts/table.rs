@@ -135,7 +135,7 @@ impl Table {
     }
 
     /// Runs `work` on the table, until the deadline at the latest.
-    pub async fn by<T>(
+    pub async fn with_deadline<T>(
         &self,
         deadline: Deadline,
         work: impl Future<Output = Result<T, TableError>>,
@@ -349,7 +349,7 @@ impl Table {
     }
 
     /// Releases the run lease, unless another run has taken it over.
-    pub async fn give_back(&self, lease: RunLease) -> Result<(), TableError> {
+    pub async fn release_run_lease(&self, lease: RunLease) -> Result<(), TableError> {
         self.put_item(&run_item(&lease.owner, 0), |put| {
             put.condition_expression("#owner = :owner")
                 .expression_attribute_names("#owner", "owner")

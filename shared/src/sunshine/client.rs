@@ -24,7 +24,7 @@ mod send;
 mod tests;
 
 /// An email that no one can have (RFC 2606).
-const NOBODY: &str = "nobody@chat-identity.invalid";
+const UNUSED_EMAIL: &str = "nobody@chat-identity.invalid";
 
 /// The app, and the key to it.
 #[derive(Debug, Clone)]
@@ -233,7 +233,7 @@ impl SunshineClient {
     /// whether Sunshine or the key fails, or only that one call. It is not retried, except with a
     /// fresh key after a 401.
     pub async fn probe(&self, deadline: Deadline) -> Result<(), Error> {
-        let mut call = ApiCall::get(["users"]).query("filter[identities.email]", NOBODY);
+        let mut call = ApiCall::get(["users"]).query("filter[identities.email]", UNUSED_EMAIL);
         call = self.of_brand(call);
         call.is_retried = false;
         page::list::<User>(&self.send(call, deadline).await?, "users").map(drop)

@@ -82,7 +82,7 @@ impl History {
                 lineage.time.to_string()
             }
             IdChanges::Nothing => "nothing".to_owned(),
-            IdChanges::Otherwise => "otherwise".to_owned(),
+            IdChanges::Contradicted => "otherwise".to_owned(),
         }
     }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{InvokeError, causes, refused};
 
 /// Maximum wait for a response; the functions run for at most five minutes.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(330);
+const MAX_RESPONSE_TIME: Duration = Duration::from_secs(330);
 
 /// A stack's functions.
 pub struct Aws {
@@ -48,8 +48,8 @@ impl Aws {
         // Never retry a request: the first one may still be running.
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
-            .read_timeout(ANSWERS_WITHIN)
-            .operation_timeout(ANSWERS_WITHIN)
+            .read_timeout(MAX_RESPONSE_TIME)
+            .operation_timeout(MAX_RESPONSE_TIME)
             .build();
         let config = aws_sdk_lambda::config::Builder::from(&config)
             .timeout_config(timeouts)

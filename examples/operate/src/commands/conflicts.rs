@@ -140,7 +140,7 @@ fn to_the_minute(time: &str) -> String {
 
 /// Shows everything about the conflicts of a person.
 pub async fn show(session: &Session, show: &Show) -> Result<Outcome, CommandError> {
-    let event = match (&show.whom_or_what, &show.external_id) {
+    let event = match (&show.email_or_conflict, &show.external_id) {
         (Some(email), _) if email.contains('@') => json!({"action": "show", "email": email}),
         (Some(id), _) => json!({"action": "show", "conflictId": id}),
         (None, id) => json!({"action": "show", "externalId": id}),

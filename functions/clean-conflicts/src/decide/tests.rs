@@ -491,7 +491,7 @@ fn an_event_alone_only_plans() {
     let mut case = event_alone();
     case.becomes(IdChanges::Became(stated(Source::Webhook)));
     assert_eq!(case.decision(), not_claimed());
-    case.becomes(IdChanges::Otherwise);
+    case.becomes(IdChanges::Contradicted);
     assert_eq!(case.decision(), not_claimed());
     // With the user's own report it is a claim.
     case.becomes(IdChanges::Nothing);
@@ -504,7 +504,7 @@ fn an_event_with_trusted_lineage_from_the_holder_is_a_claim() {
     let mut case = event_alone();
     case.policy.trusts_events = true;
     assert_eq!(case.decision(), not_claimed());
-    case.becomes(IdChanges::Otherwise);
+    case.becomes(IdChanges::Contradicted);
     assert_eq!(case.decision(), review(Reason::ContradictedLineage));
     case.becomes(IdChanges::Became(stated(Source::Webhook)));
     case.facts.support_external_id = Some(NEW.to_owned());
@@ -711,7 +711,7 @@ fn a_remedy_named_by_an_operator_needs_its_proof() {
         let case = reported(Remedy::Delete).named(remedy);
         assert_eq!(case.decision(), review(Reason::NoLineage));
         let mut case = proven(Remedy::Delete).named(remedy);
-        case.becomes(IdChanges::Otherwise);
+        case.becomes(IdChanges::Contradicted);
         assert_eq!(case.decision(), review(Reason::ContradictedLineage));
     }
     assert_eq!(
@@ -731,7 +731,7 @@ fn a_remedy_named_by_an_operator_needs_its_proof() {
 fn a_contradiction_needs_review_even_without_other_lineage() {
     for allowed in [Remedy::Plan, Remedy::ReleaseEmail, Remedy::Delete] {
         let mut case = reported(allowed);
-        case.becomes(IdChanges::Otherwise);
+        case.becomes(IdChanges::Contradicted);
         assert_eq!(case.decision(), review(Reason::ContradictedLineage));
     }
     let case = reported(Remedy::ReleaseEmail).named(Remedy::ReleaseEmail);
@@ -893,7 +893,7 @@ fn a_lost_call_is_repeated_after_two_checks_except_a_delete() {
         let mut case = lost(1);
         case.facts
             .id_changes
-            .insert(NEW.to_owned(), IdChanges::Otherwise);
+            .insert(NEW.to_owned(), IdChanges::Contradicted);
         let expected = match remedy {
             Remedy::Delete => Reason::OutcomeUnknown,
             _ => Reason::ContradictedLineage,

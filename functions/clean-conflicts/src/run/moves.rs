@@ -111,7 +111,7 @@ impl Run<'_> {
             return Err(invalid("only a release that is over can be taken back"));
         };
         // Write a new version, which gives a second undo a folder of its own in the archive.
-        conflict.ask(Some(&undo.by));
+        conflict.note_operator(Some(&undo.by));
         self.write(&mut conflict).await?;
         let undone = self.put_back(&conflict, &sent.to, &sent.archives).await;
         match undone {

@@ -47,18 +47,18 @@ enum StatedWork {
 }
 
 /// The reason why the work of a change is unknown.
-enum Unread {
+enum FindError {
     Interrupted(Interrupted),
     Table(TableError),
 }
 
-impl From<Interrupted> for Unread {
+impl From<Interrupted> for FindError {
     fn from(interrupted: Interrupted) -> Self {
         Self::Interrupted(interrupted)
     }
 }
 
-impl From<TableError> for Unread {
+impl From<TableError> for FindError {
     fn from(error: TableError) -> Self {
         Self::Table(error)
     }
@@ -76,13 +76,13 @@ impl Run<'_> {
             true_since: None,
         };
         match self.find(&change).await {
-            Err(Unread::Interrupted(interrupted)) => {
+            Err(FindError::Interrupted(interrupted)) => {
                 self.ctx.diagnose(interrupted).await;
                 self.ctx.stop(StopReason::UpstreamError);
                 self.report.borrow_mut().deferred += 1;
                 Ok(())
             }
-            Err(Unread::Table(error)) => Err(table_error(error)),
+            Err(FindError::Table(error)) => Err(table_error(error)),
             Ok(StatedWork::NoUser | StatedWork::Contradicted) => {
                 self.report.borrow_mut().add_no_conflict();
                 Ok(())
@@ -134,8 +134,8 @@ impl Run<'_> {
             true_since: pair.true_since,
         };
         match self.find(&change).await {
-            Err(Unread::Table(error)) => return Err(error),
-            Err(Unread::Interrupted(interrupted)) => {
+            Err(FindError::Table(error)) => return Err(error),
+            Err(FindError::Interrupted(interrupted)) => {
                 self.report.borrow_mut().deferred += 1;
                 match self.ctx.diagnose(interrupted).await {
                     Interrupted::Retry | Interrupted::Forbidden => pair.retry(now_millis()),
@@ -167,7 +167,7 @@ impl Run<'_> {
     }
 
     /// Finds the work that a change causes. Writes nothing.
-    async fn find(&self, change: &StatedChange<'_>) -> Result<StatedWork, Unread> {
+    async fn find(&self, change: &StatedChange<'_>) -> Result<StatedWork, FindError> {
         let (table, scope) = (self.ctx.table, self.ctx.scope);
         let (previous, current) = (change.previous.as_str(), change.current.as_str());
         let user = self.previous_user(change.previous).await?;
@@ -280,8 +280,8 @@ impl Run<'_> {
             .await?;
         let asked = |conflict: &mut Conflict| {
             conflict.limit_to(named_for.clone());
-            conflict.ask(change.by);
-            conflict.follow(change.pair.clone());
+            conflict.note_operator(change.by);
+            conflict.link_pair(change.pair.clone());
         };
         let mut opened = Conflict::open(report);
         asked(&mut opened);
@@ -324,7 +324,7 @@ impl Run<'_> {
         let approved = approved.ok_or_else(|| {
             invalid("no single user is known that a remedy could be for; see its reason")
         })?;
-        conflict.ask(Some(&approve.by));
+        conflict.note_operator(Some(&approve.by));
         conflict.approve(approved, now_millis());
         self.write(&mut conflict).await?;
         self.ctx.log_change(Some(before), &conflict);

@@ -178,7 +178,7 @@ impl Run<'_> {
         }
         again.limit_to(None);
         match facts::read(&self.ctx, &again, now).await {
-            Ok(facts) => said(&decide::next(&again, &facts, &self.ctx.policy, now)),
+            Ok(facts) => decision_json(&decide::next(&again, &facts, &self.ctx.policy, now)),
             Err(interrupted) => {
                 let interrupted = self.ctx.diagnose(interrupted).await;
                 json!({"unknownBecause": interrupted.to_string()})
@@ -188,7 +188,7 @@ impl Run<'_> {
 }
 
 /// A decision in the form of the response: the state, remedy and reason that it leads to.
-fn said(decision: &Decision) -> Value {
+fn decision_json(decision: &Decision) -> Value {
     match decision {
         Decision::Done(outcome) => {
             let (state, reason) = outcome.end();

@@ -1,6 +1,11 @@
 //! A remedy that may have been sent.
 
+use std::time::Duration;
+
 use crate::conflicts::state::{Reason, Remedy};
+
+/// The time after a call during which the fields that it cleared may be restored.
+const RESTORED_WITHIN: Duration = Duration::from_hours(24);
 
 /// A changing call that may have been sent. It is recorded before it is sent. Times are in
 /// milliseconds since 1970.
@@ -53,6 +58,13 @@ impl Sent {
             checks: 0,
             restored: false,
         }
+    }
+
+    /// Whether fields that the call cleared may still be restored at `now`: once, and within a day.
+    /// Later, a person may have erased them.
+    pub fn is_restorable(&self, now: u64) -> bool {
+        let since = Duration::from_millis(now.saturating_sub(self.at));
+        !self.restored && since < RESTORED_WITHIN
     }
 
     /// The key of the newest archive's manifest.

@@ -617,12 +617,12 @@ fn an_operator_closes_a_conflict_with_a_note() {
     closed.close("ada", "seen by hand", NOW + 1);
     assert!(closed.state() == State::Resolved && closed.sent().is_some());
     // A note belongs to the command that it came with.
-    closed.ask(None);
+    closed.note_operator(None);
     assert_eq!(
         (closed.by(), closed.note()),
         (Some("ada"), Some("seen by hand"))
     );
-    closed.ask(Some("ben"));
+    closed.note_operator(Some("ben"));
     assert_eq!((closed.by(), closed.note()), (Some("ben"), None));
 }
 
@@ -672,9 +672,9 @@ fn the_pair_that_asked_last_follows_the_conflict() {
     };
     let mut conflict = pending();
     assert!(conflict.pair().is_none());
-    conflict.follow(Some(pair("first")));
-    conflict.follow(Some(pair("second")));
-    conflict.follow(None);
+    conflict.link_pair(Some(pair("first")));
+    conflict.link_pair(Some(pair("second")));
+    conflict.link_pair(None);
     assert!(conflict.pair() == Some(&pair("second")));
 }
 

@@ -13,8 +13,6 @@ const LONGEST_BACKOFF: Duration = Duration::from_hours(1);
 /// The time after a call during which its effect may be checked again at once. Later checks are
 /// less frequent.
 const CHECKED_AT_ONCE: Duration = Duration::from_secs(2);
-/// The time after a call during which the fields that it cleared may be restored.
-const RESTORED_WITHIN: Duration = Duration::from_hours(24);
 /// Maximum wait between two checks.
 const LONGEST_PATIENCE: Duration = Duration::from_mins(10);
 
@@ -48,13 +46,10 @@ impl Conflict {
     }
 
     /// Records a changing call that is about to be sent. Keeps the archives of an earlier call to
-    /// the same user if its fields may still have to be restored. After a day they must not be: a
-    /// person may have erased them.
+    /// the same user if its fields may still have to be restored.
     pub fn record_sent(&mut self, mut sent: Sent) {
-        let is_to_be_restored = |before: &Sent| {
-            let since = Duration::from_millis(sent.at.saturating_sub(before.at));
-            before.to == sent.to && !before.restored && since < RESTORED_WITHIN
-        };
+        let is_to_be_restored =
+            |before: &Sent| before.to == sent.to && before.is_restorable(sent.at);
         if let Some(before) = self.sent.take().filter(is_to_be_restored) {
             sent.archives.extend(before.archives);
         }
@@ -125,14 +120,14 @@ impl Conflict {
     /// Schedules the next attempt after a temporary failure. The wait grows fourfold each time, up
     /// to an hour.
     pub fn retry(&mut self, now: u64) {
-        self.rest();
+        self.release();
         self.outages = 0;
         self.due_at = Some(now + millis(backoff(self.attempts)));
     }
 
     /// Postpones the remedy to `until`. Waiting is not an attempt.
     pub fn postpone(&mut self, remedy: Remedy, until: u64, before: &Self) {
-        self.rest();
+        self.release();
         self.proposed = Some(remedy);
         self.attempts = before.attempts;
         self.outages = 0;
@@ -143,7 +138,7 @@ impl Conflict {
     /// Schedules another check, because the effect of the call has not been observed. Waiting for
     /// the effect of an answered call is not an attempt.
     pub fn await_effect(&mut self, before: &Self, now: u64) {
-        self.rest();
+        self.release();
         self.outages = 0;
         let Some(sent) = &mut self.sent else {
             self.due_at = Some(now);
@@ -160,7 +155,7 @@ impl Conflict {
     /// Leaves the record as it was `before` the worker took it, because the run ended before the
     /// work did. A remedy that was sent in between stays recorded, and is checked next.
     pub fn leave(&mut self, before: &Self, now: u64) {
-        self.rest();
+        self.release();
         self.attempts = before.attempts;
         if let (Some(sent), Some(sent_before)) = (&mut self.sent, &before.sent)
             && sent.at == sent_before.at
@@ -193,7 +188,7 @@ impl Conflict {
     }
 
     /// Records the operator who asks for the next step, if one does, and drops the earlier note.
-    pub fn ask(&mut self, by: Option<&str>) {
+    pub fn note_operator(&mut self, by: Option<&str>) {
         if let Some(by) = by {
             self.by = Some(by.to_owned());
             self.note = None;
@@ -203,14 +198,14 @@ impl Conflict {
     /// Ends the conflict for an operator: there is nothing to do. It ends as resolved if a remedy
     /// may have been sent.
     pub fn close(&mut self, by: &str, note: &str, now: u64) {
-        self.ask(Some(by));
+        self.note_operator(Some(by));
         self.note = Some(note.to_owned());
         self.end(State::NotAConflict, None, now);
     }
 
     /// Ends the conflict after an operator took the release back: nothing counts as sent any more.
     pub fn note_undone(&mut self, by: &str, now: u64) {
-        self.ask(Some(by));
+        self.note_operator(Some(by));
         self.note = Some("the release was taken back".to_owned());
         self.sent = None;
         self.end(State::NotAConflict, None, now);
@@ -222,7 +217,7 @@ impl Conflict {
     }
 
     /// Makes this import pair, if there is one, follow the conflict's state from now on.
-    pub fn follow(&mut self, pair: Option<PairRef>) {
+    pub fn link_pair(&mut self, pair: Option<PairRef>) {
         if pair.is_some() {
             self.pair = pair;
         }
@@ -236,7 +231,7 @@ impl Conflict {
     /// Makes the conflict due again: an operator asked for it, or a new report made the decision
     /// outdated. A remedy that was sent stays sent.
     pub fn reopen(&mut self, now: u64) {
-        self.rest();
+        self.release();
         self.reason = None;
         self.attempts = 0;
         self.outages = 0;
@@ -250,7 +245,7 @@ impl Conflict {
     }
 
     /// Releases the record from its worker.
-    fn rest(&mut self) {
+    fn release(&mut self) {
         self.state = if self.sent.is_some() {
             State::Confirming
         } else {
