@@ -1,15 +1,11 @@
 //! The two functions with everything that they need, and helpers for the tests.
 
-#[path = "../cleanup.rs"]
-mod cleanup;
-
 pub(crate) use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 pub(crate) use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
-pub(crate) use cleanup::{API_KEY, BUCKET, DEADLINE, EMAIL, KEY_SECRET, TABLE};
 pub(crate) use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
 pub(crate) use local_stack::aws::{Aws, Effect, Fault as AwsFault, Service};
 pub(crate) use local_stack::standins::faults::{Fault, Rule};
@@ -18,6 +14,9 @@ pub(crate) use local_stack::standins::sunshine::{
 };
 pub(crate) use local_stack::standins::traffic::Point;
 pub(crate) use serde_json::{Value, json};
+
+use crate::cleanup;
+pub(crate) use crate::cleanup::{API_KEY, BUCKET, DEADLINE, EMAIL, KEY_SECRET, TABLE};
 
 /// The external id before it was changed, and after.
 pub(crate) const OLD: &str = "1234";

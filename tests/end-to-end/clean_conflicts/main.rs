@@ -4,6 +4,7 @@
 mod archive;
 mod at_once;
 mod canaries;
+mod cleanup;
 mod contract;
 mod crowd;
 mod evidence;

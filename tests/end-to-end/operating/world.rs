@@ -1,15 +1,14 @@
 //! The functions, with everything that they need.
 
-#[path = "../cleanup.rs"]
-mod cleanup;
-
 use std::collections::BTreeMap;
 
-pub(crate) use cleanup::{API_KEY, BUCKET, EMAIL, TABLE, refusal};
 use harness::lambda::Function;
 use local_stack::aws::Aws;
 use local_stack::standins::sunshine::{Sunshine, User};
 use serde_json::{Value, json};
+
+use crate::cleanup;
+pub(crate) use crate::cleanup::{API_KEY, BUCKET, EMAIL, TABLE, refusal};
 
 /// The functions, and the services that they use.
 pub(crate) struct World {

@@ -1,5 +1,5 @@
 //! The services of `clean-conflicts` and `report-conflict`, and the calls of these functions. The
-//! suites `clean_conflicts` and `operating` include this file.
+//! suites `clean_conflicts` and `operating` have this module.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,8 +35,8 @@ pub(crate) async fn services() -> (Aws, Sunshine) {
     (aws, sunshine)
 }
 
-/// The variables that both functions need with these services, and then `variables`. A release waits
-/// for nothing.
+/// The variables that both functions need with these services, and then `variables`. A release does
+/// not wait.
 pub(crate) fn environment(
     aws: &Aws,
     sunshine: &Sunshine,
