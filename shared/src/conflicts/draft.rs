@@ -1,19 +1,21 @@
 //! Reads and writes several items as one.
 //!
 //! A plan is a pure function of the items that it reads. It first runs as if no item existed, and
-//! then again with the items that exist, until it depends on no guess: an item that it only reads
-//! is fetched, and an item that it writes carries the condition that it has not changed. So an
-//! event about an unknown user costs one request to DynamoDB, and is never visible in part.
+//! then again with the items that exist, until it depends on no guess. All items that it only reads
+//! come from one moment: half of an event would look like a contradiction. An item that it writes
+//! carries the condition that it has not changed. So an event about an unknown user costs one
+//! request to DynamoDB, and is never visible in part.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    CancellationReason, Get, Put, ReturnValuesOnConditionCheckFailure, TransactGetItem,
+    TransactWriteItem,
 };
-use futures_util::future::try_join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_item};
@@ -25,6 +27,8 @@ pub(super) type Key = (String, &'static str);
 /// The items known so far, by key.
 type Known = BTreeMap<Key, Option<Item>>;
 
+/// The code of a cancellation because another transaction has the item at this moment.
+const CONFLICT: &str = "TransactionConflict";
 /// Maximum wait before a retry of a transaction that conflicted with another one.
 const CONFLICT_WAIT: Duration = Duration::from_millis(50);
 
@@ -70,6 +74,7 @@ impl Table {
         plan: impl Fn(&mut Draft<'_>) -> Result<T, TableError>,
     ) -> Result<T, TableError> {
         let mut known = Known::new();
+        let mut snapshot = BTreeSet::new();
         loop {
             let mut draft = Draft {
                 known: &known,
@@ -78,10 +83,11 @@ impl Table {
             };
             let outcome = plan(&mut draft)?;
             let Draft { read, written, .. } = draft;
-            let is_guess = |key: &&Key| !written.contains_key(*key) && !known.contains_key(*key);
-            let guesses: Vec<Key> = read.iter().filter(is_guess).cloned().collect();
-            if !guesses.is_empty() {
-                known.extend(self.read_all(guesses).await?);
+            let only_read = |key: &Key| !written.contains_key(key);
+            let only_read: BTreeSet<Key> = read.into_iter().filter(only_read).collect();
+            if !only_read.is_subset(&snapshot) {
+                known.extend(self.read_at_once(&only_read).await?);
+                snapshot = only_read;
                 continue;
             }
             if written.is_empty() {
@@ -94,12 +100,35 @@ impl Table {
         }
     }
 
-    async fn read_all(&self, keys: Vec<Key>) -> Result<Known, TableError> {
-        let read = keys.into_iter().map(async |key: Key| {
+    /// The items with these keys, as they are at one moment.
+    async fn read_at_once(&self, keys: &BTreeSet<Key>) -> Result<Known, TableError> {
+        if let (1, Some(key)) = (keys.len(), keys.first()) {
             let item = self.read_item(&key.0, key.1).await?;
-            Ok::<_, TableError>((key, item))
-        });
-        Ok(try_join_all(read).await?.into_iter().collect())
+            return Ok(Known::from([(key.clone(), item)]));
+        }
+        let gets = keys
+            .iter()
+            .map(|(pk, sk)| {
+                let get = Get::builder().table_name(&self.name);
+                let get = get.key("pk", string(pk)).key("sk", string(*sk)).build();
+                let get = get.map_err(|_| TableError::Malformed)?;
+                Ok(TransactGetItem::builder().get(get).build())
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        loop {
+            let request = self.client.transact_get_items();
+            // Boxed, because the SDK's futures are large.
+            match Box::pin(request.set_transact_items(Some(gets.clone())).send()).await {
+                Ok(response) => {
+                    let items = response.responses.unwrap_or_default().into_iter();
+                    let items = items.map(|response| response.item);
+                    return Ok(keys.iter().cloned().zip(items).collect());
+                }
+                // One of the items is being written.
+                Err(error) if is_read_conflict(&error) => wait_for_the_other().await,
+                Err(error) => return Err(unavailable(&error)),
+            }
+        }
     }
 
     /// Writes all items, each on the condition that it is still as known. A repeated request has
@@ -120,22 +149,22 @@ impl Table {
             return Ok(Refusals::None);
         };
         let reasons = cancellation_reasons(&error).ok_or_else(|| unavailable(&error))?;
-        let (mut found, mut unseen) = (Known::new(), Vec::new());
+        let (mut found, mut unseen) = (Known::new(), BTreeSet::new());
         for (key, reason) in items.keys().zip(reasons) {
             match reason.code() {
                 None | Some("None") => {}
                 Some("ConditionalCheckFailed") => match &reason.item {
                     Some(item) => _ = found.insert(key.clone(), Some(item.clone())),
                     // It has expired in the meantime, or the response omits it.
-                    None => unseen.push(key.clone()),
+                    None => _ = unseen.insert(key.clone()),
                 },
-                Some("TransactionConflict") => {
-                    tokio::time::sleep(CONFLICT_WAIT.mul_f64(fastrand::f64())).await;
-                }
+                Some(CONFLICT) => wait_for_the_other().await,
                 Some(code) => return Err(TableError::Unavailable(code.to_owned())),
             }
         }
-        found.extend(self.read_all(unseen).await?);
+        if !unseen.is_empty() {
+            found.extend(self.read_at_once(&unseen).await?);
+        }
         Ok(Refusals::Found(found))
     }
 
@@ -172,6 +201,20 @@ impl Table {
 enum Refusals {
     None,
     Found(Known),
+}
+
+async fn wait_for_the_other() {
+    tokio::time::sleep(CONFLICT_WAIT.mul_f64(fastrand::f64())).await;
+}
+
+fn is_read_conflict<R>(error: &SdkError<TransactGetItemsError, R>) -> bool {
+    let Some(TransactGetItemsError::TransactionCanceledException(canceled)) =
+        error.as_service_error()
+    else {
+        return false;
+    };
+    let mut reasons = canceled.cancellation_reasons().iter();
+    reasons.any(|reason| reason.code() == Some(CONFLICT))
 }
 
 fn cancellation_reasons<R>(

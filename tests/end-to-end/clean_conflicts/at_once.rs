@@ -1,10 +1,12 @@
 //! Simultaneous events: one record, one run, one request.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 
 use futures_util::future::join_all;
 
 use super::*;
+use crate::zendesk::Zendesk;
 
 #[tokio::test]
 async fn the_same_report_a_hundred_times_is_one_record() {
@@ -110,6 +112,60 @@ async fn the_second_run_answers_at_once_and_the_lease_ends_with_the_deadline() {
     let report = other.invoke(&drain).await.unwrap();
     assert_eq!(report["planned"], 1, "{report}");
     assert_eq!(lease(&stack), 0);
+}
+
+/// An event is recorded as a whole, so whoever reads half of it would see a contradiction.
+#[tokio::test]
+async fn an_event_that_arrives_between_two_reads_contradicts_nothing() {
+    let stack = Stack::start(&[TRUSTED]).await;
+    let zendesk = Zendesk::beside(&stack).await;
+    let drain = json!({"action": "drain"});
+    let mut held_reads = 0;
+    for operation in ["GetItem", "TransactGetItems"] {
+        for nth in 1.. {
+            let number = format!("{operation}-{nth}");
+            let (old, new) = (format!("old-{number}"), format!("new-{number}"));
+            let email = format!("{}@example.com", number.to_lowercase());
+            stack.sunshine.add_user(User {
+                external_id: Some(old.clone()),
+                identities: vec![Identity::email(&email)],
+                zendesk_id: None,
+                ..holder()
+            });
+            let caller =
+                json!({"sub": new, "previous": old, "email": email, "email_verified": true});
+            let reported = stack.report_as(caller).await;
+            assert_eq!(reported.status, 202, "{reported:?}");
+
+            let held = stack.aws.hold(operation, nth, Point::Arrived);
+            let run = stack.clean.invoke_within(&drain, DEADLINE);
+            let mut run = pin!(run);
+            let is_held = tokio::select! {
+                _ = held.reached() => true,
+                report = &mut run => {
+                    assert!(report.is_ok(), "{report:?}");
+                    false
+                }
+            };
+            if is_held {
+                held_reads += 1;
+                let change = json!({"previous": old, "current": new});
+                let detail = json!({"email": email, "external_id": new});
+                zendesk
+                    .deliver("user.external_id_changed", 0, detail, change)
+                    .await;
+                held.release();
+                run.await.unwrap();
+            }
+            let mut records = stack.records().into_iter();
+            let record = records.find(|it| it["email"] == email.as_str()).unwrap();
+            assert_ne!(record["state"], "needs_review", "{number}: {record}");
+            if !is_held {
+                break;
+            }
+        }
+    }
+    assert_ne!(held_reads, 0);
 }
 
 #[tokio::test]

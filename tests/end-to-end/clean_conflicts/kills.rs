@@ -21,13 +21,14 @@ enum Kill {
 type At = fn(&'static str, usize, Point) -> Kill;
 
 /// Every kind of request that the function sends, and the points that make a difference for it.
-const POINTS: [(At, &str, &[Point]); 9] = [
+const POINTS: [(At, &str, &[Point]); 10] = [
     (Kill::Api, "GET", &[Point::Handled]),
     (Kill::Api, "DELETE", &EACH),
     (Kill::Api, "POST", &EACH),
     (Kill::Api, "PATCH", &EACH),
     (Kill::Aws, "PutItem", &BOTH),
     (Kill::Aws, "GetItem", &[Point::Handled]),
+    (Kill::Aws, "TransactGetItems", &[Point::Handled]),
     (Kill::Aws, "Query", &[Point::Handled]),
     (Kill::Aws, "PUT", &BOTH),
     (Kill::Aws, "GET", &[Point::Handled]),
