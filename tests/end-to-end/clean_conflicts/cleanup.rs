@@ -1,5 +1,5 @@
 //! The services of `clean-conflicts` and `report-conflict`, and the calls of these functions. The
-//! suites `clean_conflicts` and `operating` have this module.
+//! fixtures of `clean_conflicts` and of `operating` have this module.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

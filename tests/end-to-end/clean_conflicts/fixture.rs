@@ -1,5 +1,9 @@
 //! The two functions with everything that they need, and helpers for the tests.
 
+// A benchmark has this file alone, so it brings the other one itself.
+#[path = "cleanup.rs"]
+mod cleanup;
+
 pub(crate) use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 pub(crate) use std::time::Duration;
@@ -15,8 +19,7 @@ pub(crate) use local_stack::standins::sunshine::{
 pub(crate) use local_stack::standins::traffic::Point;
 pub(crate) use serde_json::{Value, json};
 
-use crate::cleanup;
-pub(crate) use crate::cleanup::{API_KEY, BUCKET, DEADLINE, EMAIL, KEY_SECRET, TABLE};
+pub(crate) use cleanup::{API_KEY, BUCKET, DEADLINE, EMAIL, KEY_SECRET, TABLE};
 
 /// The external id before it was changed, and after.
 pub(crate) const OLD: &str = "1234";

@@ -4,7 +4,6 @@
 mod archive;
 mod at_once;
 mod canaries;
-mod cleanup;
 mod contract;
 mod crowd;
 mod evidence;

@@ -3,8 +3,6 @@
 
 mod actions;
 mod checks;
-#[path = "../clean_conflicts/cleanup.rs"]
-mod cleanup;
 mod erasure;
 mod imports;
 mod operate;

@@ -1,5 +1,9 @@
 //! The functions, with everything that they need.
 
+// A benchmark has this file alone, so it brings the other one itself.
+#[path = "../clean_conflicts/cleanup.rs"]
+mod cleanup;
+
 use std::collections::BTreeMap;
 
 use harness::lambda::Function;
@@ -7,8 +11,7 @@ use local_stack::aws::Aws;
 use local_stack::standins::sunshine::{Sunshine, User};
 use serde_json::{Value, json};
 
-use crate::cleanup;
-pub(crate) use crate::cleanup::{API_KEY, BUCKET, EMAIL, TABLE, refusal};
+pub(crate) use cleanup::{API_KEY, BUCKET, EMAIL, TABLE, refusal};
 
 /// The functions, and the services that they use.
 pub(crate) struct World {
