@@ -146,8 +146,7 @@ impl Facts {
         now: u64,
     ) -> BTreeSet<&'a str> {
         let became = |id: &str| matches!(self.id_changes.get(id), Some(IdChanges::Became(_)));
-        let people = self.people(conflict, now);
-        conflict.callers(&people, |id| policy.trusts_events && became(id))
+        conflict.callers(&self.changes, now, |id| policy.trusts_events && became(id))
     }
 
     /// Whether the holder's external id became `caller`'s.

@@ -101,10 +101,7 @@ async fn save(
     conflict: &mut Conflict,
     before: &Conflict,
 ) -> Result<(), TableError> {
-    let reported = |conflict: &Conflict, now| {
-        let people = conflict.people(&[], now);
-        conflict.callers(&people, |_| false).len()
-    };
+    let reported = |conflict: &Conflict, now| conflict.callers(&[], now, |_| false).len();
     loop {
         match ctx.table.write(conflict).await {
             Err(TableError::Changed) => {}

@@ -108,13 +108,13 @@ pub fn weigh(target: &Target<'_>, caller: &str, lineages: &[&Lineage], now: u64)
     strongest
 }
 
-/// `ids`, with each id that became another one of them replaced by that one. The latest statement
-/// takes precedence, so if an id changed there and back, the way back counts.
+/// The person behind each of `ids`: the id itself, or the last of them that it became. The latest
+/// statement takes precedence, so if an id changed there and back, the way back counts.
 pub fn successors<'a>(
     ids: &BTreeSet<&'a str>,
     lineages: &[&Lineage],
     now: u64,
-) -> BTreeSet<&'a str> {
+) -> BTreeMap<&'a str, &'a str> {
     let mut latest: Vec<_> = lineages.iter().filter(|it| it.is_current(now)).collect();
     latest.sort_by_key(|it| Reverse(it.last_stated_at()));
     let mut became = BTreeMap::new();
@@ -137,7 +137,7 @@ pub fn successors<'a>(
         }
         last
     };
-    ids.iter().map(last).collect()
+    ids.iter().map(|id| (*id, last(id))).collect()
 }
 
 impl Lineage {

@@ -25,7 +25,7 @@ mod stored;
 mod tests;
 pub(super) mod transitions;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -208,22 +208,30 @@ impl Conflict {
     /// The claimants, each person once: an external id that became another one counts as that one.
     /// `events` is the trusted lineage between them from events.
     pub fn people(&self, events: &[Lineage], now: u64) -> BTreeSet<&str> {
+        self.person_of(events, now).into_values().collect()
+    }
+
+    /// The person behind each external id that claims the email.
+    fn person_of(&self, events: &[Lineage], now: u64) -> BTreeMap<&str, &str> {
         let lineages: Vec<_> = self.lineages.iter().chain(events).collect();
         successors(&self.claims.external_ids(), &lineages, now)
     }
 
-    /// The people who claim the email by a login or an operator, and those who claim it only by
-    /// events but whose lineage `is_proven`: the holder's external id became theirs.
-    pub fn callers<'a>(
-        &'a self,
-        people: &BTreeSet<&'a str>,
+    /// The people who claim the email by a login or an operator, under whatever external id; and
+    /// those who claim it only by events but whose lineage `is_proven`: the holder's external id
+    /// became theirs.
+    pub fn callers(
+        &self,
+        events: &[Lineage],
+        now: u64,
         is_proven: impl Fn(&str) -> bool,
-    ) -> BTreeSet<&'a str> {
-        let is_caller = |id: &&str| {
-            let mut claims = self.claims.of(id);
-            claims.any(|claim| claim.source != ClaimSource::Event) || is_proven(id)
-        };
-        people.iter().copied().filter(is_caller).collect()
+    ) -> BTreeSet<&str> {
+        let person_of = self.person_of(events, now);
+        let people = self.claims.iter().filter_map(|claim| {
+            let person = *person_of.get(claim.external_id.as_str())?;
+            (claim.source != ClaimSource::Event || is_proven(person)).then_some(person)
+        });
+        people.collect()
     }
 
     /// The time after which DynamoDB may remove the record, in seconds since 1970.

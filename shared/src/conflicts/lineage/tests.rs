@@ -188,7 +188,10 @@ fn one_contradicted_proof_among_several_is_enough() {
 fn the_latest_statement_decides_which_id_is_left() {
     let left = |ids: &[&'static str], lineages: &[Lineage]| {
         let lineages: Vec<_> = lineages.iter().collect();
-        let left = successors(&ids.iter().copied().collect(), &lineages, NOW);
+        let person_of = successors(&ids.iter().copied().collect(), &lineages, NOW);
+        let ids_of: BTreeSet<_> = person_of.keys().copied().collect();
+        assert_eq!(ids_of, ids.iter().copied().collect());
+        let left: BTreeSet<_> = person_of.into_values().collect();
         left.into_iter().collect::<Vec<_>>()
     };
     let there = || stated("a", "b", CLAIM, NOW - 2);

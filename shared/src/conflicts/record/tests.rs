@@ -254,17 +254,25 @@ fn an_event_alone_makes_no_caller() {
     let conflict = conflict.reported_again(&reported("r", NOW), NOW).unwrap();
     let operator = claim(ClaimSource::Operator, "o", NOW);
     let conflict = conflict.reported_again(&operator, NOW).unwrap();
-    let people = conflict.people(&[], NOW);
     assert_eq!(
-        conflict.callers(&people, |_| false),
+        conflict.callers(&[], NOW, |_| false),
         BTreeSet::from(["o", "r"])
     );
-    let proven = conflict.callers(&people, |id| id == "e");
+    let proven = conflict.callers(&[], NOW, |id| id == "e");
     assert_eq!(proven, BTreeSet::from(["e", "o", "r"]));
     // With a report of the same external id it is one.
     let conflict = conflict.reported_again(&reported("e", NOW), NOW).unwrap();
-    let people = conflict.people(&[], NOW);
-    assert_eq!(conflict.callers(&people, |_| false).len(), 3);
+    assert_eq!(conflict.callers(&[], NOW, |_| false).len(), 3);
+}
+
+#[test]
+fn a_person_who_reported_under_an_earlier_external_id_stays_a_caller() {
+    let conflict = Conflict::open(&reported("before", NOW));
+    let event = claim(ClaimSource::Event, "after", NOW);
+    let conflict = conflict.reported_again(&event, NOW).unwrap();
+    let events = [Lineage::new("before", "after", Source::Webhook, NOW)];
+    let callers = conflict.callers(&events, NOW, |_| false);
+    assert_eq!(callers, BTreeSet::from(["after"]));
 }
 
 #[test]
