@@ -157,7 +157,6 @@ impl Conflict {
             claims: self.claims.clone(),
             lineages: self.lineages.clone(),
             created_at: since,
-            updated_at: self.updated_at,
             user_id: self.user_id.clone().filter(|_| self.email.is_none()),
             ..Self::pending(self.id.clone(), self.email.clone(), now)
         }

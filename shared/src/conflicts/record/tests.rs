@@ -107,6 +107,27 @@ fn a_conflict_that_is_over_opens_again_after_ten_minutes() {
 }
 
 #[test]
+fn a_new_episode_begins_with_its_report_and_keeps_the_lineage() {
+    let first = reported("a", NOW).with_lineages([stated("old", "a", NOW)]);
+    let over = ended(Conflict::open(&first), State::Resolved, None);
+    let (at, now) = (NOW + DAY, NOW + DAY + MINUTE);
+    let again = over.reported_again(&reported("b", at), now).unwrap();
+    assert_eq!((again.created_at(), again.due_at()), (at, Some(now)));
+    assert!(again.lineages() == over.lineages());
+}
+
+#[test]
+fn a_new_episode_over_a_user_without_an_email_is_about_that_user() {
+    let over_user = |now| {
+        let claim = Claim::new("a", ClaimSource::Operator, now);
+        Report::over_user(&scope(), "u", claim)
+    };
+    let over = ended(Conflict::open(&over_user(NOW)), State::NotAConflict, None);
+    let again = over.reported_again(&over_user(NOW + DAY), NOW + DAY);
+    assert_eq!(again.unwrap().user_id(), Some("u"));
+}
+
+#[test]
 fn a_report_counts_in_its_episode() {
     let late = NOW + DAY;
     let over = ended(sent(), State::Resolved, None);
