@@ -74,6 +74,7 @@ impl Table {
         plan: impl Fn(&mut Draft<'_>) -> Result<T, TableError>,
     ) -> Result<T, TableError> {
         let mut known = Known::new();
+        // The items that are known from the same moment.
         let mut snapshot = BTreeSet::new();
         loop {
             let mut draft = Draft {
@@ -95,7 +96,10 @@ impl Table {
             }
             match self.write_all(&written, &known).await? {
                 Refusals::None => return Ok(outcome),
-                Refusals::Found(found) => known.extend(found),
+                Refusals::Found(found) => {
+                    snapshot = found.keys().cloned().collect();
+                    known.extend(found);
+                }
             }
         }
     }
