@@ -163,8 +163,10 @@ async fn thirty_thousand_messages_take_several_runs_and_little_memory() {
         let report = stack
             .invoke_within(resolve(Some("delete")), Duration::from_secs(4))
             .await;
-        // On a busy machine a run may find no time to release its lease, which ends at its deadline.
-        if report["stoppedBecause"] == "another_run" {
+        // On a busy machine a run may find no time to record the conflict, or to release its lease,
+        // which ends at its deadline. The next run resumes the archive all the same.
+        let stopped = &report["stoppedBecause"];
+        if stopped == "another_run" || (stopped == "out_of_time" && report["examined"] == 0) {
             assert!(runs < 100);
             continue;
         }
