@@ -77,7 +77,7 @@ async fn no_personal_data_and_no_secret_leaks() {
         ] {
             stack.sunshine.faults().add(Rule::new("*", fault));
             let drain = json!({"action": "drain"});
-            let report = stack.invoke_within(drain, Duration::from_secs(3)).await;
+            let report = stack.invoke_within(drain, Duration::from_secs(6)).await;
             answers.push(report.to_string());
             stack.sunshine.faults().clear();
             stack.make_due();
