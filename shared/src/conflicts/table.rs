@@ -93,13 +93,8 @@ pub struct Table {
     pub(super) name: String,
 }
 
-/// The lease of a run: no other run may call Sunshine Conversations in the meantime.
-pub struct RunLease {
-    owner: String,
-}
-
 /// The result of a conditional put.
-enum Put {
+pub(super) enum Put {
     Written,
     /// The condition did not hold. Contains the item that is in the table.
     Refused(Box<Item>),
@@ -334,31 +329,6 @@ impl Table {
             .expression_attribute_values(":state", string(partition))
     }
 
-    /// Takes the run lease until `until`, in milliseconds since 1970; `None` if another run holds
-    /// it.
-    pub async fn take_run_lease(&self, until: u64) -> Result<Option<RunLease>, TableError> {
-        let owner = format!("{:032x}", fastrand::u128(..));
-        let item = run_item(&owner, until);
-        let put = self
-            .put_item(&item, |put| {
-                put.condition_expression("attribute_not_exists(pk) OR leaseUntil <= :now")
-                    .expression_attribute_values(":now", number(now_millis()))
-            })
-            .await?;
-        Ok(matches!(put, Put::Written).then_some(RunLease { owner }))
-    }
-
-    /// Releases the run lease, unless another run has taken it over.
-    pub async fn release_run_lease(&self, lease: RunLease) -> Result<(), TableError> {
-        self.put_item(&run_item(&lease.owner, 0), |put| {
-            put.condition_expression("#owner = :owner")
-                .expression_attribute_names("#owner", "owner")
-                .expression_attribute_values(":owner", string(&lease.owner))
-        })
-        .await
-        .map(drop)
-    }
-
     /// Reads the content under a key.
     pub(super) async fn read<T: DeserializeOwned>(
         &self,
@@ -386,7 +356,7 @@ impl Table {
 
     /// Writes an item on a condition. The SDK retries a put whose response was lost, and the retry
     /// then finds the item of the first attempt; a mark in the item shows that it is our own.
-    async fn put_item(
+    pub(super) async fn put_item(
         &self,
         item: &Item,
         condition: impl FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder,
@@ -429,15 +399,6 @@ pub(super) fn conflict_item(conflict: &Conflict) -> Result<Item, TableError> {
         item.insert("dueShard".to_owned(), string(shard));
     }
     Ok(item)
-}
-
-fn run_item(owner: &str, until: u64) -> Item {
-    HashMap::from([
-        ("pk".to_owned(), string("run")),
-        ("sk".to_owned(), string("lease")),
-        ("owner".to_owned(), string(owner)),
-        ("leaseUntil".to_owned(), number(until)),
-    ])
 }
 
 /// The records of a page. Malformed ones are skipped rather than failing the page.
