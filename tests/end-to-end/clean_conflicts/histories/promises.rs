@@ -121,12 +121,10 @@ impl World {
         });
         let first = by_others.clone().map(|it| it.at).min();
         let is_fresh = by_others.map(|it| it.at).max() > Some(now() - 30 * DAY);
-        let mut known = self.reports.iter().skip(self.known_from);
-        let is_disputed = known.any(|it| it.person == owner);
         let is_left_over = first
             .is_some_and(|first| holder.seen_at <= first && now() >= first + self.release_after);
         assert!(
-            is_own || is_left_over && is_fresh && !is_disputed,
+            is_own || is_left_over && is_fresh && !self.is_known_to_claim(owner),
             "{external_id} lost {email} without evidence: opened {opened_at}, seen {}, reports {:?}",
             holder.seen_at,
             self.reports

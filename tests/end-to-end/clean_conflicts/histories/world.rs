@@ -33,6 +33,8 @@ pub(super) struct Person {
 #[derive(Debug)]
 pub(super) struct Reported {
     pub(super) person: usize,
+    /// The external id of the person at that time.
+    external_id: String,
     pub(super) at: u64,
 }
 
@@ -45,9 +47,8 @@ pub(super) struct World {
     /// The external ids that were left, and the proof of it.
     left_by: BTreeMap<String, Proof>,
     pub(super) reports: Vec<Reported>,
-    /// The reports from this one on are known. What an operator states opens a conflict that was
-    /// over without the claims from before.
-    pub(super) known_from: usize,
+    /// The reports from this one on are known.
+    known_from: usize,
     has_imported: bool,
     /// The emails that an operator took from a user, by the user's id.
     pub(super) given_away: BTreeSet<(String, String)>,
@@ -199,9 +200,21 @@ impl World {
                 caller["changed_at"] = json!(rfc3339(*time));
             }
         }
+        let external_id = person.id().to_owned();
         self.functions.report_as(caller).await;
-        let at = now();
-        self.reports.push(Reported { person: number, at });
+        self.reports.push(Reported {
+            person: number,
+            external_id,
+            at: now(),
+        });
+    }
+
+    /// Whether it is known that the person claims an email. A report under an external id that was
+    /// given to another person since looks like a report by that one. What an operator states opens
+    /// a conflict that was over without the claims from before.
+    pub(super) fn is_known_to_claim(&self, number: usize) -> bool {
+        let mut known = self.reports.iter().skip(self.known_from);
+        known.any(|it| it.person == number && self.owners[&it.external_id] == number)
     }
 
     fn rename(&mut self, number: usize, proof: Proof) {
