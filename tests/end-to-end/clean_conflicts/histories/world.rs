@@ -46,6 +46,8 @@ pub(super) struct World {
     pub(super) owners: BTreeMap<String, usize>,
     /// The external ids that were left, and the proof of it.
     left_by: BTreeMap<String, Proof>,
+    /// The external ids of which an operator or a login said that another one became them.
+    stated: BTreeSet<String>,
     pub(super) reports: Vec<Reported>,
     /// The reports from this one on are known.
     known_from: usize,
@@ -103,6 +105,7 @@ impl World {
             support: Support::new(setting.is_trusted),
             people,
             left_by: BTreeMap::new(),
+            stated: BTreeSet::new(),
             reports: Vec::new(),
             known_from: 0,
             has_imported: false,
@@ -195,6 +198,7 @@ impl World {
         if let (Some((proof, time)), [.., previous, _]) = (&person.proof, person.ids.as_slice()) {
             if matches!(proof, Proof::Claim | Proof::ClaimWithTime) {
                 caller["previous"] = json!(previous);
+                self.stated.insert(person.id().to_owned());
             }
             if matches!(proof, Proof::ClaimWithTime) {
                 caller["changed_at"] = json!(rfc3339(*time));
@@ -222,13 +226,15 @@ impl World {
         self.change_id(number, current, proof);
     }
 
-    /// Gives a person an external id that is free: no user has it, and no login claims it without a
-    /// time, because such a claim looks the same for its new holder.
+    /// Gives a person an external id that is free: no user has it, and nothing was said about it that
+    /// looks the same for its new holder: a claim without a time that it became another one, or
+    /// anyone's statement that another one became it.
     fn reissue(&mut self, number: usize, of: usize) {
         let sunshine = &self.functions.services.sunshine;
         let is_free = |id: &&String| {
             self.people.iter().all(|person| person.id() != *id)
                 && self.left_by.get(*id) != Some(&Proof::Claim)
+                && !self.stated.contains(*id)
                 && sunshine.user_by_external_id(id).is_none()
         };
         let free = self.people[of].ids.iter().find(is_free).cloned();
@@ -327,6 +333,7 @@ impl World {
                 "currentExternalId": current, "dryRun": dry_run, "by": "ada",
             })
         };
+        let stated = current.to_owned();
         let before = self.before();
         let promised = self.functions.clean(command(true)).await;
         assert_eq!(
@@ -336,6 +343,7 @@ impl World {
         );
         let done = self.functions.clean(command(false)).await;
         self.known_from = self.reports.len();
+        self.stated.insert(stated);
         self.assert_justified(&before);
         if let (Ok(promised), Ok(done)) = (promised, done) {
             super::promises::assert_agree(&promised, &done);
@@ -347,7 +355,9 @@ impl World {
             return;
         };
         let import = json!({"action": "import", "batch": "list", "pairs": [pair], "by": "ada"});
+        let stated = pair.1.to_owned();
         self.functions.clean(import).await.unwrap();
+        self.stated.insert(stated);
         self.has_imported = true;
     }
 
