@@ -44,10 +44,10 @@ pub(super) struct World {
     pub(super) people: Vec<Person>,
     /// The person whom each external id was given to last.
     pub(super) owners: BTreeMap<String, usize>,
-    /// The external ids that were left, and the proof of it.
-    left_by: BTreeMap<String, Proof>,
-    /// The external ids of which an operator or a login said that another one became them.
-    stated: BTreeSet<String>,
+    /// The external ids that were left, each with the proof of it and the next one.
+    left_by: BTreeMap<String, (Proof, String)>,
+    /// The changes that logins and operators stated: the external ids before and after.
+    stated: BTreeSet<(String, String)>,
     pub(super) reports: Vec<Reported>,
     /// The reports from this one on are known.
     known_from: usize,
@@ -198,7 +198,8 @@ impl World {
         if let (Some((proof, time)), [.., previous, _]) = (&person.proof, person.ids.as_slice()) {
             if matches!(proof, Proof::Claim | Proof::ClaimWithTime) {
                 caller["previous"] = json!(previous);
-                self.stated.insert(person.id().to_owned());
+                self.stated
+                    .insert((previous.clone(), person.id().to_owned()));
             }
             if matches!(proof, Proof::ClaimWithTime) {
                 caller["changed_at"] = json!(rfc3339(*time));
@@ -213,12 +214,21 @@ impl World {
         });
     }
 
-    /// Whether it is known that the person claims an email. A report under an external id that was
-    /// given to another person since looks like a report by that one. What an operator states opens
-    /// a conflict that was over without the claims from before.
+    /// Whether it is known that the person claims an email. What an operator states opens a conflict
+    /// that was over without the claims from before.
     pub(super) fn is_known_to_claim(&self, number: usize) -> bool {
         let mut known = self.reports.iter().skip(self.known_from);
-        known.any(|it| it.person == number && self.owners[&it.external_id] == number)
+        known.any(|it| it.person == number && self.is_known_as(&it.external_id, number))
+    }
+
+    /// Whether nothing says that an external id of the person is another's: it was not given to
+    /// another one since, and did not become another one's before.
+    fn is_known_as(&self, id: &String, number: usize) -> bool {
+        let stated = self.stated.iter().filter(|(previous, _)| previous == id);
+        let event = self.left_by.get(id).filter(|it| it.0 == Proof::Event);
+        let successors = stated.map(|it| &it.1).chain(event.map(|it| &it.1));
+        let mut ids = successors.chain([id]);
+        ids.all(|id| self.owners[id] == number)
     }
 
     fn rename(&mut self, number: usize, proof: Proof) {
@@ -233,8 +243,8 @@ impl World {
         let sunshine = &self.functions.services.sunshine;
         let is_free = |id: &&String| {
             self.people.iter().all(|person| person.id() != *id)
-                && self.left_by.get(*id) != Some(&Proof::Claim)
-                && !self.stated.contains(*id)
+                && self.left_by.get(*id).is_none_or(|it| it.0 != Proof::Claim)
+                && self.stated.iter().all(|(_, current)| current != *id)
                 && sunshine.user_by_external_id(id).is_none()
         };
         let free = self.people[of].ids.iter().find(is_free).cloned();
@@ -250,8 +260,8 @@ impl World {
         let previous = person.id().to_owned();
         person.ids.push(current.clone());
         person.proof = Some((proof, time));
-        self.owners.insert(current, number);
-        self.left_by.insert(previous.clone(), proof);
+        self.owners.insert(current.clone(), number);
+        self.left_by.insert(previous.clone(), (proof, current));
         self.change_support_user(number, &previous, time, proof == Proof::Event);
     }
 
@@ -333,7 +343,7 @@ impl World {
                 "currentExternalId": current, "dryRun": dry_run, "by": "ada",
             })
         };
-        let stated = current.to_owned();
+        let stated = (previous.to_owned(), current.to_owned());
         let before = self.before();
         let promised = self.functions.clean(command(true)).await;
         assert_eq!(
@@ -355,7 +365,7 @@ impl World {
             return;
         };
         let import = json!({"action": "import", "batch": "list", "pairs": [pair], "by": "ada"});
-        let stated = pair.1.to_owned();
+        let stated = (pair.0.to_owned(), pair.1.to_owned());
         self.functions.clean(import).await.unwrap();
         self.stated.insert(stated);
         self.has_imported = true;
