@@ -158,6 +158,8 @@ impl Facts {
         match self.id_changes.get(caller) {
             Some(IdChanges::Contradicted) => return Proof::Contradicted,
             Some(IdChanges::Became(change)) if policy.trusts_events => lineages.push(change),
+            // It proves nothing, but may contradict.
+            Some(IdChanges::Assigned(change)) => lineages.push(change),
             _ => {}
         }
         let external_id = user.external_id.as_deref().unwrap_or_default();
@@ -181,7 +183,6 @@ pub fn first_report(conflict: &Conflict) -> u64 {
     conflict.first_report().unwrap_or(conflict.created_at())
 }
 
-/// `user` as the target of lineage, with the external id that it has.
 /// The emails that are identities of `user`.
 pub fn emails(user: &User) -> BTreeSet<String> {
     let emails = user.identities.iter().filter(|it| it.kind == "email");
@@ -190,6 +191,7 @@ pub fn emails(user: &User) -> BTreeSet<String> {
         .collect()
 }
 
+/// `user` as the target of lineage, with the external id that it has.
 pub fn target<'a>(user: &'a User, external_id: &'a str) -> Target<'a> {
     Target {
         id: user.id.as_str(),

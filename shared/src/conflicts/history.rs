@@ -46,6 +46,9 @@ pub enum IdChanges {
     Became(Lineage),
     /// No change leads from one to the other, and none contradicts.
     Nothing,
+    /// No change leads from one to the other, but this one assigned the first id to a user. It
+    /// contradicts what was stated before it.
+    Assigned(Lineage),
     /// A contradiction: the first id became another one or was assigned to a user again, the second
     /// id is no longer current, or the changes form a circle.
     Contradicted,
@@ -101,6 +104,13 @@ pub(super) fn changes_between(
     let of_previous = history(draft, scope, previous)?;
     let otherwise = if of_previous.changes.iter().any(|it| it.previous == previous) {
         IdChanges::Contradicted
+    } else if let Some(assigned) = of_previous.changes.last() {
+        let IdChange {
+            time,
+            previous,
+            current,
+        } = assigned.clone();
+        IdChanges::Assigned(Lineage::new(previous, current, Source::Webhook, time))
     } else {
         IdChanges::Nothing
     };

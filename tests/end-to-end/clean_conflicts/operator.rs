@@ -3,6 +3,7 @@
 use local_stack::webhook::seconds_from_now;
 
 use super::*;
+use crate::zendesk::Zendesk;
 
 async fn everything_allowed(user: User) -> (Stack, User) {
     let stack = Stack::start(&[("REMEDY", "delete"), TRUSTED]).await;
@@ -36,6 +37,28 @@ async fn resolve_applies_the_named_remedy() {
         let report = stack.resolve(Some(remedy)).await;
         assert_eq!(stack.changes().len(), calls, "{remedy} {report}");
     }
+}
+
+/// The old external id became another user's after the list was made and before it was worked off.
+/// That user signed up long ago.
+#[tokio::test]
+async fn a_pair_does_not_reach_a_user_who_got_the_external_id_since() {
+    let (stack, user) = everything_allowed(linked_holder()).await;
+    let import = json!({"action": "import", "batch": "b", "pairs": [[OLD, NEW]], "by": "ada"});
+    stack.clean.invoke(&import).await.unwrap();
+    let mut items = stack.aws.items(TABLE).into_iter();
+    let mut pair = items.find(|it| it["sk"] == "pair").unwrap();
+    pair["trueSince"] = json!(now() - 60_000);
+    stack.aws.put_item(TABLE, &pair);
+    let zendesk = Zendesk::beside(&stack).await;
+    let (kind, detail) = ("user.external_id_changed", json!({"external_id": OLD}));
+    let change = json!({"previous": "other", "current": OLD});
+    zendesk.deliver(kind, 30, detail, change).await;
+    let report = stack.drain().await;
+    let expected = ("needs_review", Some("contradicted_lineage"));
+    assert_eq!(outcome(&report), expected, "{report}");
+    assert_eq!(stack.sunshine.user(&user.id), Some(user));
+    assert_eq!(stack.changes(), [""; 0]);
 }
 
 /// After the delete, its external id belongs to another user, with another email or none.

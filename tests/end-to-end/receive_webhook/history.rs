@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
-use shared::conflicts::{Change, Event, IdChanges, Recorded, Scope, Table};
+use shared::conflicts::{Change, Event, IdChanges, Lineage, Recorded, Scope, Source, Table};
 use shared::identity::external_id::ExternalId;
 
 use super::*;
@@ -80,6 +80,10 @@ impl History {
                     (previous, current)
                 );
                 lineage.time.to_string()
+            }
+            IdChanges::Assigned(lineage) => {
+                assert_eq!(lineage.current, previous);
+                "nothing".to_owned()
             }
             IdChanges::Nothing => "nothing".to_owned(),
             IdChanges::Contradicted => "otherwise".to_owned(),
@@ -254,6 +258,17 @@ async fn simultaneous_changes_are_all_kept() {
         .iter()
         .map(|item| item["changes"].as_array().unwrap().len());
     assert_eq!(most.max(), Some(20));
+}
+
+#[tokio::test]
+async fn an_assignment_of_the_first_id_is_known() {
+    let history = History::of(&[(10, "A", "B"), (20, "D", "E")]).await;
+    let changes = history.table.changes_between(&history.scope, "B", "E");
+    let IdChanges::Assigned(assigned) = changes.await.unwrap() else {
+        panic!("B was assigned to a user");
+    };
+    let expected = Lineage::new("A", "B", Source::Webhook, 10);
+    assert!(assigned == expected);
 }
 
 #[tokio::test]

@@ -738,6 +738,28 @@ fn a_contradiction_needs_review_even_without_other_lineage() {
     assert_eq!(case.decision(), "Release");
 }
 
+/// Also if events are not trusted.
+#[test]
+fn an_event_that_assigned_the_holders_id_later_contradicts() {
+    let assigned = |time| {
+        let mut case = proven(Remedy::Merge);
+        let lineage = Lineage::new("7", OLD, Source::Webhook, time);
+        case.becomes(IdChanges::Assigned(lineage));
+        case.decision()
+    };
+    let stated_at = proven(Remedy::Merge).conflict.lineages()[0].time;
+    assert_eq!(assigned(stated_at - 1), proven(Remedy::Merge).decision());
+    for time in [stated_at, stated_at + 1] {
+        assert_eq!(assigned(time), review(Reason::ContradictedLineage));
+    }
+    // It proves nothing.
+    let mut case = reported(Remedy::Merge);
+    case.policy.trusts_events = true;
+    let lineage = Lineage::new("7", OLD, Source::Webhook, stated_at);
+    case.becomes(IdChanges::Assigned(lineage));
+    assert_eq!(case.decision(), "Release");
+}
+
 #[test]
 fn an_events_lineage_counts_only_if_events_are_trusted() {
     let mut case = reported(Remedy::Merge);

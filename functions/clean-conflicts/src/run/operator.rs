@@ -343,7 +343,8 @@ fn is_done(conflict: &Conflict, user: Option<&User>, named: Option<Remedy>) -> b
     conflict.state() == State::Resolved && !holds_it_again && named <= conflict.remedy()
 }
 
-/// The lineage that the operator states, about the user that is there now.
+/// The lineage that the operator states, about the user that is there now. A pair was stated when
+/// its list was true, so later events may contradict it.
 fn lineage(change: &StatedChange<'_>, user: &User) -> Lineage {
     let source = Source::Operator {
         user_id: user.id.to_string(),
