@@ -51,7 +51,8 @@ pub(super) struct World {
     pub(super) reports: Vec<Reported>,
     /// The reports from this one on are known.
     known_from: usize,
-    has_imported: bool,
+    /// The external ids of which an operator's list says that they became another one.
+    imported: BTreeSet<String>,
     /// The emails that an operator took from a user, by the user's id.
     pub(super) given_away: BTreeSet<(String, String)>,
     pub(super) support: Support,
@@ -108,7 +109,7 @@ impl World {
             stated: BTreeSet::new(),
             reports: Vec::new(),
             known_from: 0,
-            has_imported: false,
+            imported: BTreeSet::new(),
             given_away: BTreeSet::new(),
             release_after: setting.release_after * 1000,
             is_down: false,
@@ -237,14 +238,15 @@ impl World {
     }
 
     /// Gives a person an external id that is free: no user has it, and nothing was said about it that
-    /// looks the same for its new holder: a claim without a time that it became another one, or
-    /// anyone's statement that another one became it.
+    /// looks the same for its new holder: a claim without a time or an operator's list by which it
+    /// became another one, or anyone's statement that another one became it.
     fn reissue(&mut self, number: usize, of: usize) {
         let sunshine = &self.functions.services.sunshine;
         let is_free = |id: &&String| {
             self.people.iter().all(|person| person.id() != *id)
                 && self.left_by.get(*id).is_none_or(|it| it.0 != Proof::Claim)
                 && self.stated.iter().all(|(_, current)| current != *id)
+                && !self.imported.contains(*id)
                 && sunshine.user_by_external_id(id).is_none()
         };
         let free = self.people[of].ids.iter().find(is_free).cloned();
@@ -316,7 +318,7 @@ impl World {
     async fn cleaned(&mut self, event: Value) {
         self.functions.services.make_due();
         let before = self.before();
-        if self.has_imported {
+        if !self.imported.is_empty() {
             self.known_from = self.reports.len();
         }
         self.functions.clean(event).await.unwrap();
@@ -367,8 +369,8 @@ impl World {
         let import = json!({"action": "import", "batch": "list", "pairs": [pair], "by": "ada"});
         let stated = (pair.0.to_owned(), pair.1.to_owned());
         self.functions.clean(import).await.unwrap();
+        self.imported.insert(stated.0.clone());
         self.stated.insert(stated);
-        self.has_imported = true;
     }
 
     /// An operator looks at a conflict, and approves a remedy.
