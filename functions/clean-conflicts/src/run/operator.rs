@@ -353,6 +353,6 @@ fn lineage(change: &StatedChange<'_>, user: &User) -> Lineage {
         change.previous.as_str(),
         change.current.as_str(),
         source,
-        now_millis(),
+        change.true_since.unwrap_or_else(now_millis),
     )
 }
