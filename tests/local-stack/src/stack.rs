@@ -204,7 +204,7 @@ fn functions_url(watch: &Watch) -> String {
 /// A folder under `.local` that no other running stack uses.
 struct Folder {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -218,12 +218,19 @@ impl Folder {
             std::fs::create_dir_all(&path)?;
             let lock = File::create(path.join("lock"))?;
             match lock.try_lock() {
-                Ok(()) => return Ok(Self { path, _lock: lock }),
+                Ok(()) => return Ok(Self { path, lock }),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
         Err(io::ErrorKind::AddrInUse.into())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that is being started may have it open as well.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -238,8 +245,11 @@ mod tests {
         let second = Folder::take_in(&parent).unwrap();
         assert_ne!(first.path, second.path);
         let path = first.path.clone();
+        // As if a process was being started at this moment.
+        let inherited = first.lock.try_clone().unwrap();
         drop(first);
         assert_eq!(Folder::take_in(&parent).unwrap().path, path);
+        drop(inherited);
         std::fs::remove_dir_all(parent).unwrap();
     }
 }
