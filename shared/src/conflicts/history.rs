@@ -105,12 +105,12 @@ pub(super) fn changes_between(
     let otherwise = if of_previous.changes.iter().any(|it| it.previous == previous) {
         IdChanges::Contradicted
     } else if let Some(assigned) = of_previous.changes.last() {
-        let IdChange {
-            time,
-            previous,
-            current,
-        } = assigned.clone();
-        IdChanges::Assigned(Lineage::new(previous, current, Source::Webhook, time))
+        IdChanges::Assigned(Lineage::new(
+            assigned.previous.as_str(),
+            assigned.current.as_str(),
+            Source::Webhook,
+            assigned.time,
+        ))
     } else {
         IdChanges::Nothing
     };
