@@ -1,4 +1,4 @@
-/** The shop's side: its own login of made-up people, and the chat logged in with them. */
+/** The shop's side: its own login for made-up users, and their login to the chat. */
 
 import { ChatIdentityError, connectZendesk } from "./chat-identity.js";
 import { during } from "./diagram.js";
@@ -13,9 +13,9 @@ const logoutButton = byId("logout", HTMLButtonElement);
 
 /** @typedef {{ externalId: string, email: string, verified: boolean, name: string, tells: boolean }} Person */
 
-/** Who is logged in at the shop. @type {Person | null} */
+/** The user who is logged in at the shop. @type {Person | null} */
 let person = null;
-/** Who was last, so that a change can be told. @type {Person | null} */
+/** The last user, to detect a changed external_id. @type {Person | null} */
 let before = null;
 let zendeskId = "";
 /** @type {{ widget: Widget, session: import("./types.js").Session | null }[]} */
@@ -23,7 +23,7 @@ const devices = [];
 
 const endpoint = location.origin;
 
-/** What a site's own login library does: a fresh ID token of the user who is logged in. */
+/** Returns a fresh ID token of the logged-in user, as a site's own login library does. */
 export async function getIdpToken() {
   if (!person) return "";
   const { externalId, email, verified, name } = person;
@@ -45,7 +45,7 @@ function fill(name, value) {
   if (input instanceof HTMLInputElement) input.value = value;
 }
 
-/** Makes somebody up, new to everybody. */
+/** Makes up a user whom no system knows. */
 function makeUp() {
   const number = digits(6);
   const name = NAMES[Number(number) % NAMES.length] ?? "";
@@ -54,14 +54,14 @@ function makeUp() {
   fill("email", `${name.toLowerCase()}.${number}@example.com`);
 }
 
-/** A login in words. @param {import("./types.js").Session} session @returns {[string, "good" | ""]} */
+/** Describes a finished login. @param {import("./types.js").Session} session @returns {[string, "good" | ""]} */
 function told({ externalId, outcome, conflict, reportError }) {
   if (outcome === "with_email") return [`${externalId} is logged in to the chat, with the email.`, "good"];
-  if (outcome === "no_email") return [`${externalId} is logged in to the chat. There is no verified email to go with it.`, "good"];
+  if (outcome === "no_email") return [`${externalId} is logged in to the chat. There is no verified email.`, "good"];
   const report = conflict
-    ? `The conflict is reported: ${conflict.conflictId.slice(0, 8)}…, ${conflict.state}.`
-    : `It could not be reported: ${reportError?.message}.`;
-  return [`Zendesk refused the email (409): it is another user's still. ${externalId} is logged in all the same, without it. ${report}`, ""];
+    ? `The conflict was reported: ${conflict.conflictId.slice(0, 8)}…, ${conflict.state}.`
+    : `The conflict could not be reported: ${reportError?.message}.`;
+  return [`Zendesk refused the email (409): another user still has it. ${externalId} is logged in anyway, without it. ${report}`, ""];
 }
 
 /** @param {unknown} error */
@@ -83,7 +83,7 @@ export function login() {
     say(state, "Logging in…");
     const isChanged = before && before.email === person.email && before.externalId !== person.externalId;
     if (before && isChanged) await externalIdChanged(before.externalId, person);
-    const because = before && isChanged ? `The messages of ${before.externalId} are kept there, until the cleanup has run.` : "";
+    const because = before && isChanged ? `The messages stay with ${before.externalId} until the cleanup has run.` : "";
     for (const { widget } of devices) widget.emptyBecause = because;
     before = person;
     try {
@@ -95,13 +95,13 @@ export function login() {
   });
 }
 
-/** What happens at Zendesk when the shop gives its user another id. @param {string} previous @param {Person} now */
+/** Makes the changes at Zendesk that follow when the shop changes its user's id. @param {string} previous @param {Person} now */
 async function externalIdChanged(previous, { externalId: current, email, tells }) {
   if (zendeskId) await ask("PUT", `/local/zendesk/sc/_control/core-users/${zendeskId}`, { externalId: current, email });
   if (tells) await ask("POST", "/local/external-id-changed", { previous, current, email });
 }
 
-/** As after a migration: the same person, the same email, another id. */
+/** Changes the id as a migration does: the person and the email stay the same. */
 export async function newId() {
   fill("externalId", digits(6));
   say(state, "The shop has given you a new external_id. Log in with it.");
@@ -116,7 +116,7 @@ async function leave() {
   say(state, "No one is logged in.");
 }
 
-/** Shows on all devices what has changed. */
+/** Shows new messages on all devices. */
 export async function refresh() {
   for (const { widget } of devices) await widget.refresh();
 }
@@ -124,7 +124,7 @@ export async function refresh() {
 /** The chat on the first device. */
 export const firstWidget = () => /** @type {Widget} */ (devices[0]?.widget);
 
-/** Makes somebody else up, with nothing to do with whoever was before. */
+/** Makes up a user whom no system knows, unrelated to the last user. */
 export function somebodyElse() {
   [before, zendeskId] = [null, ""];
   makeUp();
@@ -137,7 +137,7 @@ async function useHelpCentre() {
   if (!user) return say(state, "Log in to the chat first.", "bad");
   zendeskId = user.zendeskId ?? digits(9);
   await ask("POST", "/local/zendesk/sc/_control/users", { ...user, zendeskId });
-  say(state, `${user.externalId} is Zendesk Support's user ${zendeskId} too.`, "good");
+  say(state, `${user.externalId} is now linked to Zendesk Support's user ${zendeskId}.`, "good");
 }
 
 function addDevice() {
@@ -147,7 +147,7 @@ function addDevice() {
   return device;
 }
 
-/** Sets the account and the chat going. */
+/** Starts the account and the chat. */
 export function start() {
   makeUp();
   addDevice();
@@ -163,7 +163,7 @@ export function start() {
   const second = byId("second-device", HTMLButtonElement);
   second.addEventListener("click", async () => {
     const device = addDevice();
-    second.replaceWith(make("small", {}, "The same person, on a phone: the same conversation."));
+    second.replaceWith(make("small", {}, "The same person on a phone sees the same conversation."));
     device.widget.input.focus();
     if (person) await during("Open a second device", () => connect(device).catch(fail));
   });

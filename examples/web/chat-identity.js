@@ -1,6 +1,6 @@
 /**
- * The browser side of chat-identity: logs the users of a site into its chat. It stores no token: not
- * in storage, not in a URL, not in the console.
+ * The browser side of chat-identity. It logs the users of a site in to its chat, and writes no token to
+ * storage, to a URL or to the console.
  * @module
  */
 
@@ -16,25 +16,25 @@
 
 const ADVICE = {
   forbidden: "check the authorizer's rules: it refused this user",
-  insecure_context: "serve the page by https",
-  invalid_options: "give endpoint, the API's URL, and the SDK once it is loaded",
-  logged_out: "connect again: this session is over",
-  login_refused: "the operator checks the signing secret, its key id and the clock: the chat refuses the token",
-  login_unanswered: "check that the widget is loaded: it did not answer",
+  insecure_context: "serve the page over https",
+  invalid_options: "pass endpoint, the API's URL, and the SDK once it is loaded",
+  logged_out: "connect again: this session has ended",
+  login_refused: "ask the operator to check the signing secret, its key id and the clock: the chat refuses the token",
+  login_unanswered: "check that the widget is loaded: it did not respond",
   logout_failed: "log out again: the chat may still show this user",
-  no_idp_token: "log the user in first: getIdpToken gave no token",
+  no_idp_token: "log the user in first: getIdpToken returned no token",
   not_found: "check endpoint, the API's URL without a path, and that this part is deployed",
   too_many_requests: "wait, then try again",
   unauthenticated: "log the user in again: the API refuses the token from getIdpToken",
   unreachable: "check the network, endpoint and AllowedOrigins",
-  upstream_error: "try again later; the function's log tells the cause",
+  upstream_error: "try again later; the function's log shows the cause",
   user_changed: "log out of the chat before another user logs in",
 };
 
-/** API Gateway's own answers have no `code`. */
+/** API Gateway's own responses have no `code`. */
 const GATEWAY = { 401: "unauthenticated", 403: "forbidden", 404: "not_found", 429: "too_many_requests" };
 
-/** `code` is stable, `message` says what to do, `cause` is what an SDK said. None holds a token. */
+/** `code` is stable, `message` is advice, and `cause` is the original error. None contains a token. */
 export class ChatIdentityError extends Error {
   /** @param {string} code @param {string} [message] @param {{ status?: number, retryAfter?: number, cause?: unknown }} [more] */
   constructor(code, message = ADVICE[code], { status = 0, retryAfter = 0, cause } = {}) {
@@ -43,7 +43,7 @@ export class ChatIdentityError extends Error {
     this.code = code;
     /** The HTTP status; 0 if there was no response. */
     this.status = status;
-    /** Seconds to wait before the next try; 0 if no one said. */
+    /** Seconds to wait before a retry; 0 if unknown. */
     this.retryAfter = retryAfter;
   }
 }
@@ -51,13 +51,13 @@ export class ChatIdentityError extends Error {
 const failure = (code, cause) =>
   cause instanceof ChatIdentityError ? cause : new ChatIdentityError(code, undefined, { cause });
 
-/** Milliseconds for a response, for an ID token, and for each answer of the widget. */
+/** Timeout of a request, of `getIdpToken`, and of each response of the widget, in milliseconds. */
 const PATIENCE = 30_000;
-/** Tries at a login. */
+/** Maximum attempts at a login. */
 const TRIES = 4;
 const HOUR = 3_600_000;
 
-/** Ends after `ms`, with the first of the signals, or when the network is back. */
+/** Resolves after `ms`, when a signal aborts, or when the network is back. */
 const wait = (ms, signals, isForNetwork) =>
   new Promise((resolve) => {
     const ended = new AbortController();
@@ -72,14 +72,14 @@ const wait = (ms, signals, isForNetwork) =>
     if (isForNetwork) (globalThis.window ?? globalThis).addEventListener?.("online", end, until);
   });
 
-/** Does `work` if it takes no longer than that, and is not `over` before. */
+/** Does `work`; rejects after the timeout, or when `over` aborts. */
 async function within(over, work) {
   const done = new AbortController();
-  const late = wait(PATIENCE, [over, done.signal]).then(() => Promise.reject(new Error("no answer")));
+  const late = wait(PATIENCE, [over, done.signal]).then(() => Promise.reject(new Error("no response")));
   return Promise.race([late, (async () => work(done.signal))()]).finally(() => done.abort());
 }
 
-/** The ID token, if the login is not a cookie. @param {import("./types.js").Api} api */
+/** Returns the ID token, or nothing if the login is a cookie. @param {import("./types.js").Api} api */
 async function idTokenOf({ getIdpToken }, fresh, over = /** @type {any} */ (undefined)) {
   if (!getIdpToken) return;
   const token = await within(over, () => (fresh ? getIdpToken({ fresh }) : getIdpToken())).catch((cause) => {
@@ -88,7 +88,7 @@ async function idTokenOf({ getIdpToken }, fresh, over = /** @type {any} */ (unde
   return token || Promise.reject(failure("no_idp_token"));
 }
 
-/** One request, and its response, which must have all the `keys`. */
+/** Sends one request. The response must have all the `keys`. */
 async function send({ endpoint, getIdpToken }, idToken, over, keys, method, path, body) {
   if (typeof endpoint !== "string" || !endpoint) throw failure("invalid_options");
   const headers = { "content-type": "application/json" };
@@ -98,7 +98,7 @@ async function send({ endpoint, getIdpToken }, idToken, over, keys, method, path
   const request = { method, headers, body: JSON.stringify(body(idToken)), cache: "no-store", redirect: "error", credentials };
   const [response, json] = await within(over, async (signal) => {
     const response = await fetch(endpoint.replace(/\/+$/, "") + path, { ...request, signal });
-    // A body that is not JSON is no failure of the network; one that breaks off is.
+    // A body that is not JSON is not a network failure; a body that breaks off is.
     return [response, await response.json().catch((error) => (error.name === "SyntaxError" ? null : Promise.reject(error)))];
   }).catch((cause) => {
     throw failure("unreachable", cause);
@@ -112,7 +112,7 @@ async function send({ endpoint, getIdpToken }, idToken, over, keys, method, path
   throw new ChatIdentityError(code, detail, { status, retryAfter });
 }
 
-/** The same with the user's ID token; after a 401 once more with a fresh one. */
+/** Sends a request with the user's ID token. Retries once after a 401, with a fresh token. */
 async function ask(api, idToken, over, ...request) {
   const once = async (fresh) => {
     const token = await idToken(fresh);
@@ -122,7 +122,7 @@ async function ask(api, idToken, over, ...request) {
   return once(false).catch((error) => (error.status === 401 && api.getIdpToken ? once(true) : Promise.reject(error)));
 }
 
-/** Tells whether a token is good for another minute: by the time since it came, not by the visitor's clock. */
+/** Returns a check whether a token is valid for another minute, by its age: the visitor's clock may be wrong. */
 function freshness({ token, expiresAt }) {
   let life = expiresAt * 1000 - Date.now();
   try {
@@ -130,24 +130,24 @@ function freshness({ token, expiresAt }) {
     life = (exp - iat) * 1000 || life;
   } catch {}
   const [date, monotonic] = [Date.now(), performance.now()];
-  // The clock may be set back, and the monotonic one may stand still while the machine sleeps.
+  // The clock may be set back, and the monotonic clock may stop while the machine sleeps.
   return () => life - Math.max(Date.now() - date, performance.now() - monotonic) > 60_000;
 }
 
-/** The conflict that this tab has reported for a user; with `conflict` keeps it, with null forgets it. */
+/** Returns the conflict that this tab has reported for a user. First stores `conflict`; null removes it. */
 function remembered(externalId, conflict) {
   const key = `chat-identity.conflict.${externalId}`;
   try {
     if (conflict) sessionStorage.setItem(key, JSON.stringify(conflict));
     else if (conflict === null) sessionStorage.removeItem(key);
     const kept = JSON.parse(sessionStorage.getItem(key) ?? "{}");
-    // A tab may live for weeks: after a day the email is tried again.
+    // A tab may stay open for weeks: the email is tried again after a day.
     if (Date.now() - kept.since < 24 * HOUR) return kept;
   } catch {} // Storage may be forbidden.
   return undefined;
 }
 
-/** Zendesk has no list of reasons, so only a clear one counts: what passes, and what the email has no part in. */
+/** Zendesk has no list of reasons, so only clear reasons count: temporary failures, and refusals unrelated to the email. */
 function meaning(cause) {
   const reason = String(cause?.reason);
   if (/\b409\b|conflict/i.test(reason)) return "";
@@ -159,19 +159,19 @@ function meaning(cause) {
 const widgets = new WeakMap();
 
 /**
- * Logs in; if that is refused twice (once may be a passing failure), logs in without the email, which
- * cannot conflict, and reports the conflict, so that a later login carries the email again.
- * `login` is the SDK's: it asks `give` for tokens, and tells by `answered` whether it worked.
+ * Logs in. After two refusals (one may be a temporary failure), logs in without the email, which cannot
+ * conflict, and reports the conflict, so that a later login has the email again.
+ * `login` is the SDK's login: it calls `give` for each token, and `answered` with the result.
  */
 function connect(key, options, login, logout) {
   const { endpoint, getIdpToken, signal, onError, onSession } = options;
   const widget = widgets.get(key) ?? { mayHold: false, left: null, newest: null };
   widgets.set(key, widget);
   const over = new AbortController();
-  /** The requests for tokens under way, and the last tokens, by whether the email was asked for. */
+  /** The token requests under way, and the last tokens, by `includeEmail`. */
   const [flights, kept] = [new Map(), new Map()];
   let [externalId, idToken, includeEmail] = ["", "", true];
-  /** `isLate`: the promise is rejected, because the widget did not answer, and the login goes on. */
+  /** `isLate`: the promise was rejected because the widget did not respond, but the login goes on. */
   let [isIn, isLate, isOwed, isInDoubt] = [false, false, false, false];
   let known, handed, silence, attempt, reject, result;
   const isEndless = () => isIn || isLate;
@@ -204,7 +204,7 @@ function connect(key, options, login, logout) {
   };
   const stop = () => void end()?.catch(() => {});
 
-  /** Asks again what may pass: a few times, or until the session is over. */
+  /** Retries temporary failures: a few times, or until the session ends. */
   const again = async (request, isEndless) => {
     for (let tries = 1; ; tries += 1) {
       try {
@@ -221,7 +221,7 @@ function connect(key, options, login, logout) {
       }
     }
   };
-  /** Without `seconds` a jittered back-off, or until the network is back. */
+  /** Without `seconds`, waits for a jittered back-off or until the network is back. */
   const pause = (seconds, tries) => {
     const backOff = Math.min(30, 2 ** (tries - 1)) * (0.5 + Math.random() / 2);
     return wait(Math.min(seconds || backOff, 3600) * 1000, [over.signal], !seconds);
@@ -248,7 +248,7 @@ function connect(key, options, login, logout) {
     return flights.get(includeEmail);
   };
 
-  /** From now on the widget is to answer the login. */
+  /** Starts the timeout of the widget's response. */
   const waits = () => {
     clearTimeout(silence);
     if (isIn) return;
@@ -284,7 +284,7 @@ function connect(key, options, login, logout) {
       throw error;
     }
   };
-  /** The SDK has answered a login. */
+  /** Called with the SDK's response to a login. */
   const answered = (error) => {
     clearTimeout(silence);
     const wasOwed = isOwed;
@@ -294,7 +294,7 @@ function connect(key, options, login, logout) {
       if (wasOwed && !error) leave().catch(() => {});
       if (wasOwed) widget.newest.begin();
     } else if (error) {
-      // A first login that was refused leaves a stranger, whose conversation a logout would delete.
+      // After a refused first login the visitor is a stranger, and a logout would delete the conversation.
       widget.mayHold = isIn;
       kept.delete(includeEmail);
       const advice = meaning(error) === "outage" ? "try again later: the chat is not available" : undefined;
@@ -339,7 +339,7 @@ function connect(key, options, login, logout) {
   const report = async (session) => {
     if (known) session.conflict = { conflictId: known.conflictId, state: known.state };
     if (known && Date.now() - known.at < HOUR) return;
-    // In the name of the user who is logged in to the chat, whoever is at the site by now.
+    // Reports as the user of the chat, even if another user is logged in at the site now.
     const bearer = async (fresh) => {
       if (fresh) await fetchToken(false, true);
       return idToken;
@@ -356,7 +356,7 @@ function connect(key, options, login, logout) {
   return new Promise((resolve, fail) => {
     reject = fail;
     widget.newest?.stop();
-    // A logout that failed is tried again: the user before must not stay in.
+    // Retries a failed logout: the previous user must not stay logged in.
     if (widget.mayHold) leave().catch(() => {});
     widget.newest = session;
     if (typeof endpoint !== "string" || !endpoint || (getIdpToken && typeof getIdpToken !== "function")) return void end(failure("invalid_options"));
@@ -386,28 +386,28 @@ function connect(key, options, login, logout) {
   });
 }
 
-/** The window's own SDK under its name: its loader is replaced by the loaded one. */
+/** Tracks the window's own SDK by name, because the loaded SDK replaces its loader. */
 function sdkOf(name, given) {
   const page = globalThis;
   return given === page[name] ? [(PAGE[name] ??= {}), () => page[name] ?? given] : [given, () => given];
 }
 const PAGE = {};
 
-/** Logs in to Zendesk messaging (the web widget), and ends the session before. @param {ZendeskOptions} options @returns {Promise<Session>} */
+/** Logs in to Zendesk messaging (the web widget), and ends the previous session. @param {ZendeskOptions} options @returns {Promise<Session>} */
 export async function connectZendesk(options) {
   if (typeof options?.zE !== "function") throw failure("invalid_options");
   const [key, zE] = sdkOf("zE", options.zE);
   return connect(
     key,
     options,
-    // The callback is called for the login, and again whenever the widget wants a token.
+    // The widget calls the callback for the login, and again whenever it needs a token.
     (give, answered) =>
       zE()("messenger", "loginUser", (hand) => void give(({ token }) => hand(token)).catch(() => {}), answered),
     () => zE()("messenger", "logoutUser"),
   );
 }
 
-/** Logs in with the legacy SDK (the Web Messenger), and ends the session before. @param {SmoochOptions} options @returns {Promise<Session>} */
+/** Logs in with the legacy SDK (the Web Messenger), and ends the previous session. @param {SmoochOptions} options @returns {Promise<Session>} */
 export async function connectSmooch(options) {
   if (typeof options?.Smooch?.login !== "function") throw failure("invalid_options");
   const [key, Smooch] = sdkOf("Smooch", options.Smooch);
@@ -435,7 +435,7 @@ export async function connectSmooch(options) {
   );
 }
 
-/** Puzzel: who chats. @param {PuzzelOptions} options @returns {Puzzel} */
+/** Returns the calls that identify a user at Puzzel. @param {PuzzelOptions} options @returns {Puzzel} */
 export function connectPuzzel(options) {
   const { tokenKind, providerId, visitorToken, ...api } = options ?? {};
   const visitor = visitorToken && { visitorToken };
@@ -472,7 +472,7 @@ export function connectPuzzel(options) {
   };
 }
 
-/** RFC 7636, without padding. */
+/** Base64url without padding, as in RFC 7636. */
 function base64url(bytes) {
   return btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 }

@@ -1,4 +1,4 @@
-/** The table of conflicts, the runs that clear them, and what an operator does about one. */
+/** The table of conflicts, the runs that clear them, and the operator's actions on a conflict. */
 
 import { refresh } from "./account.js";
 import { during } from "./diagram.js";
@@ -9,18 +9,18 @@ const rows = byId("conflicts", HTMLTableSectionElement);
 const state = byId("cleanup-state", HTMLElement);
 const dialog = byId("shown", HTMLDialogElement);
 const BY = "this page";
-/** The most rows of the table. */
+/** Maximum number of rows in the table. */
 const ROWS = 20;
 const rest = byId("conflicts-rest", HTMLElement);
-/** The rows, by conflict. @type {Map<string, { json: string, element: HTMLElement }>} */
+/** The rows, by conflict id. @type {Map<string, { json: string, element: HTMLElement }>} */
 let drawn = new Map();
 
 /** Invokes clean-conflicts. @param {string} remedy @param {object} event */
 export const clean = (remedy, event) => ask("POST", "/local/clean", { remedy, event });
 
-/** Runs clean-conflicts. @param {string} title @param {string} remedy @param {object} event */
+/** Runs clean-conflicts, and shows the result. @param {string} title @param {string} remedy @param {object} event */
 export async function run(title, remedy, event = { action: "drain" }) {
-  say(state, "clean-conflicts runs…");
+  say(state, "clean-conflicts is running…");
   const { status, body } = await during(title, () => clean(remedy, event));
   if (status !== 200) return say(state, body?.error ?? `It failed with ${status}.`, "bad");
   const { examined, resolved, planned, needsReview, notAConflict, requests, stoppedBecause } = body;
@@ -30,12 +30,12 @@ export async function run(title, remedy, event = { action: "drain" }) {
   await Promise.all([show(), refresh()]);
 }
 
-/** Draws the latest conflicts, the latest first. A row that has not changed stays, and so does the focus. */
+/** Draws the latest conflicts, the newest first. An unchanged row stays, with its focus. */
 export async function show() {
   const { body } = await ask("GET", "/local/conflicts");
   const conflicts = body.conflicts.sort((/** @type {any} */ a, /** @type {any} */ b) => b.updatedAt - a.updatedAt);
   const more = conflicts.length - ROWS;
-  rest.textContent = more > 0 ? `and ${more} more, which have not changed since` : "";
+  rest.textContent = more > 0 ? `and ${more} more that changed earlier` : "";
   const focused = document.activeElement?.closest("#conflicts tr");
   const focusedId = [...drawn].find(([, { element }]) => element === focused)?.[0];
   /** @type {typeof drawn} */
@@ -78,18 +78,18 @@ function row({ conflictId, version, state, email = "", claimants, remedy = "", r
   return make("tr", {}, ...cells, operator);
 }
 
-/** Shows everything that is known of one conflict. @param {string} conflictId @param {string} email */
+/** Shows all data of one conflict. @param {string} conflictId @param {string} email */
 export async function showOne(conflictId, email) {
   const { status, body } = await during("Show a conflict", () => clean("merge", { action: "show", conflictId }));
   const [conflict] = status === 200 ? body.conflicts : [];
-  if (!conflict) return say(state, body?.error ?? "There is no such conflict any more.", "bad");
+  if (!conflict) return say(state, body?.error ?? "This conflict no longer exists.", "bad");
   const facts = factsOf(conflict).filter(([, value]) => value);
   byId("shown-title", HTMLElement).textContent = `The conflict over ${email}`;
   byId("shown-facts", HTMLElement).replaceChildren(...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
   dialog.showModal();
 }
 
-/** What is known of a conflict, in words. @param {any} conflict @returns {[string, string][]} */
+/** The data of a conflict, as names and texts. @param {any} conflict @returns {[string, string][]} */
 function factsOf({ conflictId, version, state, reason, remedy, now, holder, claimants, lineages, ...other }) {
   const { attempts, nextTryAt, lastError, sentAt, archive, by, note, createdAt, updatedAt, endedAt, expiresAt } = other;
   return [
@@ -97,7 +97,7 @@ function factsOf({ conflictId, version, state, reason, remedy, now, holder, clai
     ["version", String(version)],
     ["state", words(state, reason)],
     ["remedy", words(remedy)],
-    ["now, at most with a merge", words(now?.state, now?.remedy, now?.reason, now?.unknownBecause)],
+    ["decision now, with merge allowed", words(now?.state, now?.remedy, now?.reason, now?.unknownBecause)],
     ["the email is held by", words(holder.externalId, holder.userId)],
     ...claimants.map((/** @type {any} */ one) => ["it is wanted by", words(one.externalId, one.source, time(one.lastAt))]),
     ...lineages.map((/** @type {any} */ one) => ["lineage", words(`${one.previous} became ${one.current}`, one.source, time(one.time))]),
@@ -115,13 +115,13 @@ function factsOf({ conflictId, version, state, reason, remedy, now, holder, clai
   ];
 }
 
-/** What there is of them, with commas. @param {unknown[]} parts */
+/** Joins the parts that are not empty with commas. @param {unknown[]} parts */
 const words = (...parts) => parts.filter((part) => part !== null && part !== undefined && part !== "").join(", ");
 
-/** A time in milliseconds since 1970, or in seconds if it is too early for that. @param {number | null} at */
+/** Formats a time in milliseconds since 1970, or in seconds if the number is too small for milliseconds. @param {number | null} at */
 const time = (at) => (at ? new Date(at < 1e11 ? at * 1000 : at).toLocaleString() : "");
 
-/** Sets the buttons going. */
+/** Connects the buttons to their actions. */
 export function start() {
   for (const button of document.querySelectorAll("[data-remedy]")) {
     if (!(button instanceof HTMLButtonElement)) continue;

@@ -1,4 +1,4 @@
-/** The sequence diagram: every request of the stack as it comes, grouped by what the visitor did. */
+/** The sequence diagram: every request of the stack as it happens, grouped by the visitor's actions. */
 
 import { byId, make } from "./dom.js";
 import { ask } from "./local.js";
@@ -6,14 +6,14 @@ import { isBad, meaningOf } from "./meaning.js";
 
 const LANES = ["page", "login", "functions", "aws", "zendesk", "puzzel"];
 const list = byId("diagram", HTMLElement);
-/** The groups, the newest last, each from the number of its first call on. @type {Group[]} */
+/** The groups, the newest last. Each begins with the number of its first call. @type {Group[]} */
 let groups = [];
 let version = 0;
 let last = 0;
-/** The look that is under way. @type {Promise<boolean> | null} */
+/** The poll under way. @type {Promise<boolean> | null} */
 let looking = null;
 
-/** What one action asked for. */
+/** The requests of one action. */
 class Group {
   #calls = make("ol", { className: "calls" });
   #sum = make("span", { className: "sum" });
@@ -41,7 +41,7 @@ class Group {
   }
 }
 
-/** A row that is drawn again keeps the focus. @param {HTMLElement} before @param {HTMLElement} now */
+/** Replaces a row, and keeps its focus. @param {HTMLElement} before @param {HTMLElement} now */
 function replace(before, now) {
   const hadFocus = before.contains(document.activeElement);
   const stop = before.querySelector("summary")?.tabIndex;
@@ -59,7 +59,7 @@ function row(call, isOpen) {
   const { from, to, title, took, status, request, answer } = call;
   const [start, end] = [LANES.indexOf(from), LANES.indexOf(to)];
   const arrow = make("span", { className: `arrow ${start < end ? "right" : "left"}` });
-  // Style sheets are allowed to this page, style attributes are not; properties set here are fine.
+  // The page's policy allows style sheets but no style attributes; properties set by a script are allowed.
   arrow.style.gridColumn = `${Math.min(start, end) + 1} / ${Math.max(start, end) + 2}`;
   arrow.style.setProperty("--span", String(Math.abs(end - start) + 1));
   const meaning = meaningOf(call);
@@ -69,11 +69,11 @@ function row(call, isOpen) {
   if (took !== null) outcome.append(` ${time(took)}`);
   const route = make("span", { className: "route" }, `${from} → ${to} `);
   const summary = make("summary", { className: "row call", tabIndex: -1 }, route, label, arrow, outcome);
-  const sent = make("pre", { tabIndex: 0 }, `sent: ${JSON.stringify(request, null, 2)}\n\nanswered: ${JSON.stringify(answer, null, 2)}`);
+  const sent = make("pre", { tabIndex: 0 }, `request: ${JSON.stringify(request, null, 2)}\n\nresponse: ${JSON.stringify(answer, null, 2)}`);
   return make("li", { className: status !== null && isBad(call) ? "bad" : "" }, make("details", { open: isOpen }, summary, sent));
 }
 
-/** Draws what is new; tells whether anything was. One look at a time. */
+/** Draws new calls, and returns whether there were any. Only one poll runs at a time. */
 export function show() {
   looking ??= look().finally(() => (looking = null));
   return looking;
@@ -82,7 +82,7 @@ export function show() {
 async function look() {
   const { body } = await ask("GET", `/local/calls?after=${version}`);
   if (body.version < version) {
-    // A stack that was started again counts from the beginning.
+    // A restarted stack counts from the beginning.
     [version, last] = [0, 0];
     clear();
     return look();
@@ -95,9 +95,9 @@ async function look() {
   return body.calls.length > 0;
 }
 
-/** Begins a group for what the visitor does, and does it. @template T @param {string} title @param {() => Promise<T>} work @param {boolean} [isOpen] @returns {Promise<T>} */
+/** Begins a group for an action of the visitor, and does the action. @template T @param {string} title @param {() => Promise<T>} work @param {boolean} [isOpen] @returns {Promise<T>} */
 export async function during(title, work, isOpen = true) {
-  // What came before belongs to the group before.
+  // Earlier calls belong to the previous group.
   await show().catch(() => {});
   begin(new Group(title, last + 1, isOpen));
   return work().finally(() => show().catch(() => {}));
@@ -112,7 +112,7 @@ function begin(group) {
   if (first) first.tabIndex = 0;
 }
 
-/** After a look: what came before is not to be drawn later. */
+/** Polls before it clears, so that earlier calls are not drawn later. */
 async function clearAll() {
   await show().catch(() => {});
   clear();
@@ -124,7 +124,7 @@ function clear() {
   begin(new Group("From now on", last + 1));
 }
 
-/** The list is one stop for the Tab key; the arrow keys go through its rows. @param {KeyboardEvent} event */
+/** The list is one stop for the Tab key; the arrow keys move between its rows. @param {KeyboardEvent} event */
 function walk(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!step || !(event.target instanceof HTMLElement) || event.target.tagName !== "SUMMARY") return;
@@ -137,7 +137,7 @@ function walk(event) {
   next.focus();
 }
 
-/** Sets the diagram going. */
+/** Starts the diagram. */
 export function start() {
   begin(new Group("Earlier", 0, false));
   byId("clear", HTMLButtonElement).addEventListener("click", clearAll);

@@ -1,7 +1,7 @@
-/** The few helpers that the page needs. Everything shown goes in as text, never as HTML. */
+/** The page's helpers. They insert everything as text, never as HTML. */
 
 /**
- * The element with an id, of the kind that is expected.
+ * Returns the element with an id, and checks its kind.
  * @template {HTMLElement} T
  * @param {string} id @param {new () => T} kind @returns {T}
  */
@@ -12,7 +12,7 @@ export function byId(id, kind) {
 }
 
 /**
- * A new element with its properties and its children.
+ * Makes an element with its properties and its children.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag @param {Partial<HTMLElementTagNameMap[T]>} [properties] @param {(Node | string)[]} children
  * @returns {HTMLElementTagNameMap[T]}
@@ -23,14 +23,14 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** A disabled button loses the keyboard's focus; one that says that it is disabled keeps it. @param {HTMLButtonElement} button @param {boolean} isEnabled */
+/** Sets `aria-disabled`, because a button with `disabled` loses the keyboard's focus. @param {HTMLButtonElement} button @param {boolean} isEnabled */
 export function enable(button, isEnabled) {
   button.toggleAttribute("aria-disabled", !isEnabled);
   if (!isEnabled) button.setAttribute("aria-disabled", "true");
 }
 
 /**
- * A button that does one thing at a time. A form's button answers to the form's submission.
+ * Does `work` on a click, but only once at a time. A form's button does it when the form is submitted.
  * @param {HTMLButtonElement} button @param {() => Promise<unknown>} work
  */
 export function onClick(button, work) {
@@ -47,7 +47,7 @@ export function onClick(button, work) {
   });
 }
 
-/** Says what happened, in words. @param {HTMLElement} place @param {string} text @param {"" | "good" | "bad"} [mood] */
+/** Shows a message. @param {HTMLElement} place @param {string} text @param {"" | "good" | "bad"} [mood] */
 export function say(place, text, mood = "") {
   place.hidden = false;
   place.textContent = text;

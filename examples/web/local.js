@@ -1,4 +1,4 @@
-/** The local stack, under the page's own address. It is not part of the product: a site has its own login. */
+/** Requests to the local stack, at the page's own address. It is not part of the product: a site has its own login. */
 
 /**
  * @param {string} method @param {string} path @param {object} [body]
@@ -9,12 +9,12 @@ export async function ask(method, path, body) {
   const request = { method, headers: { "content-type": "application/json" }, cache: "no-store" };
   if (body) request.body = JSON.stringify(body);
   const answer = await fetch(path, request);
-  // A stand-in's refusal comes under 200, because the browser calls any other status an error.
+  // A stand-in refuses with status 200, because the browser logs any other status as an error.
   const status = Number(answer.headers.get("x-local-status") ?? answer.status);
   return { status, body: await answer.json().catch(() => null) };
 }
 
-/** Random digits, not beginning with 0. @param {number} count */
+/** Returns random digits that do not begin with 0. @param {number} count */
 export function digits(count) {
   const [number = 0] = crypto.getRandomValues(new Uint32Array(1));
   const least = 10 ** (count - 1);

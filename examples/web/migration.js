@@ -1,15 +1,15 @@
-/** A migration: fifty made-up users get a new id, and the cleanup works through the list of them. */
+/** A migration: fifty made-up users get a new id, and the cleanup processes the list of them. */
 
 import { clean, show } from "./cleanup.js";
 import { during } from "./diagram.js";
 import { byId, make, onClick, say } from "./dom.js";
 import { ask, digits } from "./local.js";
 
-/** Time between two looks at the progress, in milliseconds. */
+/** Time between two polls of the progress, in milliseconds. */
 const PACE = 1000;
-/** Users of the migration; those from `GONE` on are not at Zendesk, those from `TWICE` on are there twice. */
+/** Users of the migration. From index `GONE` they do not exist at Zendesk; from index `TWICE` they exist twice. */
 const [USERS, GONE, TWICE] = [50, 46, 48];
-/** A run takes 25 at most, so this is more than enough. */
+/** A run processes at most 25 pairs, so this is more than enough. */
 const MOST_RUNS = 20;
 const OPEN = ["pending", "in_progress", "confirming"];
 /** @type {Record<string, string>} */
@@ -31,7 +31,7 @@ function makeUp() {
   });
 }
 
-/** A user of Zendesk who signed up long ago. @param {string} externalId @param {string} email */
+/** Adds a Zendesk user who signed up long ago. @param {string} externalId @param {string} email */
 const addUser = (externalId, email) =>
   ask("POST", "/local/zendesk/sc/_control/users", {
     externalId,
@@ -48,18 +48,18 @@ async function fillZendesk(moves) {
   await Promise.all(twice.flatMap(({ previous, email }) => [addUser(previous, email), addUser(`${previous}-again`, email)]));
 }
 
-/** Invokes clean-conflicts, and throws its refusal. @param {object} event */
+/** Invokes clean-conflicts, and throws its error. @param {object} event */
 async function asked(event) {
   const { status, body } = await clean("merge", event);
   if (status !== 200) throw new Error(body?.error ?? `It failed with ${status}.`);
   return body;
 }
 
-/** How many pairs are in each state. @param {any} progress @returns {[string, number][]} */
+/** Counts the pairs in each state. @param {any} progress @returns {[string, number][]} */
 const counted = ({ states }) =>
   Object.entries(states).map(([name, reasons]) => [name, Object.values(reasons).reduce((sum, count) => sum + count, 0)]);
 
-/** Draws the progress; tells how many pairs are not done. @param {any} progress */
+/** Draws the progress, and returns the number of open pairs. @param {any} progress */
 function draw(progress) {
   const all = counted(progress);
   const open = all.filter(([name]) => OPEN.includes(name)).reduce((sum, [, count]) => sum + count, 0);
@@ -77,7 +77,7 @@ async function watch(batch, signal) {
   }
 }
 
-/** Runs the cleanup until nothing is left to do. @param {string} batch @param {number} taken */
+/** Runs the cleanup until no pair is open. @param {string} batch @param {number} taken */
 async function workOff(batch, taken) {
   for (let runs = 1; runs <= MOST_RUNS; runs += 1) {
     say(state, `${taken} pairs are imported. Run ${runs} of the cleanup…`);
@@ -96,12 +96,12 @@ async function migrate() {
   [bar.max, bar.value] = [USERS, 0];
   counts.replaceChildren();
   left.replaceChildren();
-  say(state, `The ${USERS} users are made up at Zendesk…`);
+  say(state, `Adding ${USERS} made-up users to Zendesk…`);
   try {
     await fillZendesk(moves);
     const pairs = moves.map(({ previous, current }) => [previous, current]);
     const { taken } = await asked({ action: "import", batch, pairs, by: "this page" });
-    // Whatever fails here fails below too.
+    // An error here also occurs below.
     const looks = watch(batch, watching.signal).catch(() => {});
     const progress = await workOff(batch, taken).finally(() => watching.abort());
     await looks;
@@ -119,7 +119,7 @@ async function migrate() {
 const row = ({ previousExternalId, currentExternalId, state, reason }) =>
   make("tr", {}, ...[previousExternalId, currentExternalId, state, reason ?? ""].map((text) => make("td", {}, String(text))));
 
-/** Sets the button going. */
+/** Connects the button to its action. */
 export function start() {
   onClick(byId("migrate", HTMLButtonElement), () => during(`A migration of ${USERS} users`, migrate, false));
 }

@@ -1,4 +1,4 @@
-/** The page: starts its parts, and keeps what they show up to date. */
+/** Starts the page's parts, and keeps them up to date. */
 
 import * as account from "./account.js";
 import * as cleanup from "./cleanup.js";
@@ -7,14 +7,14 @@ import * as migration from "./migration.js";
 import * as puzzel from "./puzzel.js";
 import * as story from "./story.js";
 
-/** Time between two looks for new calls, in milliseconds. */
+/** Time between two polls for new calls, in milliseconds. */
 const PACE = 300;
 
 async function keepUp() {
   try {
     if (!document.hidden && (await diagram.show())) await cleanup.show();
   } catch {
-    // The stack is being restarted; the next look will tell.
+    // The stack may be restarting: poll again later.
   }
   setTimeout(keepUp, PACE);
 }

@@ -17,7 +17,7 @@ const isHeldByPage = () => field(new FormData(form), "holder") === "page";
 const queueKey = () => field(new FormData(form), "queueKey");
 const route = () => `${PUZZEL}/api/conversation/${conversationId}/route/${encodeURIComponent(queueKey())}`;
 
-/** Says with whom Puzzel believes the chat to be. */
+/** Shows the user that Puzzel has for the chat. */
 async function show() {
   const { body } = await ask("GET", `${PUZZEL}/_control/state`);
   const chat = body.chats[conversationId];
@@ -37,7 +37,7 @@ async function tried(title, work) {
   }
 }
 
-/** Sets the panel going. */
+/** Starts the panel. */
 export function start() {
   onClick(byId("start-chat", HTMLButtonElement), async () => {
     conversationId = crypto.randomUUID();
@@ -53,7 +53,7 @@ export function start() {
   });
   identify.addEventListener("click", async () => {
     if (identify.getAttribute("aria-disabled") === "true") return;
-    await tried("Tell who I am", async () => {
+    await tried("Identify me", async () => {
       if (!isHeldByPage()) return puzzel.setIdentity(conversationId);
       return ask("POST", `${PUZZEL}/api/visitor/setIdentity/${conversationId}`, await puzzel.exchange());
     });

@@ -11,16 +11,16 @@ const list = byId("steps", HTMLElement);
 const state = byId("story-state", HTMLElement);
 const section = byId("story", HTMLElement);
 
-/** Title, sentence, section that it happens in, and what is done. @type {[string, string, string, () => Promise<unknown>][]} */
+/** The title, sentence, section and action of each step. @type {[string, string, string, () => Promise<unknown>][]} */
 const STEPS = [
-  ["Log in", "Somebody logs in at the shop, and the chat knows who it is, by a token that was signed for this user alone.", "account", async () => (account.somebodyElse(), account.login())],
-  ["Write", "They ask where their parcel is, and the shop answers.", "chat", async () => {
+  ["Log in", "A user logs in at the shop. The chat knows the user by a token that was signed for this user alone.", "account", async () => (account.somebodyElse(), account.login())],
+  ["Write", "The user asks where the parcel is, and the shop answers.", "chat", async () => {
     await account.firstWidget().write("Where is my parcel?");
     await account.firstWidget().answer("It comes on Friday!");
   }],
-  ["Get a new id", "The shop changes its login, and gives them a new external_id. The email stays.", "account", account.newId],
-  ["Log in again", "Zendesk says 409: the email is the old user's still. They are in at once all the same, without the email, and the conflict is reported. The chat is empty so far.", "account", account.login],
-  ["A minute later", "The scheduled cleanup looks at both users, archives the old one and joins the two. The old conversation is back in the chat.", "chat", () => cleanup.run("A minute later: the cleanup", "merge")],
+  ["Get a new id", "The shop changes its login, and gives the user a new external_id. The email stays the same.", "account", account.newId],
+  ["Log in again", "Zendesk returns 409, because the old user still has the email. The user is logged in at once anyway, without the email, and the conflict is reported. The chat is still empty.", "account", account.login],
+  ["A minute later", "The scheduled cleanup checks both users, archives the old one and merges the two. The old conversation is back in the chat.", "chat", () => cleanup.run("A minute later: the cleanup", "merge")],
   ["Log in once more", "The email is back too, and nothing is lost.", "account", account.login],
 ];
 /** @type {AbortController | null} */
@@ -33,7 +33,7 @@ const rest = (ms, signal) =>
     signal.addEventListener("abort", () => (clearTimeout(timer), resolve(undefined)));
   });
 
-/** @param {number} now the step that is played; none with -1 */
+/** @param {number} now the current step; -1 for none */
 function mark(now) {
   list.querySelectorAll("li").forEach((item, index) => {
     item.classList.toggle("done", index < now);
@@ -59,14 +59,14 @@ async function play() {
     await rest(READING, signal);
     if (signal.aborted) break;
   }
-  if (!signal.aborted) say(state, "That is all: a 409 that no one noticed, and no history lost. Every request of it is in the diagram.", "good");
+  if (!signal.aborted) say(state, "Done: no one noticed the 409, and no history was lost. The diagram shows every request.", "good");
   mark(signal.aborted ? -1 : STEPS.length);
   section.classList.remove("playing");
   button.textContent = "Play the two minutes";
   playing = null;
 }
 
-/** Sets the button going. */
+/** Connects the button to its action. */
 export function start() {
   list.replaceChildren(...STEPS.map(([title, sentence]) => make("li", {}, make("b", {}, title), ` ${sentence}`)));
   button.addEventListener("click", () => {

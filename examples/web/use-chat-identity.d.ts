@@ -6,10 +6,10 @@ export type ChatIdentity = {
     error: ChatIdentityError | null;
 };
 /**
- * Logs the site's user in to Zendesk messaging, and out again with `null`. A component that goes away
- * ends a login under way; a finished session stays.
- * @param {ZendeskOptions | null} options those of `connectZendesk`. They may be made for each rendering:
- *   it logs in again if `zE` or `endpoint` changes, or if a new `getIdpToken` gives another user's token.
+ * Logs the site's user in to Zendesk messaging; `null` logs the user out. If the component unmounts, a
+ * login under way ends; a finished session stays.
+ * @param {ZendeskOptions | null} options the options of `connectZendesk`. They may be made for each rendering:
+ *   the hook logs in again if `zE` or `endpoint` changes, or if a new `getIdpToken` returns another user's token.
  * @returns {ChatIdentity}
  */
 export declare function useChatIdentity(options: ZendeskOptions | null): ChatIdentity;

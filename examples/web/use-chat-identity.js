@@ -1,6 +1,6 @@
 "use client";
 /**
- * A React hook: who is logged in at the site is logged in to the chat.
+ * A React hook that logs the site's user in to the chat.
  * @module
  */
 
@@ -18,18 +18,18 @@ import { connectZendesk } from "./chat-identity.js";
 /** @type {ChatIdentity} */
 const NO_ONE = { session: null, error: null };
 
-/** The chats of the page by their widget: a finished session outlives its component. @type {Map<unknown, Chat>} */
+/** The page's chats, by widget. A finished session outlives its component. @type {Map<unknown, Chat>} */
 const chats = new Map();
 
-/** One widget, with the session on it or the login under way. */
+/** One widget, with its session or its login under way. */
 class Chat {
-  /** Shows the component how it stands; nothing if no component is there. @type {((now: ChatIdentity) => void) | null} */
+  /** Updates the component; null if there is none. @type {((now: ChatIdentity) => void) | null} */
   show = null;
   /** @type {Session | null} */
   session = null;
-  /** The last ID token: it tells whether the site's user is still the same. @type {import("./types.js").IdToken} */
+  /** The last ID token, to check whether the site's user is still the same. @type {import("./types.js").IdToken} */
   #idToken = null;
-  /** The function that is being asked for an ID token. @type {import("./types.js").Api["getIdpToken"] | null} */
+  /** The `getIdpToken` whose call is under way. @type {import("./types.js").Api["getIdpToken"] | null} */
   #asked = null;
   #login = new AbortController();
 
@@ -54,12 +54,12 @@ class Chat {
     forget();
     /** @type {ZendeskOptions} */
     const options = { zE, endpoint, signal: login.signal, onError: (error) => this.#hear(error) };
-    // The newest options are used: components give new functions with each rendering.
+    // Use the newest options: components pass new functions with each rendering.
     if (getIdpToken) {
       options.getIdpToken = async (how) => {
         const asked = (this.#asked = this.options.getIdpToken);
         const token = await asked?.(how);
-        // Too late it may be another user's.
+        // A late token may be another user's.
         if (this.#login === login) [this.#idToken, this.#asked] = [token, null];
         return token;
       };
@@ -78,11 +78,11 @@ class Chat {
     connectZendesk(options).then(isIn, (error) => isNewest() && this.show?.({ session: null, error }));
   }
 
-  /** Connects again if another user is logged in at the site by now. */
+  /** Connects again if another user is logged in at the site now. */
   async compare() {
     const { getIdpToken } = this.options;
     const login = this.#login;
-    // A login that has not asked yet will ask the newest function.
+    // A login that has not called `getIdpToken` yet will call the newest one.
     if (!getIdpToken || (!this.#idToken && (!this.#asked || this.#asked === getIdpToken))) return;
     const token = await Promise.resolve(getIdpToken()).catch(() => null);
     if (!token || login !== this.#login || login.signal.aborted) return;
@@ -99,7 +99,7 @@ class Chat {
   /** Logs out, or ends the login under way. */
   async end() {
     chats.delete(this.options.zE);
-    // `onError` hears of a logout that fails.
+    // `onError` gets the error of a failed logout.
     await this.session?.logout().catch(() => {});
     this.#login.abort();
   }
@@ -119,10 +119,10 @@ function isSameUser(token, other) {
 }
 
 /**
- * Logs the site's user in to Zendesk messaging, and out again with `null`. A component that goes away
- * ends a login under way; a finished session stays.
- * @param {ZendeskOptions | null} options those of `connectZendesk`. They may be made for each rendering:
- *   it logs in again if `zE` or `endpoint` changes, or if a new `getIdpToken` gives another user's token.
+ * Logs the site's user in to Zendesk messaging; `null` logs the user out. If the component unmounts, a
+ * login under way ends; a finished session stays.
+ * @param {ZendeskOptions | null} options the options of `connectZendesk`. They may be made for each rendering:
+ *   the hook logs in again if `zE` or `endpoint` changes, or if a new `getIdpToken` returns another user's token.
  * @returns {ChatIdentity}
  */
 export function useChatIdentity(options) {
@@ -134,7 +134,7 @@ export function useChatIdentity(options) {
 
   useEffect(() => {
     if (!options) {
-      // Also those that an earlier component left.
+      // Also end the sessions that an earlier component left.
       for (const chat of chats.values()) if (!chat.show) chat.end();
       own.current = null;
       show(NO_ONE);
@@ -155,7 +155,7 @@ export function useChatIdentity(options) {
     };
   }, [isIn, zE, endpoint]);
 
-  // With each rendering: the newest functions are called.
+  // After each rendering, so that the newest functions are called.
   useEffect(() => {
     if (options && own.current) own.current.options = options;
   });

@@ -1,4 +1,4 @@
-/** A stand-in for Zendesk's web widget: it does what `zE` does with a login, and shows a chat. */
+/** A stand-in for Zendesk's web widget. It handles a login as `zE` does, and shows a chat. */
 
 import { asIfLater } from "./clock.js";
 import { during } from "./diagram.js";
@@ -17,21 +17,21 @@ export class Widget {
   #jwt;
   /** @type {JwtCallback | undefined} */
   #jwtCallback;
-  /** That the token, if it had expired, is a fresh one. */
+  /** Resolves once an expired token is renewed. */
   #renewed = Promise.resolve();
   #renewals = 0;
   #conversationId = "";
-  /** The logout under way: the next login must not overtake it. */
+  /** The logout under way. The next login must wait for it. */
   #left = Promise.resolve();
   #title = make("h3");
   #messages = make("ol", { className: "messages", tabIndex: 0 });
   #state = make("p", { className: "state", hidden: true });
   #name;
   #changed;
-  /** What to say if there are no messages. */
+  /** The text if there are no messages. */
   emptyBecause = "";
 
-  /** @param {string} name @param {() => Promise<void>} changed that there is a new message */
+  /** @param {string} name @param {() => Promise<void>} changed called after a new message */
   constructor(name, changed) {
     [this.#name, this.#changed] = [name, changed];
     this.#messages.setAttribute("aria-label", `${name}: conversation`);
@@ -55,7 +55,7 @@ export class Widget {
     this.#draw(null);
   }
 
-  /** As the real widget's. @type {import("./types.js").ZendeskWidget} */
+  /** Called as the real widget's `zE`. @type {import("./types.js").ZendeskWidget} */
   zE = (area, call, ...callbacks) => {
     if (area !== "messenger") throw new TypeError(`no ${area} here`);
     if (call === "logoutUser") return void (this.#left = this.#logout());
@@ -64,7 +64,7 @@ export class Widget {
       await this.#left;
       const { status, body } = await ask("POST", `${ZENDESK}/_login`, { jwt, deviceId: this.#deviceId });
       if (status !== 200) {
-        // As with the real one, the visitor goes on as a stranger.
+        // As with the real widget, the visitor continues as a stranger.
         this.#jwt = this.#jwtCallback = undefined;
         this.#draw(null);
         return loginCallback({ type: "LoginFailedError", reason: body.code, message: body.description });
@@ -76,7 +76,7 @@ export class Widget {
     });
   };
 
-  /** Shows what was written on another device, or came back. */
+  /** Shows messages from another device, and restored messages. */
   async refresh() {
     if (!this.#jwt && !this.#conversationId) return;
     const { status, body } = await ask("POST", `${ZENDESK}/_login`, await this.#caller());
@@ -95,7 +95,7 @@ export class Widget {
 
   /** @param {string} text */
   async answer(text) {
-    if (!this.#conversationId) return say(this.#state, "Write something first: there is no conversation that the shop could answer.");
+    if (!this.#conversationId) return say(this.#state, "Write something first: the shop has no conversation to answer.");
     this.#state.hidden = true;
     const path = `${ZENDESK}/_control/conversations/${this.#conversationId}/messages`;
     await during("Answer as the shop", async () => {
@@ -109,10 +109,10 @@ export class Widget {
     const before = this.#renewals;
     await during("Let the token expire", () => asIfLater(DAY, () => this.refresh()));
     const isNew = this.#renewals > before;
-    say(this.#state, isNew ? "The token had expired. The widget asked for another, and got one." : "There is no new token.", isNew ? "good" : "bad");
+    say(this.#state, isNew ? "The token had expired. The widget requested another one, and got it." : "There is no new token.", isNew ? "good" : "bad");
   }
 
-  /** Who asks: the device, and its user with a token that has not expired. */
+  /** Returns the device, and its user's token, which is renewed if it has expired. */
   async #caller() {
     const callback = this.#jwtCallback;
     if (this.#jwt && callback && expiry(this.#jwt) <= Date.now()) {
@@ -146,7 +146,7 @@ export class Widget {
   }
 }
 
-/** When a token expires, in milliseconds. @param {string} jwt */
+/** Returns the expiry of a token, in milliseconds. @param {string} jwt */
 function expiry(jwt) {
   const claims = (jwt.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
   return JSON.parse(atob(claims)).exp * 1000;

@@ -1,5 +1,5 @@
 // The module and its hook in a real browser, in a React site in StrictMode: `BROWSER` is the browser's
-// program. The API is scripted here; the widget is `app/widget.js`.
+// program. This file scripts the API; the widget is `app/widget.js`.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -10,11 +10,11 @@ import { QUIET } from "./launch.mjs";
 import { app, install, passes } from "./site.mjs";
 
 let browser, server, origin;
-/** The requests for tokens and the reports, as `token ada` or `report ada`; and how each is answered. */
+/** The requests, as `token ada` or `report ada`; and the script of the responses. */
 let asked, script;
 
 before(async () => {
-  // With React's own checks, which are not in a build for production.
+  // The development build has React's own checks; a production build does not.
   await install();
   await passes("node_modules/.bin/vite", ["build", "--mode", "development", "--outDir", "development", "--logLevel", "error"], app);
   browser = await chromium.launch({ executablePath: process.env.BROWSER, args: QUIET });
@@ -49,7 +49,7 @@ async function answer(request, response) {
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(status === 200 ? json : { message: "…" }));
 }
 
-/** A tab with the shop in it. What goes wrong in it unseen fails the test. */
+/** Opens a tab with the shop. An error in its console fails the test. */
 async function tab(context, { isLoaded = true, clock = false } = {}) {
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
@@ -87,20 +87,20 @@ function story(title, play, options) {
 
 const settled = (page) => page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 200)));
 
-story("React in StrictMode: one user, one token handed over, and out again", async (page) => {
+story("React in StrictMode hands over one token for one login, and logs out again", async (page) => {
   await page.shop("setUser", "ada");
   await page.shows("ada");
   await page.is("ada");
   assert.deepEqual((await page.widget()).handed, ["ada"]);
   for (let renderings = 0; renderings < 20; renderings += 1) await page.shop("render");
   await settled(page);
-  assert.deepEqual((await page.widget()).handed, ["ada"], "a rendering logs no one in again");
+  assert.deepEqual((await page.widget()).handed, ["ada"], "a rendering does not log in again");
   await page.shop("setUser", null);
   await page.is("stranger");
   await page.shows("no one");
 });
 
-story("React in StrictMode with a first token that is slower than the second", async (page) => {
+story("React in StrictMode hands over one token if the first is slower than the second", async (page) => {
   let count = 0;
   script.token = () => new Promise((resolve) => setTimeout(resolve, ++count === 1 ? 400 : 10));
   await page.shop("setUser", "ada");
@@ -109,7 +109,7 @@ story("React in StrictMode with a first token that is slower than the second", a
   assert.deepEqual([(await page.widget()).who, (await page.widget()).handed], ["ada", ["ada"]]);
 });
 
-story("another user without a logout in between", async (page) => {
+story("another user logs in without a logout in between", async (page) => {
   await page.shop("setUser", "ada");
   await page.shows("ada");
   await page.shop("setUser", "eve");
@@ -117,7 +117,7 @@ story("another user without a logout in between", async (page) => {
   await page.is("eve");
 });
 
-story("a component that goes away ends a login under way", async (page) => {
+story("a component that unmounts ends a login under way", async (page) => {
   let open;
   script.token = () => new Promise((resolve) => (open = resolve));
   await page.shop("setUser", "ada");
@@ -129,7 +129,7 @@ story("a component that goes away ends a login under way", async (page) => {
   assert.deepEqual([who, handed], ["stranger", []]);
 });
 
-story("a component that goes away leaves a finished session, and the next one takes it over", async (page) => {
+story("a component that unmounts leaves a finished session, and the next component takes it over", async (page) => {
   await page.shop("setUser", "ada");
   await page.shows("ada");
   await page.shop("setShown", false);
@@ -149,7 +149,7 @@ story("a component that goes away leaves a finished session, and the next one ta
   await page.is("stranger");
 });
 
-story("the site's own signal ends the session, and every later one", async (page) => {
+story("the site's own signal ends the session and every later session", async (page) => {
   await page.shop("setUser", "ada");
   await page.shows("ada");
   await page.evaluate(() => shop.controller.abort());
@@ -162,7 +162,7 @@ story("the site's own signal ends the session, and every later one", async (page
   assert.deepEqual((await page.widget()).handed, ["ada"]);
 });
 
-story("a logout that fails is told once", async (page) => {
+story("onError gets a failed logout once", async (page) => {
   await page.shop("setUser", "ada");
   await page.shows("ada");
   await page.evaluate(() => (widget.failsToLogOut = true));
@@ -171,7 +171,7 @@ story("a logout that fails is told once", async (page) => {
   assert.deepEqual(await page.evaluate(() => shop.errors), ["logout_failed"]);
 });
 
-story("the end of the login before is not shown as an error", async (page) => {
+story("the end of the previous login is not shown as an error", async (page) => {
   let open;
   const held = new Promise((resolve) => (open = resolve));
   script.token = () => held;
@@ -190,7 +190,7 @@ story("a failed login is shown", async (page) => {
   await page.shows("forbidden");
 });
 
-story("two tabs: a session each, and a conflict that each reports once", async (page, context) => {
+story("two tabs have separate sessions, and each reports the conflict once", async (page, context) => {
   const other = await tab(context);
   for (const one of [page, other]) {
     await one.evaluate(() => (widget.refuses = (claims) => claims.email));
@@ -207,11 +207,11 @@ story("two tabs: a session each, and a conflict that each reports once", async (
   await page.shop("setUser", null);
   await page.is("stranger");
   assert.equal((await other.widget()).who, "ada");
-  assert.deepEqual(await Promise.all([page, other].map((one) => one.evaluate(() => sessionStorage.length))), [0, 1], "a logout forgets");
+  assert.deepEqual(await Promise.all([page, other].map((one) => one.evaluate(() => sessionStorage.length))), [0, 1], "a logout removes the stored conflict");
   assert.deepEqual(other.wrong, []);
 });
 
-story("asleep over an expiry: the token comes as soon as the network does", async (page, context) => {
+story("after sleep over an expiry, the token is renewed once the network is back", async (page, context) => {
   await page.shop("setUser", "ada");
   await page.shows("ada");
   await context.setOffline(true);
@@ -225,7 +225,7 @@ story("asleep over an expiry: the token comes as soon as the network does", asyn
   await page.shows("ada");
 }, { clock: true });
 
-story("asleep, and awake with the network: an old token is not used again", async (page) => {
+story("after sleep with the network on, an old token is not reused", async (page) => {
   await page.shop("setUser", "ada");
   await page.shows("ada");
   await page.clock.fastForward("00:05:00");
@@ -238,7 +238,7 @@ story("asleep, and awake with the network: an old token is not used again", asyn
   assert.equal(asked.length, before + 1);
 }, { clock: true });
 
-story("offline at the login, and back", async (page, context) => {
+story("a login that begins offline succeeds once the network is back", async (page, context) => {
   await context.setOffline(true);
   await page.shop("setUser", "ada");
   await settled(page);
@@ -246,7 +246,7 @@ story("offline at the login, and back", async (page, context) => {
   await page.shows("ada");
 });
 
-story("the visitor consents after a minute: the widget is loaded then, and the user is in", async (page) => {
+story("if the widget loads after a minute, because the visitor consents late, the user is logged in then", async (page) => {
   await page.shop("setUser", "ada");
   await page.clock.runFor(60_000);
   await page.shows("login_unanswered");
@@ -258,7 +258,7 @@ story("the visitor consents after a minute: the widget is loaded then, and the u
   await page.is("stranger");
 }, { isLoaded: false, clock: true });
 
-story("the widget's snippet comes after a minute: the login begins with it", async (page) => {
+story("if the widget's snippet loads after a minute, the login begins then", async (page) => {
   await page.evaluate(() => ([globalThis.zE, globalThis.late] = [undefined, globalThis.zE]));
   await page.shop("setUser", "ada");
   await page.clock.runFor(60_000);
@@ -268,7 +268,7 @@ story("the widget's snippet comes after a minute: the login begins with it", asy
   await page.shows("ada");
 }, { clock: true });
 
-story("an error that has passed is no longer shown, and the site's own handlers hear of it", async (page) => {
+story("an error disappears once it is over, and the site's own handlers are called", async (page) => {
   await page.shop("setUser", "ada");
   await page.shows("ada");
   script.token = () => 401;
@@ -282,7 +282,7 @@ story("an error that has passed is no longer shown, and the site's own handlers 
   assert.deepEqual(await page.evaluate(() => [shop.errors, shop.sessions]), [["unauthenticated"], ["ada"]]);
 }, { clock: true });
 
-story("another user by the same getIdpToken: the next token shows it, and the login begins again", async (page) => {
+story("if the same getIdpToken returns another user's token, the login begins again", async (page) => {
   await page.shop("setUser", "ada");
   await page.shows("ada");
   await page.evaluate(() => (shop.becomes = "eve"));
@@ -293,7 +293,7 @@ story("another user by the same getIdpToken: the next token shows it, and the lo
   assert.deepEqual((await page.widget()).handed, ["ada", "eve"]);
 }, { clock: true });
 
-story("an ID token of the user before that comes late changes nothing", async (page) => {
+story("a late ID token of the previous user changes nothing", async (page) => {
   await page.evaluate(() => (shop.holdsIdTokenOf = "ada"));
   await page.shop("setUser", "ada");
   await settled(page);
@@ -306,7 +306,7 @@ story("an ID token of the user before that comes late changes nothing", async (p
   assert.deepEqual((await page.widget()).handed, ["eve"]);
 });
 
-story("an onError that throws is the site's own error, and the session goes on", async (page) => {
+story("an error thrown by onError is left to the site, and the session continues", async (page) => {
   await page.evaluate(() => {
     const onError = () => { throw new Error("the site's own"); };
     return shop.connectZendesk({ endpoint: location.origin, zE, getIdpToken: () => "id-ada", onError });
@@ -325,18 +325,18 @@ function holds(path) {
   script[path] = (user) => (user === "ada" ? open : undefined);
 }
 const REFUSED = "claims.external_id === 'ada' && claims.email";
-/** What brings Ada's login into a state: before it begins, and after a time that is given in ms. */
+/** The states of Ada's login: `before` runs before the login, and `ms` is the time until the state. */
 const STATES = {
   "waits for its ID token": { before: (page) => page.evaluate(() => (shop.holdsIdTokenOf = "ada")) },
   "waits for its token": { before: () => holds("token") },
-  "waits to ask again": { before: () => (script.token = (user) => (user === "ada" ? 503 : 200)) },
+  "waits to retry": { before: () => (script.token = (user) => (user === "ada" ? 503 : 200)) },
   "waits for the widget": { before: (page) => page.evaluate("widget.holds = (claims) => claims.external_id === 'ada'") },
   "was refused once": { before: (page) => page.evaluate(`widget.refuses = (claims, count) => ${REFUSED} && count === 1`) },
-  "goes in without the email": { before: (page) => page.evaluate(`widget.refuses = (claims) => ${REFUSED}; widget.holds = (claims) => !claims.email`), ms: 2000 },
+  "logs in without the email": { before: (page) => page.evaluate(`widget.refuses = (claims) => ${REFUSED}; widget.holds = (claims) => !claims.email`), ms: 2000 },
   "reports a conflict": { before: (page) => (holds("report"), page.evaluate(`widget.refuses = (claims) => ${REFUSED}`)), ms: 2000 },
-  "is unanswered": { before: (page) => page.evaluate("widget.holds = (claims) => claims.external_id === 'ada'"), ms: 31_000, shows: "login_unanswered" },
-  "is in": { shows: "ada" },
-  "is in, with a token under way": {
+  "has no response": { before: (page) => page.evaluate("widget.holds = (claims) => claims.external_id === 'ada'"), ms: 31_000, shows: "login_unanswered" },
+  "is finished": { shows: "ada" },
+  "is finished, with a token under way": {
     shows: "ada",
     async after(page) {
       holds("token");
@@ -346,8 +346,8 @@ const STATES = {
   },
 };
 for (const [state, { before, ms = 300, shows, after }] of Object.entries(STATES)) {
-  for (const how of ["with a logout in between", "without one"]) {
-    story(`another user while the login ${state}, ${how}`, async (page) => {
+  for (const how of ["with a logout in between", "without a logout"]) {
+    story(`another user logs in while the login ${state}, ${how}`, async (page) => {
       await before?.(page);
       await page.shop("setUser", "ada");
       await settled(page);

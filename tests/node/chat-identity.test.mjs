@@ -11,9 +11,9 @@ import { startClock } from "./fakes.mjs";
 const endpoint = "https://chat-api.example.com/";
 const ID_TOKEN = "id-token-canary";
 
-/** What was asked, as `METHOD path body`, with the request behind it. */
+/** The requests, each with its summary `METHOD path body`. */
 let asked;
-/** What the API answers, by path; a function makes the answer of each request. */
+/** The functions that make the API's responses, by path. */
 let answers;
 let written;
 let clock;
@@ -41,7 +41,7 @@ beforeEach(() => {
     return answer(body, request);
   };
   for (const level of ["debug", "error", "info", "log", "warn"]) {
-    // Node itself warns of its mocked clock.
+    // Node itself warns about its mocked clock.
     console[level] = (...said) => said.join().includes("MockTimers") || written.push(said.join(" "));
   }
 });
@@ -52,7 +52,7 @@ afterEach(() => {
   assert.deepEqual(written, [], "the module writes nothing to the console");
 });
 
-/** A widget that answers each login as scripted: an error, or nothing for success. */
+/** A widget with scripted responses to its logins: an error, or nothing for success. */
 function widget(...script) {
   const calls = [];
   const zE = (area, call, jwtCallback, loginCallback) => {
@@ -85,7 +85,7 @@ test("the module is small", async () => {
   assert.doesNotMatch(source.toString(), /^import /m);
 });
 
-test("a login carries the email and tells who is in", async () => {
+test("a login has the email, and its session names the user", async () => {
   const zE = widget();
   const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE }));
   assert.equal(session.outcome, "with_email");
@@ -106,7 +106,7 @@ test("a user without a verified email is logged in, and nothing is reported", as
   assert.deepEqual(what(), ["POST /zendesk/token {}"]);
 });
 
-test("each expiry asks the login and the function for a fresh token", async () => {
+test("each expiry requests a fresh ID token and a fresh token", async () => {
   let asking = 0;
   const zE = widget();
   await clock.until(connectZendesk({ endpoint, getIdpToken: async () => `${ID_TOKEN}-${++asking}`, zE }));
@@ -115,13 +115,13 @@ test("each expiry asks the login and the function for a fresh token", async () =
   assert.equal(asked[2].request.headers.authorization, `Bearer ${ID_TOKEN}-3`);
 });
 
-test("a passing failure is tried once more", async () => {
+test("a temporary failure is retried once", async () => {
   const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE: widget(refusal) }));
   assert.equal(session.outcome, "with_email");
   assert.deepEqual(what(), ["POST /zendesk/token {}", "POST /zendesk/token {}"]);
 });
 
-test("a conflict: in without the email, reported, and no email at the next expiry", async () => {
+test("after a conflict: a login without the email, a report, and no email at the next expiry", async () => {
   const zE = widget(refusal, refusal);
   const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE }));
   assert.equal(session.outcome, "without_email");
@@ -133,7 +133,7 @@ test("a conflict: in without the email, reported, and no email at the next expir
   assert.deepEqual(what(), [...expected, without]);
 });
 
-test("a report that fails does not undo the login", async () => {
+test("a failed report does not undo the login", async () => {
   answers["/zendesk/conflicts"] = () => problem(429, { message: "Too Many Requests" });
   const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE: widget(refusal, refusal) }));
   assert.equal(session.outcome, "without_email");
@@ -141,7 +141,7 @@ test("a report that fails does not undo the login", async () => {
   assert.equal(session.reportError.code, "too_many_requests");
 });
 
-test("a refusal that no email explains is not reported as a conflict", async () => {
+test("a refusal unrelated to the email is not reported as a conflict", async () => {
   await rejects(connectZendesk({ endpoint, getIdpToken, zE: widget(refusal, refusal, refusal) }), "login_refused", /signing secret/);
   assert.equal(asked.filter((one) => one.what.includes("conflicts")).length, 0);
   answers["/zendesk/token"] = () => Response.json({ token: "jwt", externalId: "7", expiresAt: 1, emailIncluded: false });
@@ -149,10 +149,10 @@ test("a refusal that no email explains is not reported as a conflict", async () 
   const zE = widget(refusal, refusal);
   await rejects(connectZendesk({ endpoint, getIdpToken, zE }), "login_refused", /operator/);
   assert.equal(asked.length, 2);
-  assert.ok(!zE.calls.includes("logoutUser"), "a stranger's conversation is not thrown away");
+  assert.ok(!zE.calls.includes("logoutUser"), "a stranger's conversation is not deleted");
 });
 
-test("what fails at an expiry is told to onError, and another user's token is not handed over", async () => {
+test("onError gets errors of a renewal, and another user's token is not handed over", async () => {
   const heard = [];
   const zE = widget();
   const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE, onError: (error) => heard.push(error.code) }));
@@ -161,7 +161,7 @@ test("what fails at an expiry is told to onError, and another user's token is no
     const handed = zE.expire().then(() => heard.push("handed over"));
     const told = heard.length;
     for (let turns = 0; heard.length === told; turns += 1) {
-      assert.ok(turns < 1000, "onError hears of it");
+      assert.ok(turns < 1000, "onError is called");
       await Promise.race([handed, new Promise(setImmediate)]);
     }
   };
@@ -171,10 +171,10 @@ test("what fails at an expiry is told to onError, and another user's token is no
   assert.deepEqual(heard, ["unauthenticated", "user_changed", "login_refused"]);
   await session.logout();
   zE.report(refusal);
-  assert.equal(heard.length, 3, "nothing is told of a session that is over");
+  assert.equal(heard.length, 3, "onError gets no errors of a session that has ended");
 });
 
-test("a widget that never answers is an error, not a promise for ever", async (context) => {
+test("a login rejects if the widget never responds", async (context) => {
   let patience;
   context.mock.method(globalThis, "setTimeout", (end, after) => (patience = { end, after }));
   const login = connectZendesk({ endpoint, getIdpToken, zE: () => {} });
@@ -183,7 +183,7 @@ test("a widget that never answers is an error, not a promise for ever", async (c
   await rejects(login, "login_unanswered", /loaded/);
 });
 
-test("after the logout no token is given out, also not one that was under way", async () => {
+test("after the logout no token is handed over, even if its request was under way", async () => {
   const zE = widget();
   const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE }));
   let answer;
@@ -197,7 +197,7 @@ test("after the logout no token is given out, also not one that was under way", 
   assert.equal(handed, false);
 });
 
-test("switching users: log out, connect again", async () => {
+test("after a logout another user can log in", async () => {
   const zE = widget();
   const ada = await clock.until(connectZendesk({ endpoint, getIdpToken, zE }));
   await ada.logout();
@@ -207,7 +207,7 @@ test("switching users: log out, connect again", async () => {
   assert.deepEqual(zE.calls, ["jwt-1", "logoutUser", "bob"]);
 });
 
-test("errors say what to do", async () => {
+test("errors have a code, advice, the status and Retry-After", async () => {
   const login = () => connectZendesk({ endpoint, getIdpToken, zE: widget() });
   const says = async (answer, code, message, status = 0, retryAfter = 0) => {
     answers["/zendesk/token"] = answer;
@@ -223,14 +223,14 @@ test("errors say what to do", async () => {
   await rejects(connectZendesk({ endpoint, getIdpToken: () => "", zE: widget() }), "no_idp_token", /log the user in/);
 });
 
-test("a session cookie is sent where there is no ID token", async () => {
+test("the session cookie is sent if there is no getIdpToken", async () => {
   await clock.until(connectZendesk({ endpoint, zE: widget() }));
   const { request } = asked[0];
   assert.equal(request.headers.authorization, undefined);
   assert.equal(request.credentials, "include");
 });
 
-test("the legacy SDK: id and token, a fresh one from the delegate, the same way around a conflict", async () => {
+test("the legacy SDK: login with id and token, a fresh token from the delegate, and the same handling of a conflict", async () => {
   const calls = [];
   let refusals = 2;
   const Smooch = {
@@ -252,7 +252,7 @@ test("the legacy SDK: id and token, a fresh one from the delegate, the same way 
   await rejects(Smooch.delegate.onInvalidAuth(), "logged_out", /connect again/);
 });
 
-test("Puzzel, held by the page: the verifier stays here, its S256 challenge goes out", async () => {
+test("Puzzel, if the page holds the verifier: only the S256 challenge is sent", async () => {
   const puzzel = connectPuzzel({ endpoint, getIdpToken });
   const { userInfoId, codeVerifier } = await puzzel.exchange();
   assert.equal(userInfoId, "usr_1");
@@ -262,7 +262,7 @@ test("Puzzel, held by the page: the verifier stays here, its S256 challenge goes
   assert.notEqual((await puzzel.exchange()).codeVerifier, codeVerifier);
 });
 
-test("Puzzel, held by the function: ids are encoded, and which token it is can be said", async () => {
+test("Puzzel, if the function holds the verifier: ids are encoded, and the kind of token can be set", async () => {
   answers["*"] = (_, { method }) =>
     method === "PUT" ? new Response(null, { status: 204 }) : Response.json({ conversation: { state: "queued" } });
   const puzzel = connectPuzzel({ endpoint, getIdpToken, tokenKind: "idToken", providerId: 0, visitorToken: "v" });

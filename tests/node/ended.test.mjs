@@ -1,4 +1,4 @@
-// What still comes for a session that has ended, and what it leaves behind: the widget's late or
+// Callbacks and requests that arrive after a session ended, and its leftovers: the widget's late or
 // repeated callbacks, requests under way, pauses and listeners.
 
 import assert from "node:assert/strict";
@@ -16,14 +16,14 @@ beforeEach(() => {
 afterEach(() => clock.stop());
 
 const connect = (user, more) => connectZendesk({ endpoint, getIdpToken: () => `id-${user}`, zE: widget.zE, ...more });
-/** A widget that does nothing by itself; a test calls its callbacks. */
+/** A widget that does nothing by itself. The test calls its callbacks. */
 const inert = () => {
   const calls = [];
   const zE = (area, call, jwtCallback, loginCallback) => void calls.push({ call, jwtCallback, loginCallback });
   return { zE, calls, names: () => calls.map(({ call }) => call) };
 };
 
-test("a loginCallback that is called twice for a session that has ended changes nothing", async () => {
+test("repeated loginCallbacks for a session that has ended change nothing", async () => {
   await clock.until(connect("ada"));
   const adas = widget.loginCallback;
   await clock.until(connect("eve"));
@@ -34,7 +34,7 @@ test("a loginCallback that is called twice for a session that has ended changes 
   assert.equal(widget.calls.length, calls);
 });
 
-test("a renewed token that logs the older user in again is undone", async () => {
+test("if a renewed token logs the previous user in again, that login is undone", async () => {
   await clock.until(connect("ada"));
   const adas = widget.loginCallback;
   await clock.pass(15 * MINUTE);
@@ -47,7 +47,7 @@ test("a renewed token that logs the older user in again is undone", async () => 
   assert.equal(widget.who, "eve");
 });
 
-test("a login that is confirmed without a token is a session, and is undone when it comes late", async () => {
+test("a login that is confirmed without a token is a session; a late confirmation is undone", async () => {
   const { zE, calls, names } = inert();
   const ada = connect("ada", { zE });
   const eve = connect("eve", { zE });
@@ -59,7 +59,7 @@ test("a login that is confirmed without a token is a session, and is undone when
   assert.deepEqual(names(), ["loginUser", "loginUser", "logoutUser", "loginUser"]);
 });
 
-test("a login that was confirmed without a token is logged out when it ends", async () => {
+test("a session that was confirmed without a token is logged out when it ends", async () => {
   const { zE, calls, names } = inert();
   const login = connect("ada", { zE });
   calls[0].loginCallback(null);
@@ -67,7 +67,7 @@ test("a login that was confirmed without a token is logged out when it ends", as
   assert.deepEqual(names(), ["loginUser", "logoutUser"]);
 });
 
-test("a late confirmation does not begin a login again that has ended itself", async () => {
+test("a late confirmation does not restart a newer login that has ended too", async () => {
   const held = gate();
   widget = fakeWidget({ confirm: ({ external_id }) => external_id === "ada" && held.promise });
   connect("ada").catch(() => {});
@@ -87,7 +87,7 @@ for (const [name, make, login] of [
   ["zE", fakeWidget, (widget, more) => connectZendesk({ endpoint, zE: widget.zE, ...more })],
   ["Smooch", fakeSmooch, (widget, more) => connectSmooch({ endpoint, Smooch: widget.Smooch, ...more })],
 ]) {
-  test(`${name}: a widget that has a token is logged out at once, before it confirms`, async () => {
+  test(`${name}: an abort logs out a widget that has a token at once, before it confirms`, async () => {
     const widget = make({ confirm: () => gate().promise });
     const controller = new AbortController();
     login(widget, { getIdpToken: () => "id-ada", signal: controller.signal }).catch(() => {});
@@ -97,7 +97,7 @@ for (const [name, make, login] of [
     assert.match(widget.calls.at(-1), /logout/);
   });
 
-  test(`${name}: once a login has ended, a request under way is aborted and no other begins`, async () => {
+  test(`${name}: the end of a login aborts its request under way, and no other request begins`, async () => {
     api.script["/zendesk/token"] = () => gate().promise;
     const controller = new AbortController();
     login(make(), { getIdpToken: () => "id-ada", signal: controller.signal }).catch(() => {});
@@ -123,7 +123,7 @@ for (const [name, make, login] of [
   });
 }
 
-test("a refusal that comes in a finished session does not keep it from being logged out", async () => {
+test("a finished session can be logged out after a refusal", async () => {
   const errors = [];
   const session = await clock.until(connect("ada", { onError: (error) => errors.push(error.code) }));
   widget.loginCallback(refusal());
@@ -131,13 +131,13 @@ test("a refusal that comes in a finished session does not keep it from being log
   assert.deepEqual([errors, widget.calls.at(-1)], [["login_refused"], "logoutUser"]);
 });
 
-test("a newer login with invalid options ends the older session too", async () => {
+test("a newer login with invalid options also ends the previous session", async () => {
   await clock.until(connect("ada"));
   await assert.rejects(connect("eve", { endpoint: "" }), (error) => isOurs(error, "invalid_options"));
   assert.equal(widget.who, "stranger");
 });
 
-test("a pause ends with the session, however long it is", async () => {
+test("even a long pause ends with the session", async () => {
   const smooch = fakeSmooch();
   const session = await clock.until(connectSmooch({ endpoint, getIdpToken: () => "id-ada", Smooch: smooch.Smooch }));
   api.script["/zendesk/token"] = () => problem(503, null, { "retry-after": "3600" });
@@ -149,7 +149,7 @@ test("a pause ends with the session, however long it is", async () => {
   isOurs(error, "logged_out");
 });
 
-test("the window's widget is logged out by the function that is there by then", async () => {
+test("the logout calls the current zE of the window", async () => {
   globalThis.zE = widget.zE;
   try {
     const session = await clock.until(connect("ada"));

@@ -1,5 +1,5 @@
-// A clock, an API, a tab's storage and both SDKs, as the tests script them. Nothing here waits in
-// real time: `clock.pass` moves the clock, and lets everything happen that is due.
+// Fakes of the clock, the API, a tab's storage and both SDKs. Nothing here waits in real time:
+// `clock.pass` moves the clock and runs everything that is due.
 
 import assert from "node:assert/strict";
 import { mock } from "node:test";
@@ -15,7 +15,7 @@ export function startClock() {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.UTC(2026, 10, 26) });
   return {
     stop: () => mock.timers.reset(),
-    /** Lets `ms` pass in small steps, with all that follows from each. */
+    /** Lets `ms` pass in small steps, and runs everything that is due after each step. */
     async pass(ms) {
       await settle();
       for (let step; ms > 0; ms -= step) {
@@ -24,7 +24,7 @@ export function startClock() {
         await settle();
       }
     },
-    /** Lets time pass until a promise is settled, and gives what it came to. */
+    /** Lets time pass until a promise settles, and returns its value or throws its error. */
     async until(promise) {
       const outcome = promise.then((value) => ({ value }), (error) => ({ error }));
       let isDone = false;
@@ -34,7 +34,7 @@ export function startClock() {
         if (isDone) break;
         mock.timers.tick(100);
       }
-      assert.ok(isDone, "the promise is settled within ten minutes");
+      assert.ok(isDone, "the promise settles within ten minutes");
       const { value, error } = await outcome;
       if (error) throw error;
       return value;
@@ -42,12 +42,12 @@ export function startClock() {
   };
 }
 
-/** Lets everything happen that needs no time. */
+/** Runs everything that needs no time. */
 export async function settle() {
   for (let turns = 0; turns < 8; turns += 1) await new Promise(setImmediate);
 }
 
-/** A JWT as sign-token makes it, in form. */
+/** Makes a JWT in the format of sign-token. */
 export function jwt(externalId, { email = true, number = 0, life = 900, now = Date.now() } = {}) {
   const iat = Math.floor(now / 1000);
   const part = (json) => Buffer.from(JSON.stringify(json)).toString("base64url");
@@ -55,12 +55,12 @@ export function jwt(externalId, { email = true, number = 0, life = 900, now = Da
 }
 export const readJwt = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url"));
 
-/** Whose ID token the site gives is in it: `id-ada`. */
+/** The ID token names its user: `id-ada`. */
 const userOf = (headers) => (headers.authorization ?? "").replace(/^Bearer id-|#.*$/g, "");
 
 /**
- * The API. `script[path]` may answer a request itself: a `Response`, "unreachable", or nothing for the
- * usual answer; it may be a promise.
+ * The API. `script[path]` may return its own response: a `Response`, "unreachable", or nothing for the
+ * usual response; it may be a promise.
  */
 export function fakeApi() {
   const api = { log: [], script: {}, life: 900, conflict: { conflictId: "c0ffee", state: "pending" } };
@@ -81,16 +81,16 @@ export function fakeApi() {
     if (scripted === "unreachable") throw new TypeError("fetch failed");
     return scripted ?? usual(path, user, body);
   };
-  /** What was asked, in short: `token ada`, `token ada without email`, `report ada`. */
+  /** The requests in short: `token ada`, `token ada without email`, `report ada`. */
   api.asked = () => api.log.map(({ path, user, body }) => (path === "/zendesk/conflicts" ? `report ${user}` : `token ${user}${body.includeEmail === false ? " without email" : ""}`));
   return api;
 }
 
 export const problem = (status, json = null, headers = {}) => new Response(json && JSON.stringify(json), { status, headers });
-/** Answers as scripted, in order, then as usual. */
+/** Returns the scripted responses in order, then the usual one. */
 export const inTurn = (...answers) => () => answers.shift();
 
-/** A promise that the test resolves when it likes. */
+/** A promise that the test resolves. */
 export function gate() {
   const made = {};
   made.promise = new Promise((resolve) => (made.open = resolve));
@@ -100,15 +100,15 @@ export function gate() {
 export const refusal = (reason = "…") => ({ type: "LoginFailedError", message: "refused", reason });
 
 /**
- * A web widget. `who` is the user that it shows, "stranger" if there is none; `handed` all tokens that
- * it got. `refuses(claims, count)` gives the reason why it refuses a token; `takes` is the time that a
- * login takes it; `confirm` may hold it back. While `isLoading` it queues its calls, as the snippet does.
+ * A web widget. `who` is the user that it shows, or "stranger"; `handed` has all tokens that it got.
+ * `refuses(claims, count)` returns the reason for a refusal; `takes` is the duration of a login, and
+ * `confirm` may delay it. While `isLoading` it queues its calls, as the snippet does.
  */
 export function fakeWidget({ refuses = () => null, takes = 5, confirm = () => {}, isLoading = false } = {}) {
   const widget = { who: "stranger", handed: [], calls: [], queue: [], wasWiped: false, want: null };
   const run = (call, jwtCallback, loginCallback) => {
     if (call === "logoutUser") {
-      // As documented: on a stranger it deletes the conversation for good.
+      // As documented: for a stranger, a logout deletes the conversation permanently.
       if (widget.who === "stranger" && widget.wasRefused) widget.wasWiped = true;
       widget.who = "stranger";
       widget.want = null;
@@ -141,7 +141,7 @@ export function fakeWidget({ refuses = () => null, takes = 5, confirm = () => {}
   return widget;
 }
 
-/** The legacy SDK, with the same knobs. */
+/** The legacy SDK, with the same options. */
 export function fakeSmooch({ refuses = () => null, takes = 5, confirm = () => {} } = {}) {
   const widget = { who: "stranger", handed: [], calls: [], wasWiped: false };
   widget.Smooch = {
@@ -169,7 +169,7 @@ export function fakeSmooch({ refuses = () => null, takes = 5, confirm = () => {}
   return widget;
 }
 
-/** A tab's storage, as a browser has it. */
+/** A tab's storage, as in a browser. */
 export function fakeStorage() {
   const kept = new Map();
   return {
@@ -180,7 +180,7 @@ export function fakeStorage() {
   };
 }
 
-/** Opens a tab: it has a storage of its own, and the clock and the API start again. */
+/** Opens a tab with its own storage, and restarts the clock and the API. */
 export function openTab() {
   const clock = startClock();
   globalThis.sessionStorage = fakeStorage();
@@ -191,7 +191,7 @@ export function openTab() {
   return { api: fakeApi(), clock, close };
 }
 
-/** Checks an error's type and code, and that no ID token is in it. */
+/** Checks an error's type and code, and that it contains no ID token. */
 export function isOurs(error, code) {
   assert.ok(error instanceof ChatIdentityError, `not ours: ${error?.stack ?? error}`);
   if (code) assert.equal(error.code, code);

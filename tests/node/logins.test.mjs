@@ -1,4 +1,4 @@
-// How a login goes on: a widget that is silent, refusals and what they tell, and errors.
+// The course of a login: a widget that does not respond, refusals and their reasons, and errors.
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
@@ -17,7 +17,7 @@ const getIdpToken = () => "id-ada";
 const connect = (widget, more) => connectZendesk({ endpoint, getIdpToken, zE: widget.zE, onError, ...more });
 const refusesEmail = (reason = "…") => ({ refuses: ({ email }) => email && reason });
 
-test("a widget that is loaded after a minute: the promise is rejected, and the user gets in", async () => {
+test("if the widget loads after a minute, the promise rejects, and the user is logged in later", async () => {
   const widget = fakeWidget({ isLoading: true });
   const login = connect(widget);
   await assert.rejects(clock.until(login), (error) => isOurs(error, "login_unanswered"));
@@ -30,11 +30,11 @@ test("a widget that is loaded after a minute: the promise is rejected, and the u
   let later;
   widget.want().then((token) => (later = token));
   await settle();
-  assert.ok(later, "and a token at the next expiry");
+  assert.ok(later, "the token is renewed at the next expiry");
   assert.deepEqual(errors, []);
 });
 
-test("after the silence a token is asked for until it comes, and failures are told", async () => {
+test("after login_unanswered a token request is retried until it works, and onError gets the failures", async () => {
   const widget = fakeWidget({ isLoading: true });
   await clock.until(connect(widget)).catch(() => {});
   api.script["/zendesk/token"] = () => "unreachable";
@@ -57,14 +57,14 @@ test("after the silence a token is asked for until it comes, and failures are to
   isLoggedOut = false;
   other.want();
   await clock.pass(SECOND);
-  assert.equal(other.who, "ada", "whenever the widget asks");
+  assert.equal(other.who, "ada", "the widget gets a token at its next request");
 });
 
 for (const [name, login] of [
   ["zE", (knobs) => connect(fakeWidget(knobs))],
   ["Smooch", (knobs) => connectSmooch({ endpoint, getIdpToken, onError, Smooch: fakeSmooch(knobs).Smooch })],
 ]) {
-  test(`${name}: a late login that is refused goes the way around, and is reported`, async () => {
+  test(`${name}: after a refused late login, the user is logged in without the email, and the conflict is reported`, async () => {
     let slow = MINUTE;
     const knobs = { ...refusesEmail(), confirm: () => new Promise((resolve) => setTimeout(resolve, slow)) };
     await assert.rejects(clock.until(login(knobs)), (error) => isOurs(error, "login_unanswered"));
@@ -74,14 +74,14 @@ for (const [name, login] of [
     assert.deepEqual(errors, []);
   });
 
-  test(`${name}: a late login that is refused for good is told to onError`, async () => {
+  test(`${name}: onError gets the error if a late login is finally refused`, async () => {
     const knobs = { refuses: () => "…", confirm: () => new Promise((resolve) => setTimeout(resolve, MINUTE)) };
     await assert.rejects(clock.until(login(knobs)), (error) => isOurs(error, "login_unanswered"));
     await clock.pass(10 * MINUTE);
     assert.deepEqual(errors, ["login_refused"]);
   });
 
-  test(`${name}: the second try comes half a second after the first or later`, async () => {
+  test(`${name}: the retry comes at least half a second after the refusal`, async () => {
     let refused;
     await clock.until(login({ refuses: (_, count) => count === 1 && ((refused = Date.now()), "…") }));
     const pause = api.log[1].at - refused;
@@ -89,7 +89,7 @@ for (const [name, login] of [
   });
 }
 
-test("onSession hears of the late session, and of one that goes on after an error", async () => {
+test("onSession gets a late session, and a session that works again after an error", async () => {
   const heard = [];
   const options = { onSession: (session) => heard.push(session), onError };
   const late = fakeWidget({ isLoading: true });
@@ -109,12 +109,12 @@ test("onSession hears of the late session, and of one that goes on after an erro
   assert.deepEqual([heard.length, heard[1]], [2, heard[0]]);
   late.want();
   await clock.pass(MINUTE);
-  assert.equal(heard.length, 2, "only after an error");
+  assert.equal(heard.length, 2, "onSession is called only after an error");
   await heard[0].logout();
   assert.equal(late.who, "stranger");
 });
 
-test("onSession hears nothing of a login that goes well, nor of one that was ended during its report", async () => {
+test("onSession is not called for a login without errors, nor if the login ended during its report", async () => {
   const heard = [];
   const onSession = (session) => heard.push(session);
   const well = fakeWidget();
@@ -155,7 +155,7 @@ test("an onError or an onSession that throws does not end the session", async ()
   }
 });
 
-test("an outage of the chat is waited for after the silence, until it is over", async () => {
+test("after login_unanswered, a login is retried until an outage of the chat is over", async () => {
   const widget = fakeWidget({ isLoading: true, refuses: (_, count) => count <= 8 && "Service Unavailable" });
   await clock.until(connect(widget)).catch(() => {});
   widget.load();
@@ -163,14 +163,14 @@ test("an outage of the chat is waited for after the silence, until it is over", 
   assert.deepEqual([widget.who, errors], ["ada", []]);
 });
 
-test("time that the API takes does not count as the widget's silence", async () => {
+test("the API's response time does not count towards the widget's timeout", async () => {
   api.script["/zendesk/token"] = ({ count }) => (count < 4 ? problem(503, null, { "retry-after": "20" }) : undefined);
   const session = await clock.until(connect(fakeWidget({ takes: 25 * SECOND })));
   assert.equal(session.outcome, "with_email");
 });
 
 for (const reason of ["Service Unavailable", "503", "HTTP 502 Bad Gateway", "Too Many Requests", "429", "request timed out", "timeout", "Network Error", "Failed to fetch", "Internal Server Error"]) {
-  test(`an outage is no conflict: ${reason}`, async () => {
+  test(`an outage is not a conflict: ${reason}`, async () => {
     const session = await clock.until(connect(fakeWidget({ refuses: (_, count) => count <= 2 && reason })));
     assert.equal(session.outcome, "with_email");
     assert.ok(!api.asked().some((what) => what !== "token ada"), api.asked().join());
@@ -183,7 +183,7 @@ for (const reason of ["Service Unavailable", "503", "HTTP 502 Bad Gateway", "Too
 }
 
 for (const reason of ["invalid_auth", "Unauthorized", "HTTP 401", "403 Forbidden", "token expired"]) {
-  test(`a token that is refused with or without the email is no conflict: ${reason}`, async () => {
+  test(`a refusal of the token itself is not a conflict: ${reason}`, async () => {
     const widget = fakeWidget({ refuses: () => reason });
     await assert.rejects(clock.until(connect(widget)), (error) => isOurs(error, "login_refused"));
     assert.deepEqual(widget.handed, ["ada", "ada"]);
@@ -192,7 +192,7 @@ for (const reason of ["invalid_auth", "Unauthorized", "HTTP 401", "403 Forbidden
 }
 
 for (const reason of ["…", "", "409", "HTTP 409 Conflict", "HTTP 409 from the gateway", "conflict", undefined, 17]) {
-  test(`the way around: ${reason}`, async () => {
+  test(`a login without the email after the refusal: ${reason}`, async () => {
     const widget = fakeWidget(refusesEmail(reason || "."));
     const session = await clock.until(connect(widget));
     assert.equal(session.outcome, "without_email");
@@ -205,18 +205,18 @@ for (const [what, options, code] of [
   ["no options", undefined, "invalid_options"],
   ["no endpoint", { endpoint: undefined }, "invalid_options"],
   ["an empty endpoint", { endpoint: "" }, "invalid_options"],
-  ["an endpoint that is no text", { endpoint: new URL(endpoint) }, "invalid_options"],
+  ["an endpoint that is not a string", { endpoint: new URL(endpoint) }, "invalid_options"],
   ["no widget", { zE: undefined, Smooch: undefined }, "invalid_options"],
-  ["a widget that is none", { zE: {}, Smooch: {} }, "invalid_options"],
-  ["a getIdpToken that is no function", { getIdpToken: "eyJ" }, "invalid_options"],
+  ["a widget of the wrong type", { zE: {}, Smooch: {} }, "invalid_options"],
+  ["a getIdpToken that is not a function", { getIdpToken: "eyJ" }, "invalid_options"],
   ["a getIdpToken that throws", { getIdpToken: () => { throw new Error("Login required"); } }, "no_idp_token"],
   ["a getIdpToken that rejects", { getIdpToken: () => Promise.reject(new Error("Login required")) }, "no_idp_token"],
   ["a getIdpToken without a token", { getIdpToken: () => null }, "no_idp_token"],
   ["a getIdpToken that hangs", { getIdpToken: hang }, "no_idp_token"],
-  ["a widget that throws nothing", { zE: () => { throw undefined; }, Smooch: { login: () => Promise.reject(), logout() {}, setDelegate() {} } }, "login_refused"],
+  ["a widget that throws undefined", { zE: () => { throw undefined; }, Smooch: { login: () => Promise.reject(), logout() {}, setDelegate() {} } }, "login_refused"],
   ["a widget that throws", { zE: () => { throw new Error("broken"); }, Smooch: { login() { throw new Error("broken"); }, logout() {}, setDelegate() {} } }, "login_refused"],
 ]) {
-  test(`an error of ours: ${what}`, async () => {
+  test(`the login rejects with a ChatIdentityError: ${what}`, async () => {
     const { zE } = fakeWidget();
     const { Smooch } = fakeSmooch();
     for (const connect of [connectZendesk, connectSmooch]) {
@@ -226,7 +226,7 @@ for (const [what, options, code] of [
   });
 }
 
-test("an error of ours: whatever Puzzel's calls meet", async () => {
+test("all failures of Puzzel's calls are a ChatIdentityError", async () => {
   const calls = (options) => {
     const puzzel = connectPuzzel({ endpoint, getIdpToken, ...options });
     return [() => puzzel.exchange(), () => puzzel.startChat("c", "q"), () => puzzel.setIdentity("c")];
@@ -252,7 +252,7 @@ test("an error of ours: whatever Puzzel's calls meet", async () => {
   assert.ok(subtle);
 });
 
-test("Puzzel's 401: once more with a fresh token, in the header and in the body", async () => {
+test("Puzzel's calls retry once after a 401, with a fresh token in the header and in the body", async () => {
   const sent = [];
   globalThis.fetch = async (_, request) => {
     sent.push([request.headers.authorization, JSON.parse(request.body).idToken]);
@@ -263,7 +263,7 @@ test("Puzzel's 401: once more with a fresh token, in the header and in the body"
   assert.deepEqual(sent, [["Bearer id-stale", "id-stale"], ["Bearer id-fresh", "id-fresh"]]);
 });
 
-test("Puzzel's calls are not repeated by themselves", async () => {
+test("Puzzel's calls are not retried automatically", async () => {
   let asked = 0;
   globalThis.fetch = async () => (++asked, problem(503, { code: "upstream_busy", detail: "…" }, { "retry-after": "3" }));
   await assert.rejects(connectPuzzel({ endpoint, getIdpToken }).exchange(), (error) => isOurs(error, "upstream_busy") && error.retryAfter === 3);

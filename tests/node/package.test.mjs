@@ -1,5 +1,5 @@
-// The package as a site gets it: what is in it, its types, and a Vite project with React and strict
-// TypeScript that is built with it.
+// The package as a site gets it: its files, its types, and its build in a Vite project with React and
+// strict TypeScript.
 
 import assert from "node:assert/strict";
 import { readFile, readdir, writeFile } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { app, folder, install, installed, passes } from "./site.mjs";
 const manifest = JSON.parse(await readFile(`${folder}/web/package.json`, "utf8"));
 before(install);
 
-test("the package holds what it exports and its README, and depends on nothing", async () => {
+test("the package contains its exports and its README, and has no dependencies", async () => {
   const files = (await readdir(installed)).sort();
   assert.deepEqual(files, ["README.md", "chat-identity.d.ts", "chat-identity.js", "package.json", "types.d.ts", "use-chat-identity.d.ts", "use-chat-identity.js"]);
   for (const { types, default: file } of Object.values(manifest.exports).filter((to) => to.types)) {
@@ -19,7 +19,7 @@ test("the package holds what it exports and its README, and depends on nothing",
   assert.equal(manifest.dependencies, undefined);
 });
 
-test("the declarations are those that tsc makes of the source", async () => {
+test("tsc makes the same declarations from the source", async () => {
   const out = `${folder}/declarations`;
   await passes("node_modules/.bin/tsc", ["--project", ".", "--noEmit", "false", "--declaration", "--emitDeclarationOnly", "--outDir", out]);
   for (const file of ["chat-identity.d.ts", "use-chat-identity.d.ts"]) {
@@ -28,11 +28,11 @@ test("the declarations are those that tsc makes of the source", async () => {
   }
 });
 
-test("a strict project finds the types, and they are right", async () => {
+test("a strict project finds the types, and they are correct", async () => {
   await passes("node_modules/.bin/tsc", ["--project", "app"]);
 });
 
-test("a Vite project with React is built with it", async () => {
+test("a Vite project with React builds with it", async () => {
   await passes("node_modules/.bin/vite", ["build", "--logLevel", "error", "--emptyOutDir"], app);
 });
 
@@ -40,7 +40,7 @@ for (const [name, isThere, isNotThere] of [
   ["connectPuzzel", "codeChallenge", "onInvalidAuth"],
   ["connectZendesk", "loginUser", "codeChallenge"],
 ]) {
-  test(`a site that uses ${name} alone gets nothing else`, async () => {
+  test(`a site that uses only ${name} gets no other code`, async () => {
     const entry = `${app}/only-${name}.js`;
     await writeFile(entry, `export { ${name} } from "chat-identity";\n`);
     const lib = { entry, formats: ["es"], fileName: "out" };

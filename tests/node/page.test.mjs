@@ -1,5 +1,5 @@
 // The page in a real browser, as a person uses it. `PAGE` is the local stack's address, `BROWSER` the
-// browser's program, `SCREENSHOTS` the folder for pictures of failures and of how it looks.
+// browser's program, `SCREENSHOTS` the folder for screenshots of the page and of failures.
 
 import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
@@ -16,12 +16,12 @@ let browser;
 
 before(async () => {
   const launch = () => chromium.launch({ executablePath: BROWSER, args: QUIET });
-  // On a busy machine a browser may end before it has begun.
+  // On a busy machine a browser may exit before it is ready.
   browser = await launch().catch(launch);
 });
 after(() => browser?.close());
 
-/** One story in a browser of its own, at the end of which nothing may have gone wrong unseen. */
+/** One story in its own browser context. It fails on any error in the console. */
 function story(title, play, options = {}) {
   test(title, async () => {
     const context = await browser.newContext({ viewport: { width: 1200, height: 1000 }, ...options });
@@ -32,13 +32,13 @@ function story(title, play, options = {}) {
     page.on("pageerror", (error) => errors.push(String(error)));
     try {
       await page.goto(PAGE);
-      // A look at what other stories left, which are folded.
+      // The folded group has the calls of earlier stories.
       await page.locator("#diagram .group").first().waitFor();
       await page.getByRole("button", { name: "Clear" }).click();
       await play(new Person(page), page);
       assert.deepEqual(errors, [], "errors in the console");
       const kept = await page.evaluate(() => [localStorage.length, document.cookie, location.search, location.hash]);
-      assert.deepEqual(kept, [0, "", "", ""], "what the page keeps");
+      assert.deepEqual(kept, [0, "", "", ""], "the page stores nothing");
       for (const [key, value] of await page.evaluate(() => Object.entries(sessionStorage))) {
         assert.match(key, /^chat-identity\.conflict\./);
         assert.doesNotMatch(value, /eyJ/, "a token");
@@ -55,7 +55,7 @@ function story(title, play, options = {}) {
   });
 }
 
-/** What a person does and sees. */
+/** A person's actions and checks on the page. */
 class Person {
   constructor(page) {
     this.page = page;
@@ -88,7 +88,7 @@ class Person {
   messages(device = "This device") {
     return this.page.getByLabel(`${device}: conversation`).locator("li").allTextContents();
   }
-  /** Gives this person another external id, and tells which. */
+  /** Enters another external id for this person, and returns it. */
   async becomes() {
     const externalId = `9${await this.value("external_id")}`;
     await this.enter("external_id", externalId);
@@ -104,7 +104,7 @@ class Person {
   }
 }
 
-story("logging in", async (ada, page) => {
+story("a login is shown in the chat and in the diagram", async (ada, page) => {
   const externalId = await ada.value("external_id");
   await ada.login();
   await ada.sees("h3", `(${externalId})`);
@@ -116,19 +116,19 @@ story("logging in", async (ada, page) => {
   assert.match(await signed.locator("pre").textContent(), new RegExp(`"external_id": "${externalId}"`));
 });
 
-story("a fresh token at expiry", async (ada) => {
+story("an expired token is renewed", async (ada) => {
   await ada.login();
   const signed = async () => (await ada.calls()).filter((title) => title === "POST /zendesk/token").length;
   await ada.sees("#diagram .title", "POST /sc/_login");
   assert.equal(await signed(), 1);
   await ada.press("Let the token expire");
-  await ada.sees(".device .state", "asked for another, and got one");
+  await ada.sees(".device .state", "requested another one, and got it");
   await ada.writes("still here");
   await ada.sees("#diagram .title", "POST /sc/_messages");
   assert.equal(await signed(), 2);
 });
 
-story("a second device with the same conversation", async (ada) => {
+story("a second device shows the same conversation", async (ada) => {
   await ada.login();
   await ada.writes("from the laptop");
   await ada.press("Open a second device");
@@ -137,7 +137,7 @@ story("a second device with the same conversation", async (ada) => {
   await ada.reads("This device", "from the phone");
 });
 
-story("a stranger first, then known", async (ada) => {
+story("a stranger who logs in later keeps the conversation", async (ada) => {
   await ada.writes("who am I?");
   await ada.sees("h3", "a stranger");
   await ada.login();
@@ -147,7 +147,7 @@ story("a stranger first, then known", async (ada) => {
   await ada.reads("This device", "Good to hear from you!");
 });
 
-story("switching users", async (ada) => {
+story("another user does not see the conversation", async (ada) => {
   await ada.login();
   await ada.writes("Ada's secret");
   const before = await ada.value("external_id");
@@ -158,7 +158,7 @@ story("switching users", async (ada) => {
   assert.deepEqual(await ada.messages(), []);
 });
 
-story("logging out", async (ada) => {
+story("after a logout a new visitor does not see the conversation", async (ada) => {
   await ada.login();
   await ada.writes("mine");
   await ada.press("Log out");
@@ -167,14 +167,14 @@ story("logging out", async (ada) => {
   assert.deepEqual(await ada.messages(), ["somebody new"]);
 });
 
-story("the 409, the way around it, the cleanup, the restored login", async (ada, page) => {
+story("after a 409: a login without the email, the cleanup, and a login with the email again", async (ada, page) => {
   await ada.login();
   const externalId = await ada.becomes();
-  await ada.login(/refused the email \(409\).*is logged in all the same.*reported: \w+…, pending/);
+  await ada.login(/refused the email \(409\).*is logged in anyway.*reported: \w+…, pending/);
   await ada.sees("h3", `(${externalId})`);
-  const refused = page.locator("#diagram li.bad", { hasText: "the email is another user's" });
+  const refused = page.locator("#diagram li.bad", { hasText: "another user has the email" });
   await refused.nth(1).waitFor();
-  assert.equal(await refused.count(), 2, "once, and once more");
+  assert.equal(await refused.count(), 2, "the first refusal and the one after the retry");
   const email = await ada.value("Email");
   const row = page.locator("#conflicts tr", { hasText: email });
   await row.filter({ hasText: "pending" }).waitFor();
@@ -193,21 +193,21 @@ story("a merge keeps the history", async (ada) => {
   await ada.login(/refused the email/);
   assert.deepEqual(await ada.messages(), []);
   await ada.drains("Merge", /resolved: [1-9]/);
-  await ada.sees("#diagram .meaning", "the two users become one");
+  await ada.sees("#diagram .meaning", "the two users are merged");
   await ada.reads("This device", "my order is late");
   await ada.login();
   await ada.reads("This device", "my order is late");
 });
 
-story("what a run may not decide is for a person, who approves a release", async (ada, page) => {
+story("a person approves a release that a run may not decide", async (ada, page) => {
   await ada.login();
   await ada.writes("soon gone");
   await page.getByText("More", { exact: true }).click();
-  await page.getByLabel(/Zendesk tells of a changed external_id/).uncheck();
-  // Two new ids for one email, and nothing that says that they are one person.
+  await page.getByLabel(/Zendesk reports a changed external_id/).uncheck();
+  // Two new ids for one email, and no proof that they are the same person.
   for (let ids = 0; ids < 2; ids += 1) {
     const externalId = await ada.becomes();
-    await ada.login(new RegExp(`refused the email.* ${externalId} is logged in all the same`));
+    await ada.login(new RegExp(`refused the email.* ${externalId} is logged in anyway`));
   }
   await ada.drains("Merge", /to review: [1-9]/);
   const email = await ada.value("Email");
@@ -218,10 +218,10 @@ story("what a run may not decide is for a person, who approves a release", async
   assert.deepEqual(await ada.messages(), []);
 });
 
-story("everything about a conflict is shown, and a release is taken back", async (ada, page) => {
+story("the details of a conflict are shown, and a release is undone", async (ada, page) => {
   await ada.login();
   await page.getByText("More", { exact: true }).click();
-  await page.getByLabel(/Zendesk tells of a changed external_id/).uncheck();
+  await page.getByLabel(/Zendesk reports a changed external_id/).uncheck();
   const externalId = await ada.becomes();
   await ada.login(/refused the email/);
   const email = await ada.value("Email");
@@ -230,34 +230,34 @@ story("everything about a conflict is shown, and a release is taken back", async
   await row.filter({ hasText: "resolved" }).waitFor();
   await ada.login();
 
-  // By keyboard: the dialog takes the focus, and gives it back.
+  // By keyboard: the dialog takes the focus, and returns it.
   await page.getByRole("button", { name: `Show the conflict over ${email}` }).focus();
   await page.keyboard.press("Enter");
   const dialog = page.getByRole("dialog", { name: `The conflict over ${email}` });
   await dialog.waitFor();
   const facts = await dialog.locator("dl").innerText();
-  for (const fact of [externalId, "release-email", "resolved", "conflicts/", "at most with a merge"]) assert.ok(facts.includes(fact), `${fact} in ${facts}`);
+  for (const fact of [externalId, "release-email", "resolved", "conflicts/", "with merge allowed"]) assert.ok(facts.includes(fact), `${fact} in ${facts}`);
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "hidden" });
   assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("aria-label")), `Show the conflict over ${email}`);
 
-  // Whoever is logged in would take the email again at once.
+  // A logged-in user would take the email again at once.
   await ada.press("Log out");
   await ada.press(`Undo the release of ${email}`);
   await ada.sees("#cleanup-state", /not a conflict: 1/);
   await row.filter({ hasText: "not_a_conflict" }).waitFor();
   assert.equal(await row.getByRole("button", { name: "Undo" }).count(), 0);
   const users = await page.evaluate(async () => (await fetch("/local/zendesk/sc/_control/users")).json());
-  assert.deepEqual(users.find((user) => user.externalId === externalId).identities, [], "the new user lost the email again");
+  assert.deepEqual(users.find((user) => user.externalId === externalId).identities, [], "the new user has no email any more");
 });
 
-story("a migration of 50 users, with its progress", async (ada, page) => {
+story("a migration of 50 users shows its progress", async (ada, page) => {
   const bar = page.getByRole("progressbar", { name: "Users that are done" });
   assert.equal(await bar.isVisible(), false);
   await page.getByRole("button", { name: "Move 50 users" }).focus();
   await page.keyboard.press("Enter");
   await page.locator("#migration-state", { hasText: "50 pairs are imported" }).waitFor({ timeout: 90_000 });
-  // It moves on while a run is at work.
+  // The bar moves during a run.
   const between = await page.waitForFunction(() => {
     const { value } = document.querySelector("#migration-bar");
     return value > 0 && value < 50 && value;
@@ -270,15 +270,15 @@ story("a migration of 50 users, with its progress", async (ada, page) => {
   const left = await page.locator("#migration-left tr").allInnerTexts();
   assert.equal(left.filter((row) => row.includes("several_users")).length, 2, left.join());
   assert.equal(left.length, 4);
-  assert.equal(await page.evaluate(() => document.activeElement?.id), "migrate", "the focus stays");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "migrate", "the button keeps the focus");
   const users = await page.evaluate(async () => (await fetch("/local/zendesk/sc/_control/users")).json());
   const [, number] = left[0].match(/old-(\d+)-/);
   const moved = users.filter(({ externalId }) => externalId?.startsWith(`new-${number}-`));
-  assert.equal(moved.length, 46, "each has the new id");
+  assert.equal(moved.length, 46, "each user has the new id");
 });
 
 for (const [holder, radio] of [["the page", /^this page/], ["the function", /^the function/]]) {
-  story(`Puzzel, with the verifier held by ${holder}`, async (ada, page) => {
+  story(`a Puzzel chat with the verifier held by ${holder}`, async (ada, page) => {
     await ada.login();
     const externalId = await ada.value("external_id");
     await page.getByRole("radio", { name: radio }).check();
@@ -286,7 +286,7 @@ for (const [holder, radio] of [["the page", /^this page/], ["the function", /^th
     await ada.sees("#puzzel-state", `a chat with ${externalId}, in the queue “customer care”`);
     await ada.press("Start as a stranger");
     await ada.sees("#puzzel-state", "with a stranger");
-    await ada.press("Tell who I am");
+    await ada.press("Identify me");
     await ada.sees("#puzzel-state", `a chat with ${externalId}`);
     await ada.sees("#diagram .title", "/api/visitor/setIdentity/");
     const route = holder === "the page" ? "page → puzzel" : "functions → puzzel";
@@ -299,7 +299,7 @@ story("a Puzzel chat needs a login, and the page says so", async (ada) => {
   await ada.sees("#puzzel-state", /log the user in first/);
 });
 
-story("everything by keyboard", async (ada, page) => {
+story("the page can be used by keyboard", async (ada, page) => {
   const { keyboard } = page;
   const tabTo = async (name) => {
     for (let tabs = 0; tabs < 100; tabs += 1) {
@@ -317,17 +317,17 @@ story("everything by keyboard", async (ada, page) => {
   await keyboard.press("Enter");
   await ada.reads("This device", "no mouse here");
   await ada.sees("#diagram .title", "POST /sc/_messages");
-  // The diagram is one stop; the arrow keys go through its rows.
+  // The diagram is one stop; the arrow keys move between its rows.
   await tabTo("Write “no mouse here”");
   await keyboard.press("ArrowDown");
   await keyboard.press("Enter");
-  await page.locator("#diagram pre:visible", { hasText: "answered" }).waitFor();
+  await page.locator("#diagram pre:visible", { hasText: "response:" }).waitFor();
   await keyboard.press("Tab");
   await keyboard.press("Tab");
-  assert.equal(await page.evaluate(() => document.activeElement?.closest("#diagram")), null, "one stop, and the open row's text");
+  assert.equal(await page.evaluate(() => document.activeElement?.closest("#diagram")), null, "only one stop, and the text of the open row");
 });
 
-story("the keyboard's focus stays where it was", async (ada, page) => {
+story("the keyboard's focus stays on the pressed button", async (ada, page) => {
   const focused = () => page.evaluate(() => document.activeElement?.id || document.activeElement?.textContent || document.activeElement?.getAttribute("aria-label"));
   const keeps = async (name, then) => {
     await page.getByRole("button", { name, exact: true }).focus();
@@ -345,19 +345,19 @@ story("the keyboard's focus stays where it was", async (ada, page) => {
   assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "Second device: message");
 });
 
-story("what is not to be done yet says so", async (ada) => {
+story("an action that is not possible yet shows the reason", async (ada) => {
   await ada.press("Answer as the shop");
   await ada.sees(".device .state", "Write something first");
   await ada.press("Let the token expire");
   await ada.sees(".device .state", "Log in first");
 });
 
-story("the two minutes, played", async (ada, page) => {
+story("the two minutes play to the end", async (ada, page) => {
   await ada.press("Play the two minutes");
   for (const step of ["Log in", "Write", "Get a new id", "Log in again", "A minute later", "Log in once more"]) {
     await page.locator("#steps [aria-current]", { hasText: step }).waitFor();
   }
-  await ada.sees("#story-state", "no history lost");
+  await ada.sees("#story-state", "no history was lost");
   await ada.sees("#account-state", /with the email/);
   assert.deepEqual(await ada.messages(), ["Where is my parcel?", "It comes on Friday!"]);
   const groups = await page.locator("#diagram .group > details > summary > b").allTextContents();
@@ -365,7 +365,7 @@ story("the two minutes, played", async (ada, page) => {
   assert.equal(await page.locator("#diagram .group", { hasText: "A minute later" }).locator(".bad").count(), 0);
 });
 
-story("nothing is red before anything was done, and nothing that went well", async (ada, page) => {
+story("only failed requests are red", async (ada, page) => {
   await ada.login();
   await page.reload();
   await page.locator("#diagram .sum", { hasText: "request" }).first().waitFor({ state: "attached" });
@@ -379,10 +379,10 @@ story("nothing is red before anything was done, and nothing that went well", asy
   await ada.becomes();
   await ada.login(/refused the email/);
   const red = await page.locator("#diagram .bad .meaning").allTextContents();
-  assert.deepEqual([...new Set(red)], ["the email is another user's"]);
+  assert.deepEqual([...new Set(red)], ["another user has the email"]);
 });
 
-test("a site on another port of this machine may use the stack, and no other site", async () => {
+test("only a site on this machine may use the stack, on any port", async () => {
   const site = createServer((_, response) => response.setHeader("content-type", "text/html").end("<!doctype html><title>x</title>")).listen(0);
   const context = await browser.newContext();
   try {
@@ -405,7 +405,7 @@ test("a site on another port of this machine may use the stack, and no other sit
   }
 });
 
-story("what people write is shown as text, under a strict policy", async (ada, page) => {
+story("user input is shown as text, under a strict policy", async (ada, page) => {
   const policy = (await page.request.get(PAGE)).headers()["content-security-policy"];
   assert.match(policy, /script-src 'self';/);
   assert.doesNotMatch(policy, /unsafe/);
@@ -418,10 +418,10 @@ story("what people write is shown as text, under a strict policy", async (ada, p
   assert.equal(await page.locator("main img, .messages b").count(), 0);
   assert.equal(await page.title(), "chat-identity");
   const shown = await page.locator("body").textContent();
-  assert.doesNotMatch(shown, /eyJ[\w-]+\.eyJ/, "no token is shown whole");
+  assert.doesNotMatch(shown, /eyJ[\w-]+\.eyJ/, "no complete token is shown");
 });
 
-/** Answers as after a migration, which takes long; another story does one. */
+/** Responds as after a migration. A real one takes long, and another story runs it. */
 function pretendToMigrate(route) {
   const { event } = route.request().postDataJSON();
   const pair = { previousExternalId: "old-12345-49", currentExternalId: "new-12345-49", conflictId: "0".repeat(32) };
@@ -439,7 +439,7 @@ for (const [name, options] of Object.entries({
   dark: { colorScheme: "dark" },
   phone: { viewport: { width: 375, height: 800 } },
 })) {
-  story(`accessible: ${name}`, async (ada, page) => {
+  story(`the page is accessible: ${name}`, async (ada, page) => {
     await page.emulateMedia({ reducedMotion: "reduce" });
     await ada.login();
     await ada.writes("hello");
@@ -456,19 +456,19 @@ for (const [name, options] of Object.entries({
     });
     const { innerWidth, innerHeight } = await page.evaluate(() => ({ innerWidth, innerHeight }));
     assert.ok(scrollWidth <= innerWidth, `${scrollWidth} in ${innerWidth}`);
-    assert.ok(scrollHeight <= Math.max(end, innerHeight) + 1, `nothing hangs out below: ${scrollHeight}, ${end}`);
+    assert.ok(scrollHeight <= Math.max(end, innerHeight) + 1, `nothing overflows below: ${scrollHeight}, ${end}`);
     await page.evaluate(axe);
     const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
     const told = (found) => found.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]);
     assert.deepEqual(told(violations), []);
     await page.screenshot({ path: `${SCREENSHOTS}/page-${name}.png`, fullPage: true });
-    assert.ok(passes.length > 20, "axe looked");
+    assert.ok(passes.length > 20, "axe ran its checks");
     await page.getByRole("button", { name: /^Show the conflict over/ }).first().click();
     const dialog = page.getByRole("dialog");
     await dialog.waitFor();
     await page.screenshot({ path: `${SCREENSHOTS}/dialog-${name}.png` });
     const wide = await dialog.evaluate((it) => it.scrollWidth - it.clientWidth);
-    assert.ok(wide <= 0, `the dialog is ${wide} too narrow`);
+    assert.ok(wide <= 0, `the dialog is ${wide} px too narrow`);
     assert.deepEqual(told((await page.evaluate(() => globalThis.axe.run("dialog"))).violations), []);
   }, options);
 }

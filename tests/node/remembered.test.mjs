@@ -1,4 +1,4 @@
-// The conflict that the tab remembers, and its report.
+// The conflict that the tab stores, and its report.
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
@@ -15,7 +15,7 @@ const getIdpToken = () => "id-ada";
 const connect = (widget, more) => connectZendesk({ endpoint, getIdpToken, zE: widget.zE, ...more });
 const refusesEmail = () => ({ refuses: ({ email }) => email && "…" });
 
-/** A page of the same tab: a widget of its own. */
+/** Opens a page in the same tab, with its own widget. */
 async function page(knobs = refusesEmail(), more = {}) {
   const widget = fakeWidget(knobs);
   const before = api.log.length;
@@ -23,7 +23,7 @@ async function page(knobs = refusesEmail(), more = {}) {
   return { widget, session, asked: api.asked().slice(before) };
 }
 
-test("a reported conflict is remembered in the tab: no refusals, and one report an hour", async () => {
+test("the tab stores a reported conflict: no more refusals, and at most one report an hour", async () => {
   const first = await page();
   assert.deepEqual(first.asked, ["token ada", "token ada", "token ada without email", "report ada"]);
   for (let pages = 0; pages < 5; pages += 1) {
@@ -41,20 +41,20 @@ test("a reported conflict is remembered in the tab: no refusals, and one report 
   assert.deepEqual(later.asked, ["token ada", "token ada without email", "report ada"]);
   assert.deepEqual(later.session.conflict, api.conflict);
   await clock.pass(30 * MINUTE);
-  assert.deepEqual((await page()).asked, ["token ada", "token ada without email"], "an hour from the last report");
+  assert.deepEqual((await page()).asked, ["token ada", "token ada without email"], "the next report is due an hour after the last");
   const kept = [...globalThis.sessionStorage.kept];
   assert.deepEqual(kept.map(([key]) => key), ["chat-identity.conflict.ada"]);
-  assert.doesNotMatch(JSON.stringify(kept), /eyJ|id-ada/, "no token in it");
+  assert.doesNotMatch(JSON.stringify(kept), /eyJ|id-ada/, "it contains no token");
 });
 
-test("the legacy SDK remembers it likewise", async () => {
+test("the legacy SDK uses the stored conflict too", async () => {
   await page();
   const widget = fakeSmooch(refusesEmail());
   const session = await clock.until(connectSmooch({ endpoint, getIdpToken, Smooch: widget.Smooch }));
   assert.deepEqual([session.outcome, widget.handed], ["without_email", ["ada without email"]]);
 });
 
-test("what is remembered is for logins that carry the email, and not for sessions that are in with it", async () => {
+test("the stored conflict changes only new logins with an email, not existing sessions", async () => {
   const before = fakeWidget();
   await clock.until(connect(before));
   await page();
@@ -68,13 +68,13 @@ test("what is remembered is for logins that carry the email, and not for session
   assert.deepEqual([session.outcome, asked], ["no_email", ["token ada"]]);
 });
 
-test("what is remembered is of one user", async () => {
+test("the stored conflict belongs to one user", async () => {
   await page();
   const eve = await page({}, { getIdpToken: () => "id-eve" });
   assert.equal(eve.session.outcome, "with_email");
 });
 
-test("after a logout, and after a day, the email is tried again; then nothing is remembered", async () => {
+test("the email is tried again after a logout and after a day; a success removes the stored conflict", async () => {
   const { session } = await page();
   await session.logout();
   assert.equal((await page({})).session.outcome, "with_email");
@@ -87,7 +87,7 @@ test("after a logout, and after a day, the email is tried again; then nothing is
   assert.equal(globalThis.sessionStorage.kept.size, 0);
 });
 
-test("a report that is answered without a conflict has failed", async () => {
+test("a report fails if the response has no conflict", async () => {
   for (const body of [{}, null, { conflictId: "" }, { state: "pending" }]) {
     api.script["/zendesk/conflicts"] = () => Response.json(body, { status: 202 });
     const { session } = await page();
@@ -96,7 +96,7 @@ test("a report that is answered without a conflict has failed", async () => {
   }
 });
 
-test("an hourly report that fails leaves the remembered conflict", async () => {
+test("a failed hourly report keeps the stored conflict", async () => {
   await page();
   await clock.pass(2 * HOUR);
   api.script["/zendesk/conflicts"] = () => problem(500);
@@ -105,7 +105,7 @@ test("an hourly report that fails leaves the remembered conflict", async () => {
   assert.equal(session.reportError.code, "upstream_error");
 });
 
-test("a report is tried again like a token, and one that fails is not remembered", async () => {
+test("a report is retried like a token request, and a failed report is not stored", async () => {
   api.script["/zendesk/conflicts"] = () => problem(429);
   const { session, asked } = await page();
   assert.equal(asked.filter((what) => what === "report ada").length, 4);
@@ -115,10 +115,10 @@ test("a report is tried again like a token, and one that fails is not remembered
 
 for (const [what, storage] of Object.entries({
   "is forbidden": { get: () => { throw new DOMException("denied", "SecurityError"); } },
-  "is not there": { value: undefined },
+  "is missing": { value: undefined },
   "is full": { value: { ...fakeStorage(), setItem: () => { throw new DOMException("full", "QuotaExceededError"); } } },
-  "holds something else": { value: { ...fakeStorage(), getItem: () => "{not json" } },
-  "holds null": { value: { ...fakeStorage(), getItem: () => "null" } },
+  "contains invalid JSON": { value: { ...fakeStorage(), getItem: () => "{not json" } },
+  "contains null": { value: { ...fakeStorage(), getItem: () => "null" } },
 })) {
   test(`a login works if the storage ${what}`, async () => {
     Object.defineProperty(globalThis, "sessionStorage", { configurable: true, ...storage });

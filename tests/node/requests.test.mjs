@@ -1,4 +1,4 @@
-// What is asked of the API, and when again: retries, refused ID tokens, tokens that are used again.
+// Requests to the API and their retries: temporary failures, refused ID tokens, and reused tokens.
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
@@ -17,10 +17,10 @@ afterEach(() => clock.stop());
 const onError = (error) => errors.push(isOurs(error) && error.code);
 const getIdpToken = () => "id-ada";
 const connect = (more) => connectZendesk({ endpoint, getIdpToken, zE: widget.zE, onError, ...more });
-/** The milliseconds between the requests. */
+/** The times between the requests, in milliseconds. */
 const gaps = () => api.log.slice(1).map(({ at }, before) => at - api.log[before].at);
 
-/** Asks for a token as the widget does, and tells later what came. */
+/** Requests a token as the widget does. The result has the token or the error once it is there. */
 function wanted() {
   const want = { token: null };
   widget.want().then((token) => (want.token = token), (error) => (want.error = error));
@@ -28,7 +28,7 @@ function wanted() {
 }
 
 const PASSING = {
-  "no answer": () => "unreachable",
+  "no response": () => "unreachable",
   429: () => problem(429, { message: "Too Many Requests" }),
   502: () => problem(502, { code: "upstream_error", detail: "…" }),
   503: () => problem(503, { code: "keys_unavailable", detail: "…" }),
@@ -36,7 +36,7 @@ const PASSING = {
 };
 
 for (const [what, answer] of Object.entries(PASSING)) {
-  test(`${what}: a login asks again, four times in all`, async () => {
+  test(`${what}: a login makes at most four attempts`, async () => {
     api.script["/zendesk/token"] = inTurn(answer(), answer(), answer());
     assert.equal((await clock.until(connect())).outcome, "with_email");
     assert.equal(api.log.length, 4);
@@ -49,37 +49,37 @@ for (const [what, answer] of Object.entries(PASSING)) {
     assert.equal(api.log.length, 4);
   });
 
-  test(`${what}: an expiry asks again until it works`, async () => {
+  test(`${what}: a renewal retries until it works`, async () => {
     await clock.until(connect());
     await clock.pass(15 * MINUTE);
     api.script["/zendesk/token"] = answer;
     const want = wanted();
     await clock.pass(HOUR);
     assert.equal(want.token, null);
-    assert.ok(api.log.length > 60, "it goes on asking");
-    assert.ok(Math.max(...gaps().slice(1)) <= 31 * SECOND, "and never waits long");
-    assert.ok(Math.min(...gaps().slice(8)) >= 15 * SECOND, "and less and less often");
+    assert.ok(api.log.length > 60, "it keeps retrying");
+    assert.ok(Math.max(...gaps().slice(1)) <= 31 * SECOND, "the pauses stay short");
+    assert.ok(Math.min(...gaps().slice(8)) >= 15 * SECOND, "the pauses become longer");
     delete api.script["/zendesk/token"];
     await clock.pass(MINUTE);
     assert.ok(want.token);
-    assert.equal(errors.length, 1, "onError hears of it once");
+    assert.equal(errors.length, 1, "onError is called once");
   });
 }
 
 for (const status of [400, 403, 404, 405, 413, 415, 422, 500]) {
-  test(`${status} does not pass: it is asked once`, async () => {
+  test(`${status} is not retried`, async () => {
     api.script["/zendesk/token"] = () => problem(status, { code: "some_code", detail: "what to do" });
     await assert.rejects(clock.until(connect()), (error) => isOurs(error, "some_code") && error.status === status);
     assert.equal(api.log.length, 1);
   });
 }
 
-test("a code that is not ours is not taken over", async () => {
+test("an unknown type of code becomes upstream_error", async () => {
   api.script["/zendesk/token"] = () => problem(418, { code: 418, detail: ["teapot"] });
   await assert.rejects(clock.until(connect()), (error) => isOurs(error, "upstream_error") && typeof error.message === "string");
 });
 
-test("Retry-After is kept, in seconds and as a date", async () => {
+test("Retry-After is obeyed, in seconds and as a date", async () => {
   const date = () => new Date(Date.now() + 20 * SECOND).toUTCString();
   api.script["/zendesk/token"] = inTurn(problem(503, null, { "retry-after": "7" }), problem(429, null, { "retry-after": date() }), problem(503, null, { "retry-after": "soon" }));
   await clock.until(connect());
@@ -89,14 +89,14 @@ test("Retry-After is kept, in seconds and as a date", async () => {
   assert.ok(unreadable < 5 * SECOND, `${unreadable}`);
 });
 
-test("a Retry-After that has passed is not waited for, and does not count as negative", async () => {
+test("a Retry-After in the past counts as 0", async () => {
   const past = () => problem(503, null, { "retry-after": new Date(Date.now() - HOUR).toUTCString() });
   api.script["/zendesk/token"] = past;
   await assert.rejects(clock.until(connect()), (error) => isOurs(error) && error.retryAfter === 0);
   assert.ok(gaps().every((gap) => gap >= 500), `${gaps()}`);
 });
 
-test("a Retry-After beyond all reason is neither hammered nor waited for without end", async () => {
+test("a huge Retry-After is limited to an hour", async () => {
   await clock.until(connect());
   await clock.pass(15 * MINUTE);
   api.script["/zendesk/token"] = () => problem(503, null, { "retry-after": "99999999999" });
@@ -119,7 +119,7 @@ test("the back-off is jittered", async () => {
   assert.ok(waits.size > 1);
 });
 
-test("when the network is back it is asked at once", async () => {
+test("a request is retried at once when the network is back", async () => {
   await clock.until(connect());
   await clock.pass(15 * MINUTE);
   globalThis.window = new EventTarget();
@@ -137,7 +137,7 @@ test("when the network is back it is asked at once", async () => {
   }
 });
 
-test("a Retry-After is kept also when the network is back", async () => {
+test("Retry-After is obeyed even when the network is back", async () => {
   await clock.until(connect());
   await clock.pass(15 * MINUTE);
   globalThis.window = new EventTarget();
@@ -155,7 +155,7 @@ test("a Retry-After is kept also when the network is back", async () => {
   }
 });
 
-test("offline, the site's own getIdpToken fails too: an expiry asks it again", async () => {
+test("a renewal retries a getIdpToken that fails because the site is offline", async () => {
   let isOffline = false;
   await clock.until(connect({ getIdpToken: async () => (isOffline ? Promise.reject(new TypeError("offline")) : "id-ada") }));
   await clock.pass(15 * MINUTE);
@@ -168,14 +168,14 @@ test("offline, the site's own getIdpToken fails too: an expiry asks it again", a
   assert.ok(want.token);
 });
 
-test("a getIdpToken that fails at a login is not asked again", async () => {
+test("a getIdpToken that fails at a login is not retried", async () => {
   let asked = 0;
   const failing = () => (++asked, Promise.reject(new TypeError("offline")));
   await assert.rejects(clock.until(connect({ getIdpToken: failing })), (error) => isOurs(error, "no_idp_token"));
   assert.equal(asked, 1);
 });
 
-test("no ID token at an expiry: no one is logged in at the site, so nothing is asked again", async () => {
+test("a renewal does not retry if getIdpToken returns no token, because no one is logged in at the site", async () => {
   let asked = 0;
   await clock.until(connect({ getIdpToken: () => (++asked === 1 ? "id-ada" : null) }));
   await clock.pass(15 * MINUTE);
@@ -184,7 +184,7 @@ test("no ID token at an expiry: no one is logged in at the site, so nothing is a
   assert.deepEqual([errors, asked], [["no_idp_token"], 2]);
 });
 
-test("an answer that hangs is given up after 30 s, and asked for again", async () => {
+test("a request without a response is retried after 30 s", async () => {
   const hanging = [new Promise(() => {}), new Response(new ReadableStream({ start() {} }))];
   api.script["/zendesk/token"] = inTurn(...hanging);
   await clock.until(connect());
@@ -192,7 +192,7 @@ test("an answer that hangs is given up after 30 s, and asked for again", async (
   assert.ok(gaps().every((gap) => gap >= 30 * SECOND), `${gaps()}`);
 });
 
-test("a body that breaks off is asked for again; one that is not the API's is not", async () => {
+test("a request is retried if the body breaks off, but not if the body is not the API's", async () => {
   const broken = new ReadableStream({ start: (body) => (body.enqueue(new TextEncoder().encode('{"token":')), body.error(new TypeError("reset"))) });
   api.script["/zendesk/token"] = inTurn(new Response(broken));
   await clock.until(connect());
@@ -207,7 +207,7 @@ test("a body that breaks off is asked for again; one that is not the API's is no
   }
 });
 
-test("a 200 without a token at an expiry: onError hears of it, and nothing is handed over", async () => {
+test("a 200 without a token at a renewal: onError is called, and nothing is handed over", async () => {
   await clock.until(connect());
   await clock.pass(15 * MINUTE);
   api.script["/zendesk/token"] = () => Response.json({});
@@ -217,7 +217,7 @@ test("a 200 without a token at an expiry: onError hears of it, and nothing is ha
 });
 
 for (const when of ["login", "expiry"]) {
-  test(`401 at a ${when}: getIdpToken is told that its token was refused, once`, async () => {
+  test(`401 at a ${when}: getIdpToken is called once more, with fresh`, async () => {
     const hows = [];
     const stale = { getIdpToken: (...how) => (hows.push(...how), how[0]?.fresh ? "id-ada#fresh" : "id-ada#stale") };
     const refuses = ({ request }) => (request.headers.authorization.endsWith("#stale") ? problem(401, { message: "Unauthorized" }) : undefined);
@@ -238,7 +238,7 @@ for (const when of ["login", "expiry"]) {
   });
 }
 
-test("401 at a report: a fresh ID token is used for it, after a look whose it is", async () => {
+test("401 at a report: it is retried with a fresh ID token, after a check of the user", async () => {
   widget = fakeWidget({ refuses: ({ email }) => email && "…" });
   api.script["/zendesk/conflicts"] = inTurn(problem(401, { message: "Unauthorized" }));
   const hows = [];
@@ -262,7 +262,7 @@ test("401 with a cookie login is final", async () => {
   assert.equal(api.log.length, 1);
 });
 
-test("twenty callbacks at once are one request, and all get its token", async () => {
+test("twenty simultaneous callbacks make one request, and all get its token", async () => {
   await clock.until(connect());
   await clock.pass(15 * MINUTE);
   const wants = Array.from({ length: 20 }, wanted);
@@ -271,7 +271,7 @@ test("twenty callbacks at once are one request, and all get its token", async ()
   assert.equal(new Set(wants.map(({ token }) => token)).size, 1);
 });
 
-test("a token is used again while more than a minute of its life is left", async () => {
+test("a token is reused if it is valid for more than a minute", async () => {
   await clock.until(connect());
   await clock.pass(13 * MINUTE);
   const early = wanted();
@@ -284,7 +284,7 @@ test("a token is used again while more than a minute of its life is left", async
   assert.equal(api.log.length, 2);
 });
 
-test("a token without the email is used again too", async () => {
+test("a token without the email is reused too", async () => {
   widget = fakeWidget({ refuses: ({ email }) => email && "…" });
   await clock.until(connect());
   const asked = api.log.length;
@@ -295,10 +295,10 @@ test("a token without the email is used again too", async () => {
   assert.equal(readJwt(want.token).email, false);
 });
 
-test("each kind of token has a flight of its own", async () => {
+test("tokens with and without the email have separate requests", async () => {
   const { zE } = widget = fakeWidget({ refuses: ({ email }) => email && "…" });
   let refusals = 0;
-  // The widget asks once more just when the second login is refused, and no answer comes.
+  // The widget requests a token just when the second login is refused, and gets no response.
   const asksOnce = (area, call, jwtCallback, loginCallback) =>
     zE(area, call, jwtCallback, (error) => {
       loginCallback(error);
@@ -313,7 +313,7 @@ test("each kind of token has a flight of its own", async () => {
 });
 
 for (const [how, skew] of [["an hour fast", HOUR], ["an hour slow", -HOUR], ["a year slow", -365 * 24 * HOUR]]) {
-  test(`a visitor's clock that is ${how} changes nothing of that`, async () => {
+  test(`the reuse of a token does not depend on the visitor's clock: ${how}`, async () => {
     api.script["/zendesk/token"] = ({ count }) => {
       const now = Date.now() - skew;
       return Response.json({ token: jwt("ada", { now, number: count }), externalId: "ada", expiresAt: Math.floor(now / 1000) + 900, emailIncluded: true });
@@ -330,7 +330,7 @@ for (const [how, skew] of [["an hour fast", HOUR], ["an hour slow", -HOUR], ["a 
   });
 }
 
-test("a clock that is set back does not make an old token young", async () => {
+test("an old token is not reused after the clock is set back", async () => {
   const start = performance.now();
   let monotonic = start;
   mock.method(performance, "now", () => monotonic);
@@ -342,7 +342,7 @@ test("a clock that is set back does not make an old token young", async () => {
   mock.restoreAll();
 });
 
-test("a token that is not a JWT lives as long as the response says", async () => {
+test("a token that is not a JWT expires at the response's expiresAt", async () => {
   api.script["/zendesk/token"] = ({ count }) => Response.json({ token: `${jwt("ada")}`.replace(/\.[^.]+\./, `.${btoa("{}")}.`), externalId: "ada", expiresAt: Date.now() / 1000 + 900, emailIncluded: true, count });
   const tokens = [];
   const zE = (area, call, jwtCallback, loginCallback) => {
@@ -359,9 +359,9 @@ test("a token that is not a JWT lives as long as the response says", async () =>
   assert.deepEqual([tokens.length, api.log.length], [3, 2]);
 });
 
-test("onInvalidAuth is a refusal: a new token, however young the last one is, and one for twenty", async () => {
+test("onInvalidAuth fetches a new token even if the last one is young, and twenty calls share one request", async () => {
   const { Smooch, want } = (widget = fakeSmooch());
-  // Also if the site's own delegate has such a method.
+  // The module's method wins even if the site's own delegate has one.
   await clock.until(connectSmooch({ endpoint, getIdpToken, Smooch, delegate: { onInvalidAuth: () => "theirs" } }));
   const first = await want();
   assert.equal(api.log.length, 2);

@@ -1,5 +1,5 @@
-// One session for each widget: in whatever state a login is, a newer one, an abort or a logout leaves
-// the widget as the newest session's user or logged out.
+// One session for each widget. In every state of a login, a newer login, an abort or a logout leaves the
+// widget logged in as the newest session's user, or logged out.
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
@@ -17,27 +17,27 @@ const SDKS = {
   Smooch: { make: fakeSmooch, connect: (widget, options) => connectSmooch({ endpoint, Smooch: widget.Smooch, ...options }) },
 };
 
-/** Ada's requests wait at a gate from then on, Eve's do not. */
+/** From now on Ada's requests wait at a gate, but Eve's do not. */
 const holds = (path, held) => (api.script[path] = ({ user }) => (user === "ada" ? held.promise : undefined));
 const ada = (claims) => claims.external_id === "ada";
 
-/** Brings Ada's login into a state, and gives what opens the gate that it waits at. */
+/** Each brings Ada's login into a state, and may return the time until the state, in milliseconds. */
 const STATES = {
   "waiting for the ID token": ({ id }) => void (id.held = gate()),
   "waiting for the token": ({ held }) => holds("/zendesk/token", held),
-  "waiting to ask for the token again": () => (api.script["/zendesk/token"] = ({ user }) => (user === "ada" ? problem(503, null, { "retry-after": "5" }) : undefined)),
+  "waiting to retry the token request": () => (api.script["/zendesk/token"] = ({ user }) => (user === "ada" ? problem(503, null, { "retry-after": "5" }) : undefined)),
   "waiting for the widget to confirm": ({ knobs, held }) => (knobs.confirm = (claims) => ada(claims) && held.promise),
   "waiting for the widget to refuse": ({ knobs, held }) => {
     knobs.confirm = (claims) => ada(claims) && held.promise;
     knobs.refuses = (claims) => ada(claims) && "…";
   },
-  "in the pause before the second try": ({ knobs }) => (knobs.refuses = (claims, count) => ada(claims) && count === 1 && "…"),
-  "in the second try": ({ knobs, held }) => {
+  "in the pause before the second attempt": ({ knobs }) => (knobs.refuses = (claims, count) => ada(claims) && count === 1 && "…"),
+  "in the second attempt": ({ knobs, held }) => {
     knobs.refuses = (claims, count) => ada(claims) && count === 1 && "…";
     knobs.confirm = (claims, count) => ada(claims) && count === 2 && held.promise;
     return MINUTE / 60;
   },
-  "going in without the email": ({ knobs, held }) => {
+  "logging in without the email": ({ knobs, held }) => {
     knobs.refuses = (claims) => ada(claims) && claims.email && "…";
     knobs.confirm = (claims) => ada(claims) && !claims.email && held.promise;
     return MINUTE / 20;
@@ -58,12 +58,12 @@ const STATES = {
   },
 };
 
-/** Ada's login in a state; `finish` lets everything that waits go on. */
+/** Begins Ada's login and brings it into a state; `finish` opens its gates. */
 async function adaIn(state, sdk) {
   const scene = { knobs: {}, held: gate(), id: {}, user: "ada", errors: [], asked: 0, controller: new AbortController() };
   const wait = STATES[state](scene) ?? 0;
   scene.widget = sdk.make(scene.knobs);
-  // The knobs are read late, so that a state may turn them.
+  // `user` and `held` are read at each call, so that a test can change them.
   const getIdpToken = async () => {
     scene.asked += 1;
     if (scene.user === "ada") await scene.id.held?.promise;
@@ -100,11 +100,11 @@ for (const [name, sdk] of Object.entries(SDKS)) {
       assert.equal(session.externalId, "eve");
       await scene.finish();
       assert.equal(scene.widget.who, "eve");
-      assert.ok(!scene.widget.handed.slice(handed).includes("ada"), "no late token of Ada's");
+      assert.ok(!scene.widget.handed.slice(handed).includes("ada"), "no late token of Ada is handed over");
       const outcome = await scene.outcome;
       if (isIn) {
         await outcome.logout();
-        assert.equal(scene.widget.who, "eve", "the older session's logout does nothing");
+        assert.equal(scene.widget.who, "eve", "the logout of the previous session does nothing");
       } else isOurs(outcome, state.startsWith("unanswered") ? "login_unanswered" : "logged_out");
       if (state.includes("pause")) assert.ok(!scene.widget.wasWiped, "no stranger's conversation is deleted");
     });
@@ -135,7 +135,7 @@ for (const [name, sdk] of Object.entries(SDKS)) {
     });
   }
 
-  test(`${name}: an abort before the login does without any request`, async () => {
+  test(`${name}: an abort before the login prevents all requests`, async () => {
     const widget = sdk.make();
     const login = sdk.connect(widget, { getIdpToken: () => "id-ada", signal: AbortSignal.abort() });
     await assert.rejects(login, (error) => isOurs(error, "logged_out"));
@@ -152,7 +152,7 @@ for (const [name, sdk] of Object.entries(SDKS)) {
     assert.equal(widget.who, "stranger");
   });
 
-  test(`${name}: a logout that fails is an error of ours, and can be repeated`, async () => {
+  test(`${name}: a failed logout is a ChatIdentityError, and can be retried`, async () => {
     const widget = sdk.make();
     const zE = (area, call, ...callbacks) => (call === "logoutUser" ? fails() : widget.zE(area, call, ...callbacks));
     const Smooch = widget.Smooch && { ...widget.Smooch, logout: () => fails() };
@@ -168,7 +168,7 @@ for (const [name, sdk] of Object.entries(SDKS)) {
     assert.ok(wasCalled);
   });
 
-  test(`${name}: after a logout that failed, the next login begins with another one`, async () => {
+  test(`${name}: after a failed logout, the next login begins with another logout`, async () => {
     const widget = sdk.make();
     const connect = name === "zE" ? connectZendesk : connectSmooch;
     let failures = 1;
@@ -186,7 +186,7 @@ for (const [name, sdk] of Object.entries(SDKS)) {
     assert.equal(widget.who, "stranger");
   });
 
-  test(`${name}: a refresh in a finished session gives no token of the next user`, async () => {
+  test(`${name}: a renewal in a finished session does not return the next user's token`, async () => {
     const widget = sdk.make();
     let user = "ada";
     const errors = [];
@@ -200,14 +200,14 @@ for (const [name, sdk] of Object.entries(SDKS)) {
     assert.deepEqual(errors, ["user_changed"]);
   });
 
-  test(`${name}: two widgets on one page have a session each`, async () => {
+  test(`${name}: two widgets on one page have separate sessions`, async () => {
     const [one, two] = [sdk.make(), sdk.make()];
     await clock.until(sdk.connect(one, { getIdpToken: () => "id-ada" }));
     await clock.until(sdk.connect(two, { getIdpToken: () => "id-eve" }));
     assert.deepEqual([one.who, two.who], ["ada", "eve"]);
   });
 
-  test(`${name}: the same login twice at once, as React's StrictMode does it`, async () => {
+  test(`${name}: two simultaneous logins, as in React's StrictMode, hand over one token`, async () => {
     const widget = sdk.make();
     const first = new AbortController();
     api.script["/zendesk/token"] = inTurn(new Promise((resolve) => setTimeout(resolve, 200)));
@@ -224,7 +224,7 @@ for (const [name, sdk] of Object.entries(SDKS)) {
   });
 }
 
-test("the legacy SDK's logout is waited for, and who is ended meanwhile gets no token", async () => {
+test("a login waits for the legacy SDK's logout, and hands over no token if it ends meanwhile", async () => {
   const widget = fakeSmooch();
   const Smooch = {
     ...widget.Smooch,
@@ -246,7 +246,7 @@ test("the legacy SDK's logout is waited for, and who is ended meanwhile gets no 
   assert.equal(widget.who, "bo");
 });
 
-test("the window's widget is one, though its loader's function is replaced by the widget's own", async () => {
+test("the window's widget is the same widget after its own function replaces the loader's", async () => {
   const loader = fakeWidget({ isLoading: true });
   globalThis.zE = loader.zE;
   try {
@@ -265,7 +265,7 @@ test("the window's widget is one, though its loader's function is replaced by th
   }
 });
 
-test("the report is in the name of the user who is in the chat, whoever is at the site by then", async () => {
+test("the report is made as the user of the chat, even if another user is logged in at the site", async () => {
   let user = "ada";
   const widget = fakeWidget({ refuses: (claims) => claims.email && "…", confirm: (claims) => void (claims.email || (user = "eve")) });
   await clock.until(connectZendesk({ endpoint, getIdpToken: () => `id-${user}`, zE: widget.zE }));

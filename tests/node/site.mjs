@@ -11,7 +11,7 @@ export const app = join(folder, "app");
 export const installed = join(app, "node_modules/chat-identity");
 
 const run = promisify(execFile);
-/** Runs a program to its end; what it wrote is in the error if it fails. */
+/** Runs a program to its end. If it fails, the error contains its output. */
 export async function passes(program, args, cwd = folder) {
   try {
     return (await run(program.includes("/") ? join(folder, program) : program, args, { cwd })).stdout;

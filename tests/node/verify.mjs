@@ -1,5 +1,5 @@
-// Verifies a messaging JWT with two libraries that are not ours. Reads {"token", "secret", "kid"}
-// from standard input; prints {library: {header, payload}}; fails where one refuses the token.
+// Verifies a messaging JWT with two independent libraries. Reads {"token", "secret", "kid"}
+// from standard input; prints {library: {header, payload}}; fails if a library refuses the token.
 import { text } from "node:stream/consumers";
 import { jwtVerify } from "jose";
 import jsonwebtoken from "jsonwebtoken";

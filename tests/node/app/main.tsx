@@ -1,5 +1,5 @@
-// A site as Vite's template for React and TypeScript makes it, with the hook in one component. The tests
-// in the browser press its buttons through `window.shop`.
+// A site made from Vite's template for React and TypeScript, with the hook in one component. The browser
+// tests control it through `window.shop`.
 
 import { StrictMode, useState } from "react";
 import { createRoot } from "react-dom/client";
@@ -15,9 +15,9 @@ declare global {
       render(): void;
       errors: string[];
       sessions: string[];
-      /** This user's ID token does not come until the user is another or null. */
+      /** The ID token of this user is held until this is another user or null. */
       holdsIdTokenOf: string | null;
-      /** Who logged in at the site without a rendering. */
+      /** The user who logged in at the site without a rendering. */
       becomes: string | null;
       controller: AbortController;
       connectZendesk: typeof connectZendesk;
@@ -36,7 +36,7 @@ async function idTokenOf(user: string) {
 }
 
 function Chat({ user }: { user: string | null }) {
-  // Made for each rendering, as most sites do it.
+  // Made for each rendering, as on most sites.
   const onError = (error: ChatIdentityError) => errors.push(error.code);
   const onSession = (session: Session) => sessions.push(session.externalId);
   const options = user && window.zE ? { endpoint, zE: window.zE, getIdpToken: () => idTokenOf(user), onError, onSession, signal: controller.signal } : null;

@@ -1,4 +1,4 @@
-// Tests of the types: `tsc` passes only if every line that is marked is an error, and no other is.
+// Tests of the types: `tsc` passes only if every marked line has an error, and no other line has one.
 
 import { ChatIdentityError, connectPuzzel, connectSmooch, connectZendesk } from "chat-identity";
 import type { Session, SmoochWidget, ZendeskOptions, ZendeskWidget } from "chat-identity";
@@ -8,7 +8,7 @@ const endpoint = "https://chat-api.example.com";
 declare const zE: ZendeskWidget;
 declare const Smooch: SmoochWidget;
 
-// The declarations that sites have already.
+// The declarations that sites already have.
 declare const anyZE: (...call: any[]) => void;
 declare const commandZE: (area: string, command: string, ...more: unknown[]) => void;
 export const fits: ZendeskOptions[] = [
@@ -50,7 +50,7 @@ connectZendesk({ zE });
 connectZendesk({ endpoint });
 // @ts-expect-error: a token in place of a function
 connectZendesk({ endpoint, zE, getIdpToken: "eyJ" });
-// @ts-expect-error: a number is no token
+// @ts-expect-error: a number is not a token
 connectZendesk({ endpoint, zE, getIdpToken: () => 7 });
 // @ts-expect-error: an option that does not exist
 connectZendesk({ endpoint, zE, retries: 4 });

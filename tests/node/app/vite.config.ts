@@ -1,7 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
-// The build for development: StrictMode does its double mounting only there.
+// The tests use the development build, because StrictMode mounts twice only there.
 export default defineConfig(({ mode }) => ({
   plugins: [react()],
   build: { minify: mode !== "development" },

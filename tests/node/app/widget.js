@@ -1,4 +1,4 @@
-// The web widget, as far as it is documented: `zE` queues its calls until the widget is loaded.
+// The documented parts of the web widget: `zE` queues its calls until the widget is loaded.
 globalThis.widget = (() => {
   const queue = [];
   const held = [];
