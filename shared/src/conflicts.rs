@@ -31,7 +31,7 @@ pub use lineage::{Lineage, Proof, Source, Target, weigh};
 pub use listing::{Counts, InvalidPosition, Place};
 pub use record::report::Report;
 pub use record::transitions::MAX_ATTEMPTS;
-pub use record::{Conflict, Sent};
+pub use record::{Conflict, Sent, Withdrawal};
 pub use state::{Reason, Remedy, State};
 pub use statements::Statements;
 pub use support_user::SupportUser;

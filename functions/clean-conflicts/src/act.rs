@@ -1,8 +1,10 @@
 //! Everything that changes something: archives users, creates the survivor of a merge, sends
-//! remedies, and restores fields.
+//! remedies, restores fields, and takes an email off again.
 
 mod archiving;
 mod send;
+mod undo;
 
 pub use archiving::archive;
 pub use send::{make_survivor, restore, send};
+pub use undo::{update, withdraw_email};

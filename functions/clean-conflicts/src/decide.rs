@@ -6,6 +6,7 @@ mod restore;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod undo;
 
 use shared::conflicts::{Conflict, Reason};
 
@@ -13,7 +14,8 @@ use crate::evidence::{Facts, Policy};
 use crate::outcome::Outcome;
 
 pub use decision::Decision;
-pub use restore::patch;
+pub use restore::{patch, patch_with_email};
+pub use undo::{UndoRefusal, user_to_take_off};
 
 /// Decides the next step for a conflict. `now` is in milliseconds since 1970.
 pub fn next(conflict: &Conflict, facts: &Facts, policy: &Policy, now: u64) -> Decision {

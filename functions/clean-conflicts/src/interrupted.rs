@@ -6,8 +6,8 @@ use shared::sunshine::Error;
 use crate::archive::{ArchiveError, CopyError};
 use crate::stop::StopReason;
 
-/// The reason why the work on a conflict was interrupted. No changing call was executed after the
-/// last one in the record.
+/// The reason why the work on a conflict was interrupted. No remedy was executed after the last one
+/// in the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Interrupted {
     /// It will be tried again later, and this counts as an attempt.

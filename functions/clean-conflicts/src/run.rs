@@ -3,6 +3,7 @@
 mod drain;
 mod moves;
 mod operator;
+mod undo;
 mod views;
 
 use std::cell::RefCell;

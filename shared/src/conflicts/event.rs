@@ -5,7 +5,7 @@
 //! | an event that was recorded | `event#` and a hash of its id | `seen` |
 //! | the email that an external id had last | `external-id#` and a hash of it | `email` |
 //! | the changes of an external id | see `history.rs` | |
-//! | what is known of a Support user | see `support_user.rs` | |
+//! | the state of a Support user | see `support_user.rs` | |
 
 use std::time::Duration;
 

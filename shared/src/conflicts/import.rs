@@ -7,7 +7,8 @@
 //! listed.
 //!
 //! Once a conflict is opened for a pair, the pair follows it: each write of the conflict's record
-//! that may change its state also writes the pair's state, in the same transaction.
+//! by a run, if it may change the state, also writes the pair's state in the same transaction. A
+//! report or an event writes the record alone, and the next run's write carries the pair along.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -24,6 +24,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 pub(super) mod transitions;
+mod withdrawal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -36,6 +37,7 @@ use super::lineage::{Lineage, successors};
 use super::state::{Reason, Remedy, State};
 
 pub use sent::Sent;
+pub use withdrawal::Withdrawal;
 
 /// The time for which a record is kept after the conflict opened, was last claimed, or ended.
 const KEPT_FOR: Duration = Duration::from_hours(90 * 24);
@@ -68,6 +70,7 @@ pub struct Conflict {
     note: Option<String>,
     last_error: Option<String>,
     pair: Option<PairRef>,
+    withdrawal: Option<Withdrawal>,
 }
 
 impl Conflict {
@@ -175,6 +178,11 @@ impl Conflict {
     /// The import pair for which the conflict was last opened. It follows the conflict's state.
     pub(super) fn pair(&self) -> Option<&PairRef> {
         self.pair.as_ref()
+    }
+
+    /// The last withdrawal of the email, by an undo that is not complete.
+    pub fn withdrawal(&self) -> Option<&Withdrawal> {
+        self.withdrawal.as_ref()
     }
 
     /// The time at which the conflict ended.

@@ -144,7 +144,7 @@ impl Table {
 
     /// Records a report: opens a conflict, or adds to the existing one. Returns the record as it is
     /// now. A single conditional write is enough if there is no record yet, or if the report adds
-    /// nothing to it.
+    /// nothing to it. Writes conflicts only, because a reporter may write nothing else.
     pub async fn report(&self, report: &Report) -> Result<Conflict, TableError> {
         let opened = Conflict::open(report);
         loop {
@@ -154,7 +154,8 @@ impl Table {
             let Some(mut changed) = known.reported_again(report, now_millis()) else {
                 return Ok(known);
             };
-            match self.write(&mut changed).await {
+            let read_at = changed.count_write(now_millis());
+            match self.write_alone(&conflict_item(&changed)?, read_at).await {
                 Ok(()) => return Ok(changed),
                 Err(TableError::Changed) => {}
                 Err(error) => return Err(error),
@@ -199,19 +200,23 @@ impl Table {
                 }
             }
         }
-        let written = self
-            .put_item(&item, |put| {
-                put.condition_expression("version = :read_at")
-                    .expression_attribute_values(":read_at", number(read_at))
-            })
-            .await;
-        let outcome = match written {
-            Ok(Put::Written) => return Ok(()),
-            Ok(Put::Refused(_)) => TableError::Changed,
-            Err(error) => error,
-        };
-        conflict.uncount_write(read_at);
-        Err(outcome)
+        let written = self.write_alone(&item, read_at).await;
+        if written.is_err() {
+            conflict.uncount_write(read_at);
+        }
+        written
+    }
+
+    /// Writes a record over the version `read_at`, without the import pair that follows it.
+    async fn write_alone(&self, item: &Item, read_at: u64) -> Result<(), TableError> {
+        let put = self.put_item(item, |put| {
+            put.condition_expression("version = :read_at")
+                .expression_attribute_values(":read_at", number(read_at))
+        });
+        match put.await? {
+            Put::Written => Ok(()),
+            Put::Refused(_) => Err(TableError::Changed),
+        }
     }
 
     /// Writes an item, unless there is one under its key. Returns whether it was written.

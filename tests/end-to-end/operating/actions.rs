@@ -1,5 +1,6 @@
 //! `count`, `list`, `show`, `recheck`, `close`, `undo`, and a `resolve` that is sent again.
 
+use local_stack::standins::faults::{Fault, Rule};
 use serde_json::{Value, json};
 
 use crate::world::*;
@@ -184,6 +185,42 @@ async fn a_release_is_taken_back() {
     )
     .await;
     assert_eq!(kind, "InvalidRequest");
+}
+
+/// The profile of the user who got the email must be restored by the undo that is sent again.
+#[tokio::test]
+async fn an_interrupted_undo_loses_no_profile() {
+    let faults = [
+        ("PATCH **/users/*", Fault::answer(503, "")),
+        ("DELETE **/users/*/personalinformation", Fault::Drop),
+    ];
+    for (pattern, fault) in faults {
+        let world = World::start("release-email").await;
+        let old = world.sunshine.add_user(user("old", EMAIL));
+        let id = world.report("new", EMAIL).await;
+        world.drain().await;
+        let new = world.sunshine.add_user(user("new", EMAIL));
+        let undo = || {
+            let version = &world.record(&id)["version"];
+            json!({"action": "undo", "conflictId": id, "version": version, "by": "ada"})
+        };
+        world.sunshine.faults().add(Rule::new(pattern, fault));
+        let report = world.ask(undo()).await;
+        assert_eq!(report["deferred"], 1, "{pattern}: {report}");
+        let now = world.sunshine.user(&new.id).unwrap();
+        assert!(!now.has_email(EMAIL), "{pattern}");
+        assert_eq!(now.profile.get("givenName"), None, "{pattern}");
+
+        world.sunshine.faults().clear();
+        let report = world.ask(undo()).await;
+        let state = &report["conflicts"][0]["state"];
+        assert_eq!(state, "not_a_conflict", "{pattern}: {report}");
+        let profile = |id: &str| world.sunshine.user(id).unwrap().profile;
+        assert_eq!(profile(&new.id)["givenName"], "Anna", "{pattern}");
+        assert_eq!(profile(&old.id)["givenName"], "Anna", "{pattern}");
+        assert_eq!(profile(&old.id)["email"], EMAIL, "{pattern}");
+        assert_eq!(world.record(&id).get("withdrawal"), None, "{pattern}");
+    }
 }
 
 #[tokio::test]

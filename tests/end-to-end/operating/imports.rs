@@ -113,6 +113,29 @@ async fn a_pair_follows_its_conflict_from_the_plan_to_the_end() {
     );
 }
 
+/// `report-conflict` may put conflicts and nothing else, so it must not write the pair too.
+#[tokio::test]
+async fn a_report_of_a_pairs_conflict_writes_the_conflict_only() {
+    let world = World::start("plan").await;
+    world.sunshine.add_user(user("old", EMAIL));
+    world.ask(import("b", &[("old", "new")])).await;
+    world.drain().await;
+    let before = world.aws.count("TransactWriteItems");
+    let id = world.report("new", EMAIL).await;
+    assert_eq!(world.aws.count("TransactWriteItems"), before);
+    assert_eq!(world.record(&id)["state"], "pending");
+    // The next write by a run updates the pair too.
+    let allowed = world
+        .another("clean-conflicts", &[("REMEDY", "release-email")])
+        .await;
+    let report = answer(&allowed, &json!({"action": "drain"})).await;
+    assert_eq!(report["resolved"], 1, "{report}");
+    assert_eq!(
+        progress(&world, "b").await["states"],
+        json!({"resolved": {"none": 1}})
+    );
+}
+
 /// The old `external_id` was given to a new person before the list was worked off.
 #[tokio::test]
 async fn a_pair_does_not_reach_the_next_holder_of_an_external_id() {

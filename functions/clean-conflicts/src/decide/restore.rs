@@ -3,17 +3,16 @@
 use serde_json::{Map, Value};
 use shared::sunshine::{ProfilePatch, User, UserPatch};
 
+/// As [`patch`], with `profile.email`, which agents see.
+pub fn patch_with_email(archived: &[Value], now: &User) -> UserPatch {
+    let mut patch = patch(archived, now);
+    patch.profile.email = missing(archived, "email", now.profile.email.as_deref());
+    patch
+}
+
 /// The fields of the `archived` users, the newest first, that `now` lacks.
 pub fn patch(archived: &[Value], now: &User) -> UserPatch {
-    let field = |name: &str, now: Option<&str>| {
-        if now.is_some_and(|now| !now.is_empty()) {
-            return None;
-        }
-        let pointer = format!("/profile/{name}");
-        let values = archived.iter().filter_map(|user| user.pointer(&pointer));
-        let mut texts = values.filter_map(Value::as_str);
-        texts.find(|text| !text.is_empty()).map(ToOwned::to_owned)
-    };
+    let field = |name, now| missing(archived, name, now);
     let mut metadata = Map::new();
     for user in archived {
         let archived = user.get("metadata").and_then(Value::as_object);
@@ -35,4 +34,15 @@ pub fn patch(archived: &[Value], now: &User) -> UserPatch {
         },
         metadata,
     }
+}
+
+/// A field of the newest archived profile that has it, if the field is empty `now`.
+fn missing(archived: &[Value], name: &str, now: Option<&str>) -> Option<String> {
+    if now.is_some_and(|now| !now.is_empty()) {
+        return None;
+    }
+    let pointer = format!("/profile/{name}");
+    let values = archived.iter().filter_map(|user| user.pointer(&pointer));
+    let mut texts = values.filter_map(Value::as_str);
+    texts.find(|text| !text.is_empty()).map(ToOwned::to_owned)
 }

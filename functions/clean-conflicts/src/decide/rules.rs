@@ -76,8 +76,8 @@ impl Case<'_> {
     }
 
     /// Two people who claim the email are a dispute, however old their claims are, and so is a
-    /// holder who claims it too. A release needs no single claimant if an operator names it:
-    /// whoever is right, the holder is not.
+    /// holder who claims it too. A release that an operator names needs no single claimant:
+    /// it only takes the email off the holder.
     fn undisputed(&self, people: &BTreeSet<&str>, callers: &BTreeSet<&str>) -> Judged<()> {
         let holder = self.facts.holder().and_then(|it| it.external_id.as_deref());
         let another_calls = callers.iter().any(|caller| Some(*caller) != holder);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use shared::conflicts::{
     Claim, ClaimSource, Conflict, IdChanges, Lineage, Remedy, Report, Scope, Sent, Source, State,
 };
-use shared::sunshine::User;
+use shared::sunshine::{User, UserId};
 
 use super::*;
 use crate::evidence::{LastSeen, MergeCall};
@@ -76,14 +76,14 @@ fn stated(source: Source) -> Lineage {
     Lineage::new(OLD, NEW, source, REPORTED)
 }
 
-/// By the identity provider, with the time of the change.
+/// Lineage from the identity provider, with the time of the change.
 fn claimed() -> Lineage {
     stated(Source::Claim {
         changed_at: Some(REPORTED),
     })
 }
 
-/// By the identity provider, without a time.
+/// Lineage from the identity provider, without a time.
 fn claimed_without_time() -> Lineage {
     stated(Source::Claim { changed_at: None })
 }
@@ -264,7 +264,7 @@ fn a_merge_that_is_not_possible_becomes_a_release_that_says_why() {
 
 #[test]
 fn a_linked_callers_user_that_is_not_the_callers_own_is_not_merged() {
-    // Found under the caller's external id because that has the form of a user's id.
+    // The lookup found this user because the caller's external id has the form of a user's id.
     for merge_call in [MergeCall::Sync, MergeCall::AppusersMerge] {
         let mut case = proven(Remedy::Merge);
         case.policy.merge_call = merge_call;
@@ -341,7 +341,7 @@ fn a_plan_counts_the_emails_that_a_merge_may_leave() {
     assert_eq!(plan.emails, 1);
 }
 
-// ---- rules 1 to 4: the holder ----
+// ---- the holder ----
 
 #[test]
 fn each_broken_rule_about_the_holder_needs_review() {
@@ -433,7 +433,7 @@ fn no_drain_continues_an_approval() {
     assert_eq!(case.decision(), review(Reason::ApprovalInterrupted));
 }
 
-// ---- rule 5: claims ----
+// ---- claims ----
 
 #[test]
 fn two_callers_are_a_dispute_however_old_their_claims_are() {
@@ -509,7 +509,7 @@ fn an_event_with_trusted_lineage_from_the_holder_is_a_claim() {
     case.becomes(IdChanges::Became(stated(Source::Webhook)));
     case.facts.support_external_id = Some(NEW.to_owned());
     assert_eq!(case.decision(), format!("Sync({ZENDESK_ID})"));
-    // And so it makes a dispute.
+    // As a claim it makes a dispute.
     case.report(report(ClaimSource::Report, "7", REPORTED));
     assert_eq!(case.decision(), review(Reason::SeveralCallers));
 }
@@ -519,7 +519,7 @@ fn an_event_that_is_not_a_claim_makes_no_dispute() {
     let mut case = event_alone();
     case.report(report(ClaimSource::Report, "7", REPORTED));
     assert_eq!(case.decision(), "Release");
-    // Lineage that is not trusted does not make it one.
+    // Lineage that is not trusted does not turn the event into a claim.
     case.becomes(IdChanges::Became(stated(Source::Webhook)));
     assert_eq!(case.decision(), "Release");
 }
@@ -583,7 +583,7 @@ fn an_operator_may_release_an_email_that_only_an_event_claims() {
     assert_eq!(case.decision(), not_claimed());
 }
 
-// ---- rule 6: the holder is quiet ----
+// ---- the holder is quiet ----
 
 #[test]
 fn a_release_without_lineage_waits() {
@@ -665,7 +665,7 @@ fn a_claim_without_a_time_counts_after_the_wait_and_the_quiet() {
     );
 }
 
-// ---- rule 7: nothing else is taken ----
+// ---- nothing else is taken ----
 
 #[test]
 fn a_holder_with_another_identity_is_not_released_by_a_drain() {
@@ -703,7 +703,7 @@ fn a_holder_with_another_identity_is_not_released_by_a_drain() {
     }
 }
 
-// ---- rules 8 and 9: lineage ----
+// ---- lineage ----
 
 #[test]
 fn a_remedy_named_by_an_operator_needs_its_proof() {
@@ -738,7 +738,7 @@ fn a_contradiction_needs_review_even_without_other_lineage() {
     assert_eq!(case.decision(), "Release");
 }
 
-/// Also if events are not trusted.
+/// This holds even if events are not trusted.
 #[test]
 fn an_event_that_assigned_the_holders_id_later_contradicts() {
     let assigned = |time| {
@@ -752,7 +752,7 @@ fn an_event_that_assigned_the_holders_id_later_contradicts() {
     for time in [stated_at, stated_at + 1] {
         assert_eq!(assigned(time), review(Reason::ContradictedLineage));
     }
-    // It proves nothing.
+    // The assignment proves nothing.
     let mut case = reported(Remedy::Merge);
     case.policy.trusts_events = true;
     let lineage = Lineage::new("7", OLD, Source::Webhook, stated_at);
@@ -911,7 +911,7 @@ fn a_lost_call_is_repeated_after_two_checks_except_a_delete() {
         let mut case = lost(1);
         case.policy.allowed = Remedy::Plan;
         assert_eq!(case.decision(), review(Reason::OutcomeUnknown));
-        // Nor is one that the evidence no longer supports.
+        // A remedy without evidence is not repeated.
         let mut case = lost(1);
         case.facts
             .id_changes
@@ -922,7 +922,7 @@ fn a_lost_call_is_repeated_after_two_checks_except_a_delete() {
         };
         assert_eq!(case.decision(), review(expected));
     }
-    // Nor is a stronger one than is allowed, whoever names it.
+    // A remedy stronger than allowed is not repeated either, even if an operator names it.
     let mut case = after(Sent {
         answered: false,
         checks: 1,
@@ -985,7 +985,7 @@ fn another_user_gets_only_a_release_that_was_approved_for_it() {
         case = case.named(remedy);
         assert_eq!(case.decision(), review(Reason::HolderChanged));
     }
-    // Without an operator who names it, not even an approved one.
+    // Unless an operator names it, even an approved release is refused.
     case.policy.named = None;
     case.policy.allowed = Remedy::ReleaseEmail;
     assert_eq!(case.decision(), review(Reason::HolderChanged));
@@ -1130,7 +1130,7 @@ fn fields_cleared_by_a_release_are_restored_once_and_within_a_day() {
         "Restore({})",
         json!({"profile": {"givenName": "Anna"}, "metadata": {"tier": "gold"}})
     );
-    // Even if REMEDY was lowered in the meantime.
+    // This holds even if REMEDY was lowered in the meantime.
     for allowed in [Remedy::ReleaseEmail, Remedy::Plan] {
         assert_eq!(released(|_| {}, allowed).decision(), restore);
     }
@@ -1150,6 +1150,63 @@ fn fields_cleared_by_a_release_are_restored_once_and_within_a_day() {
     let mut whole = released(|_| {}, Remedy::Plan);
     whole.facts.target = Some(user(&archived));
     assert_eq!(whole.decision(), "Resolved");
+}
+
+// ---- taking a release back ----
+
+#[test]
+fn an_undo_takes_the_email_off_who_got_it_and_nobody_else() {
+    let conflict = Conflict::open(&report(ClaimSource::Report, NEW, REPORTED));
+    let old: UserId = HOLDER_ID.parse().unwrap();
+    let email = json!([{"type": "email", "value": EMAIL}]);
+    let got = own(&json!({"identities": email}));
+    let off = |holders: &[User]| match user_to_take_off(&conflict, &old, holders) {
+        Ok(user) => Ok(user.map(|user| user.id.to_string())),
+        Err(refusal) => Err(refusal),
+    };
+    assert_eq!(off(&[]), Ok(None));
+    assert_eq!(
+        off(&[user(&json!({}))]),
+        Ok(None),
+        "the old user has it again"
+    );
+    assert_eq!(off(std::slice::from_ref(&got)), Ok(Some(OWN_ID.to_owned())));
+    let stranger = own(&json!({"externalId": "stranger", "identities": email}));
+    let anonymous = own(&json!({"externalId": null, "identities": email}));
+    for other in [stranger, anonymous] {
+        assert_eq!(off(&[other]), Err(UndoRefusal::OtherHolder));
+    }
+    assert_eq!(
+        off(&[got.clone(), user(&json!({}))]),
+        Err(UndoRefusal::SeveralHolders)
+    );
+    for identity in [
+        json!({"type": "email", "value": "another@example.com"}),
+        json!({"type": "phoneNumber", "value": "+4912345"}),
+    ] {
+        let both = own(&json!({"identities": [email[0], identity]}));
+        assert_eq!(off(&[both]), Err(UndoRefusal::OtherIdentity));
+    }
+}
+
+#[test]
+fn the_email_that_agents_see_is_restored_by_an_undo_only() {
+    let archived = [json!({"profile": {"email": EMAIL, "surname": "Smith"}})];
+    let now = user(&json!({}));
+    let profile = |patch| json!(patch)["profile"].clone();
+    assert_eq!(
+        profile(restore::patch(&archived, &now)),
+        json!({"surname": "Smith"})
+    );
+    assert_eq!(
+        profile(restore::patch_with_email(&archived, &now)),
+        json!({"email": EMAIL, "surname": "Smith"})
+    );
+    let now = user(&json!({"profile": {"email": "b@example.com"}}));
+    assert_eq!(
+        profile(restore::patch_with_email(&archived, &now)),
+        json!({"surname": "Smith"})
+    );
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn a_lineage_proves_its_own_two_ids_only() {
     let lineage = lineage();
     let to_another = weigh(&target(), "12345", &[&lineage], NOW);
     assert_eq!(to_another, Proof::Contradicted);
-    // By itself too, not only because it contradicts.
+    // It also proves the change on its own.
     assert!(lineage.proves(&target(), "123456", NOW));
     assert!(!lineage.proves(&target(), "12345", NOW));
     assert!(!by_operator("b", NOW).proves(&target(), "123456", NOW));
@@ -213,7 +213,7 @@ fn the_latest_statement_decides_which_id_is_left() {
     assert_eq!(left(&["a", "c"], &chain), ["c"]);
     let other_order = [there(), stated("b", "c", CLAIM, NOW - 3)];
     assert_eq!(left(&["a", "b", "c"], &other_order), ["c"]);
-    // An id became what was stated last, even if that claims nothing.
+    // The last statement counts, even if its id is not a claimant.
     let twice = [there(), stated("a", "c", CLAIM, NOW - 3)];
     assert_eq!(left(&["a", "c"], &twice), ["a", "c"]);
     let round = [there(), back(), stated("a", "b", CLAIM, NOW)];

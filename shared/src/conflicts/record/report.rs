@@ -101,6 +101,7 @@ impl Conflict {
             note: None,
             last_error: None,
             pair: None,
+            withdrawal: None,
         }
     }
 

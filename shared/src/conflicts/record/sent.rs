@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::conflicts::state::{Reason, Remedy};
 
 /// The time after a call during which the fields that it cleared may be restored.
-const RESTORED_WITHIN: Duration = Duration::from_hours(24);
+pub(super) const RESTORED_WITHIN: Duration = Duration::from_hours(24);
 
 /// A changing call that may have been sent. It is recorded before it is sent. Times are in
 /// milliseconds since 1970.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conflict, Sent};
+use super::{Conflict, Sent, Withdrawal};
 use crate::conflicts::claim::{Claim, ClaimSource, Claims};
 use crate::conflicts::id::{ConflictId, PairRef};
 use crate::conflicts::lineage::Lineage;
@@ -82,7 +82,9 @@ pub(super) struct StoredConflict {
     last_error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pair: Option<PairRef>,
-    /// In seconds since 1970, as DynamoDB requires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawal: Option<Withdrawal>,
+    /// The time in seconds since 1970, as DynamoDB requires.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
 }
@@ -127,6 +129,7 @@ impl From<Conflict> for StoredConflict {
             note: conflict.note,
             last_error: conflict.last_error,
             pair: conflict.pair,
+            withdrawal: conflict.withdrawal,
             expires_at: Some(expires_at),
         };
         if let Some(sent) = conflict.sent {
@@ -201,6 +204,7 @@ impl TryFrom<StoredConflict> for Conflict {
             note: stored.note,
             last_error: stored.last_error,
             pair: stored.pair,
+            withdrawal: stored.withdrawal,
         })
     }
 }

@@ -43,6 +43,14 @@ fn sent() -> Conflict {
     conflict
 }
 
+fn withdrawal() -> Withdrawal {
+    Withdrawal {
+        user_id: "new".to_owned(),
+        archive: "manifest".to_owned(),
+        at: NOW,
+    }
+}
+
 fn planned() -> Conflict {
     let mut conflict = pending();
     conflict.plan(Remedy::ReleaseEmail, None);
@@ -214,7 +222,7 @@ fn a_plan_is_made_again_if_something_is_new() {
 }
 
 #[test]
-fn a_plan_that_is_made_again_and_again_is_no_attempt() {
+fn a_repeated_plan_is_not_an_attempt() {
     let mut conflict = pending();
     conflict.approve("user".to_owned(), NOW);
     for _ in 0..2 * MAX_ATTEMPTS {
@@ -249,7 +257,7 @@ fn lineage_makes_two_claimants_one_person() {
     let there = reported("b", NOW + 1).with_lineages([stated("a", "b", NOW + 1)]);
     let one = pending().reported_again(&there, NOW + 1).unwrap();
     assert_eq!(people(&one, NOW + 1), ["b"]);
-    // And back again, and there again.
+    // The id changes back, and changes again.
     let back = reported("a", NOW + 2).with_lineages([stated("b", "a", NOW + 2)]);
     let one = one.reported_again(&back, NOW + 2).unwrap();
     assert_eq!(people(&one, NOW + 2), ["a"]);
@@ -598,7 +606,7 @@ fn an_operator_never_takes_back_a_remedy_that_was_sent() {
         (reviewed.reason(), reviewed.ended_at(), reviewed.attempts()),
         (None, None, 0)
     );
-    // The next check is the second one of a call without an answer.
+    // The next check is the second one of a call without a response.
     let sent = reviewed.sent().unwrap();
     assert!(!sent.answered && sent.checks == 1);
     let mut unsent = ended(pending(), State::Failed, None);
@@ -658,7 +666,9 @@ fn an_operator_closes_a_conflict_with_a_note() {
 #[test]
 fn a_release_that_was_taken_back_is_over_and_not_sent() {
     let mut undone = sent();
+    undone.record_withdrawal(withdrawal());
     undone.note_undone("ada", NOW + 1);
+    assert!(undone.withdrawal().is_none());
     assert_eq!(undone.state(), State::NotAConflict);
     assert!(undone.sent().is_none());
     assert_eq!(
@@ -666,6 +676,13 @@ fn a_release_that_was_taken_back_is_over_and_not_sent() {
         (Some("ada"), Some(NOW + 1))
     );
     assert_eq!(undone.note(), Some("the release was taken back"));
+}
+
+#[test]
+fn what_a_withdrawal_took_is_restored_within_a_day() {
+    assert!(withdrawal().is_restorable(NOW));
+    assert!(withdrawal().is_restorable(NOW + DAY - 1));
+    assert!(!withdrawal().is_restorable(NOW + DAY));
 }
 
 #[test]
@@ -723,6 +740,7 @@ fn a_record_is_stored_and_read_back() {
     });
     full.archive_progress = Some("{}".to_owned());
     full.outages = 3;
+    full.record_withdrawal(withdrawal());
     full.limit_to(Some("user".to_owned()));
     let report = reported("b", NOW).with_lineages([stated("a", "b", NOW)]);
     let full = full.reported_again(&report, NOW).unwrap();

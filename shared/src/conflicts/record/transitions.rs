@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Conflict, Sent};
+use super::{Conflict, Sent, Withdrawal};
 use crate::conflicts::id::PairRef;
 use crate::conflicts::state::{Reason, Remedy, State};
 
@@ -203,11 +203,17 @@ impl Conflict {
         self.end(State::NotAConflict, None, now);
     }
 
+    /// Records that an undo is about to take the email off a user.
+    pub fn record_withdrawal(&mut self, withdrawal: Withdrawal) {
+        self.withdrawal = Some(withdrawal);
+    }
+
     /// Ends the conflict after an operator took the release back: nothing counts as sent any more.
     pub fn note_undone(&mut self, by: &str, now: u64) {
         self.note_operator(Some(by));
         self.note = Some("the release was taken back".to_owned());
         self.sent = None;
+        self.withdrawal = None;
         self.end(State::NotAConflict, None, now);
     }
 
