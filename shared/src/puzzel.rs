@@ -179,7 +179,7 @@ impl Puzzel {
             .chat
             .join(&path, &query)
             .map_err(|cause| call.failed(cause))?;
-        // Explicit: hyper omits `Content-Length: 0`, and some servers then answer 411.
+        // Explicit: hyper omits `Content-Length: 0`, and some servers then respond with 411.
         let request = self
             .chat_request(url, visitor)
             .header(CONTENT_LENGTH, HeaderValue::from_static("0"));

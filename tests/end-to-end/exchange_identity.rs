@@ -15,7 +15,7 @@ use local_stack::issuer::{AUDIENCE, Issuer};
 use local_stack::standins::puzzel::{Provider, Puzzel, PuzzelConfig, TokenKind};
 use serde_json::{Value, json};
 
-/// RFC 7636 Appendix B.
+/// The example of RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const EXCHANGE: &str = "/puzzel/identity";

@@ -62,8 +62,8 @@ impl<'a> Timestamp<'a> {
     }
 }
 
-/// Whether `timestamp` is well-formed, in a format in which a byte added or removed at its end
-/// would make it malformed.
+/// Whether `timestamp` is in the exact format: adding or removing a byte at its end makes it
+/// invalid.
 fn has_exact_format(timestamp: &str) -> bool {
     let Some((seconds, fraction)) = timestamp
         .strip_suffix('Z')

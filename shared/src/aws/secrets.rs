@@ -16,7 +16,7 @@ use crate::lambda::metrics::{self, Metric};
 
 /// The additional time for which a cached secret is used while Secrets Manager fails.
 const STALE_FOR: Duration = Duration::from_hours(1);
-/// Maximum time of a fetch, retries included. A healthy Secrets Manager answers in milliseconds.
+/// Maximum time of a fetch, retries included. A healthy Secrets Manager responds in milliseconds.
 const FETCH_LIMIT: Duration = Duration::from_secs(3);
 /// Minimum delay after a failed fetch. Anyone can send a request that needs the secret; this keeps
 /// them from making us call Secrets Manager at will.

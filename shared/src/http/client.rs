@@ -62,10 +62,10 @@ pub enum TransportError {
     /// The deadline came first. The request may have been executed.
     #[error("no answer in time")]
     Timeout,
-    /// The connection ended before an answer. The request may have been executed.
+    /// The connection ended before a response. The request may have been executed.
     #[error("the connection ended before an answer")]
     ClosedBeforeResponse,
-    /// A connection kept from an earlier call ended without a byte of an answer. Almost always the
+    /// A connection kept from an earlier call ended without a byte of a response. Almost always the
     /// upstream had closed it, because it was idle, before the request arrived. But nothing on the
     /// wire proves that, so the request may have been executed. (If no byte of the request was
     /// written, hyper has already sent it again on a new connection.)

@@ -43,8 +43,8 @@ fn build() -> Option<ClientConfig> {
     Some(config)
 }
 
-/// The system's root certificates: what `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else the system's
-/// bundle.
+/// The root certificates: those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name; otherwise the
+/// system's bundle.
 ///
 /// Without these variables `rustls-native-certs` reads the folders with single certificates too,
 /// which hold the same ones as the bundle: on Debian that takes five times as long.

@@ -28,7 +28,7 @@ const ISSUER: &str = "the issuer's URL: https, or http on a loopback host; sever
 const AUDIENCE: &str = "the audience of the tokens (with Cognito's access tokens, the client id), or several with commas";
 const JWKS_URL: &str = "the URL of the issuers' key set: https, or http on a loopback host";
 
-/// The issuers whose tokens are accepted, and for whom.
+/// The accepted issuers and audiences.
 #[derive(Debug)]
 pub struct OidcSettings {
     issuers: Vec<Issuer>,

@@ -20,7 +20,7 @@ pub struct Check {
     pub detail: String,
 }
 
-/// The answer to a check.
+/// The response to a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Checks {
     ok: bool,

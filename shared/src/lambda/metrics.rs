@@ -92,7 +92,7 @@ pub fn emit(metrics: &[Metric], fields: &[(&'static str, Value)]) {
     let _ = std::io::stdout().lock().write_all(&line);
 }
 
-/// `STACK_NAME`, which tells the deployments of one account apart.
+/// `STACK_NAME`, which distinguishes the deployments of one account.
 fn stack() -> &'static str {
     static STACK: OnceLock<String> = OnceLock::new();
     STACK.get_or_init(|| {
@@ -137,7 +137,7 @@ impl Serialize for Line<'_> {
 }
 
 impl Line<'_> {
-    /// The metrics without a dimension of their own together, and each other one by itself.
+    /// One directive for all plain metrics, and one for each metric with an extra dimension.
     fn directives(&self) -> Vec<Directive<'_>> {
         let (plain, by): (Vec<&Metric>, Vec<&Metric>) =
             self.metrics.iter().partition(|metric| metric.by.is_none());

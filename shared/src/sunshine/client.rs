@@ -29,7 +29,7 @@ const UNUSED_EMAIL: &str = "nobody@chat-identity.invalid";
 /// The app, and the key to it.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// For example `https://acme.zendesk.com/sc`; `/v2/apps/…` is appended.
+    /// The base URL, for example `https://acme.zendesk.com/sc`; `/v2/apps/…` is appended.
     pub base_url: UpstreamUrl,
     /// The app.
     pub app_id: AppId,

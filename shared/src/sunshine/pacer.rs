@@ -28,7 +28,7 @@ const FLOOR: f64 = 0.05;
 /// share it and are served in turn. It starts at the full rate.
 #[derive(Debug)]
 pub struct Pacer {
-    /// Held by the task whose turn is next.
+    /// The task whose turn is next holds it.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<PacerState>,
 }

@@ -21,7 +21,7 @@ pub struct Page<T> {
 /// The direction in which a list is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
-    /// From the oldest item on: clients and conversations.
+    /// Forwards from the oldest item: clients and conversations.
     Forwards,
     /// Backwards from the newest page: messages.
     Backwards,

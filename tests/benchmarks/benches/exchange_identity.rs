@@ -91,7 +91,7 @@ async fn exchange(function: &Function, event: &HttpEvent) -> Duration {
     started.elapsed()
 }
 
-/// In seconds.
+/// A percentile of the times, in seconds.
 fn percentile(times: &mut [Duration], percent: usize) -> f64 {
     times.sort_unstable();
     times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64()

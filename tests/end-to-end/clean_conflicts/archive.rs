@@ -17,7 +17,7 @@ fn ids(lines: &[Value]) -> BTreeSet<&str> {
     lines.iter().map(|it| it["id"].as_str().unwrap()).collect()
 }
 
-/// Checks that nothing in the archive was written twice, and that no name in it shows whose it is.
+/// Checks that nothing in the archive was written twice, and that no name in it identifies a user.
 fn assert_written_once(stack: &Stack) {
     let requests = stack.aws.requests();
     let puts = requests

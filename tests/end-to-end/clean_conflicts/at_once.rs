@@ -114,7 +114,7 @@ async fn the_second_run_answers_at_once_and_the_lease_ends_with_the_deadline() {
     assert_eq!(lease(&stack), 0);
 }
 
-/// An event is recorded as a whole, so whoever reads half of it would see a contradiction.
+/// An event is recorded as a whole, because half of it would look like a contradiction.
 #[tokio::test]
 async fn an_event_that_arrives_between_two_reads_contradicts_nothing() {
     let stack = Stack::start(&[TRUSTED]).await;

@@ -11,9 +11,9 @@ mod fixture;
 
 use fixture::{Duration, Fault, Rule, Stack, json};
 
-/// In requests per second.
+/// The allowed rate, in requests per second.
 const RATE: u32 = 200;
-/// As long as Lambda allows.
+/// The longest timeout that Lambda allows.
 const LONGEST: Duration = Duration::from_mins(15);
 
 #[tokio::main]

@@ -1,6 +1,6 @@
 //! The two functions with everything that they need, and helpers for the tests.
 
-// A benchmark has this file alone, so it brings the other one itself.
+// A benchmark includes this file alone, so the file declares the other module itself.
 #[path = "cleanup.rs"]
 mod cleanup;
 
@@ -102,8 +102,8 @@ impl Services {
         self.aws.put_item(TABLE, &record);
     }
 
-    /// Puts into the table that an event stated the external id and the email of a Support user a
-    /// while ago, as `receive-webhook` records it.
+    /// Writes the external id and the email of a Support user into the table, as `receive-webhook`
+    /// records them from an event. The event was a while ago.
     pub(crate) fn support_user(&self, zendesk_id: &str, external_id: &str, email: &str) {
         let key = digest(&SHA256, format!("zendesk-id\0{zendesk_id}").as_bytes());
         let hex: Vec<_> = key.as_ref().iter().map(|it| format!("{it:02x}")).collect();
@@ -354,7 +354,7 @@ pub(crate) fn linked_holder() -> User {
     }
 }
 
-/// Events are trusted, which a sync needs.
+/// The variable that makes events trusted. A sync needs trusted events.
 pub(crate) const TRUSTED: (&str, &str) = ("TRUST_WEBHOOK_LINEAGE", "true");
 
 /// The source of a sync of [`ZENDESK_ID`]: the core user has the new external id.

@@ -41,7 +41,7 @@ const SHORT: Duration = Duration::from_secs(20);
 /// The messages of the history that may be lost.
 const MESSAGES: usize = 3;
 
-/// Someone whose external id was changed.
+/// A person with a changed external id.
 struct Case {
     old: String,
     new: String,

@@ -304,7 +304,7 @@ async fn an_approved_conflict_continues_as_it_was_shown() {
             .contains("changed")
     );
 
-    // A release needs no single claimant: whoever is right, the holder is not.
+    // A release needs no single claimant: it only takes the email off the holder.
     let report = stack.approve(shown, "release-email").await;
     assert_eq!(outcome(&report), ("resolved", None), "{report}");
     let mut now = shown.clone();

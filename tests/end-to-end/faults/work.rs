@@ -35,12 +35,12 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 #[derive(Default)]
 pub(crate) struct Promises(Mutex<Promised>);
 
-/// The people, by index, who were promised something.
+/// The people with a promise, by index.
 #[derive(Clone, Default)]
 pub(crate) struct Promised {
-    /// 202 to a report.
+    /// The people with a 202 to their report.
     pub(crate) reported: BTreeSet<usize>,
-    /// 200 to a webhook.
+    /// The people with a 200 to their webhook.
     pub(crate) recorded: BTreeSet<usize>,
 }
 

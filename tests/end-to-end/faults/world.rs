@@ -23,7 +23,7 @@ const API_KEY_SECRET: &str = "CANARY-api-key";
 const CUSTOMER: &str = "customer123";
 
 /// The share of faulty requests to each upstream. Rarely used upstreams fail often; a run against
-/// Sunshine Conversations stops by itself if every fifth call fails.
+/// Sunshine Conversations stops on its own if every fifth call fails.
 const SHARES: [(&str, f64); 7] = [
     ("Sunshine", 0.12),
     ("Puzzel identity", 0.15),
@@ -40,7 +40,7 @@ pub(crate) struct World {
     pub(crate) sunshine: Sunshine,
     pub(crate) puzzel: Puzzel,
     pub(crate) issuer: Issuer,
-    /// By the name of the upstream.
+    /// The proxies, by the name of the upstream.
     pub(crate) proxies: BTreeMap<&'static str, FaultProxy>,
 }
 

@@ -109,7 +109,7 @@ struct Work {
     time: Duration,
     kills: usize,
     requests: usize,
-    /// Calls that changed a user, by user.
+    /// The number of calls that changed each user.
     releases: HashMap<String, usize>,
     /// The peak memory of each process that was killed, in bytes.
     peaks: Vec<u64>,

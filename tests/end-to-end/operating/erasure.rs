@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::world::*;
 
-/// Anna, whose external id was changed, and Bo, whose was too; and a dispute between them.
+/// Anna and Bo, each with a changed external id, and a dispute between them.
 async fn two_people(world: &World) {
     for (name, email) in [("anna", EMAIL), ("bo", "bo@example.com")] {
         world.sunshine.add_user(user(&format!("{name}-old"), email));

@@ -86,7 +86,7 @@ impl Operator {
 
 /// The advice for a person without a login, a region or a stack. All of it fits the terminal.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_not_logged_in_is_told_what_to_do() {
+async fn missing_credentials_are_explained() {
     let build = tokio::task::spawn_blocking(|| harness::lambda::build("operate"));
     let program = build.await.unwrap();
     for (arguments, region, expected) in [

@@ -1,6 +1,6 @@
 //! The functions, with everything that they need.
 
-// A benchmark has this file alone, so it brings the other one itself.
+// A benchmark includes this file alone, so the file declares the other module itself.
 #[path = "../clean_conflicts/cleanup.rs"]
 mod cleanup;
 

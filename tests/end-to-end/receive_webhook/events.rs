@@ -110,7 +110,7 @@ async fn a_created_primary_email_is_a_conflict_to_check() {
     }
 }
 
-/// Events arrive in any order, and the latest one determines whose an email is.
+/// Events arrive in any order, and the latest one determines the user of an email.
 #[tokio::test]
 async fn an_older_event_requests_no_check_of_an_email_that_has_changed_since() {
     let changed_to = |id: &str, seconds: i64, external_id: &str, email: &str| {
@@ -128,7 +128,7 @@ async fn an_older_event_requests_no_check_of_an_email_that_has_changed_since() {
     assert_eq!(stack.claimants("new@example.com"), ids(["1"]));
     assert_eq!(stack.claimants(EMAIL), ids([]));
 
-    // Nor if the external id was changed in between, or by the late event.
+    // The same holds if the external id was changed in between, or by the late event.
     stack.deliver(&changed("c", "1", "2")).await;
     stack
         .deliver(&changed_to("d", -45, "1", "late@example.com"))

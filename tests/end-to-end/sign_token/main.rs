@@ -21,7 +21,7 @@ const SECRET: &str = "CANARY-b-of-more-than-thirty-two-bytes";
 /// Minimum time between fetches of a secret after one has failed.
 const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Secrets Manager with the keys, and what the function asks of it.
+/// Secrets Manager with the keys. It counts the function's reads.
 struct Secrets {
     aws: Aws,
 }

@@ -53,7 +53,7 @@ fn a_new_type_of_resource_needs_its_own_rules() {
     );
 }
 
-/// `CloudWatch` encrypts logs by itself.
+/// `CloudWatch` encrypts logs without a setting.
 #[test]
 fn every_store_is_encrypted() {
     let whole = Template::whole();
@@ -90,7 +90,7 @@ fn every_store_expires_its_data() {
         assert!(rules.unwrap().iter().any(expires), "{name}");
     }
     for (name, queue) in all(&whole, "AWS::SQS::Queue") {
-        // As long as SQS allows, so that a long holiday does not lose one.
+        // The longest time that SQS allows, so that a long holiday does not lose one.
         assert_eq!(queue["MessageRetentionPeriod"], 14 * 24 * 3600, "{name}");
     }
 }

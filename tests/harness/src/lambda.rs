@@ -139,7 +139,7 @@ impl Function {
         self.process.exited().await
     }
 
-    /// Waits for the process to end by itself.
+    /// Waits for the process to end on its own.
     pub async fn exited(&self) -> ExitStatus {
         self.process.exited().await
     }

@@ -22,7 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 #[derive(Clone, Copy, Debug)]
 struct Unanswered;
 
-/// Returned by a handler to close the connection without sending a byte.
+/// A handler returns this to close the connection without sending a byte.
 pub fn no_answer() -> Response {
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(Unanswered);

@@ -15,7 +15,7 @@ const ANSWER: &[u8] = b"0123456789";
 /// Long enough that only something that never comes takes longer.
 const NEVER: Duration = Duration::from_millis(200);
 
-/// A service that answers each [`ASKED`] with [`ANSWER`], behind the proxy.
+/// A service that responds to each [`ASKED`] with [`ANSWER`], behind the proxy.
 struct Stage {
     proxy: FaultProxy,
     /// The bytes that the service received.
@@ -176,7 +176,7 @@ async fn a_half_closed_connection_still_listens_and_a_truncated_one_does_not() {
         let stage = Stage::with(fault).await;
         let mut client = stage.asking().await;
         assert_eq!(rest(&mut client).await.0, ANSWER[..4]);
-        // A write to a closed port is answered with RST, and the next write fails.
+        // A write to a closed port causes an RST, and the next write fails.
         let mut writes = Ok(());
         for _ in 0..20 {
             writes = client.write_all(ASKED).await;

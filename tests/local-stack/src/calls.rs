@@ -61,7 +61,7 @@ pub struct Call {
 
 /// Maximum number of calls kept.
 const KEPT: usize = 500;
-/// Of a larger body, only the size is shown.
+/// The limit for a shown body: of a larger one, only the size is shown.
 const SHOWN: usize = 32 << 10;
 /// Larger bodies are refused, as by the embedded AWS.
 pub const LARGEST_BODY: usize = 64 << 20;

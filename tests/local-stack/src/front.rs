@@ -15,7 +15,7 @@ use crate::calls::{LARGEST_BODY, Party};
 use crate::cors;
 use crate::local::{self, Local};
 
-/// The paths that go to the functions, and who asks for them.
+/// The paths of the functions, and the party that calls each.
 const ROUTES: [(&str, Party); 4] = [
     ("/zendesk/token", Party::Page),
     ("/zendesk/conflicts", Party::Page),
@@ -24,7 +24,7 @@ const ROUTES: [(&str, Party); 4] = [
 ];
 /// The routes with parameters, which the function itself reads.
 const CONVERSATIONS: &str = "/puzzel/conversations/";
-/// Other paths in these folders are answered as API Gateway does; everything else is a file.
+/// Other paths in these folders get API Gateway's response; everything else is a file.
 const FOLDERS: [&str; 3] = ["/zendesk/", "/webhooks/", "/puzzel/"];
 
 /// Allows the page to load its own files and to send requests to this address.

@@ -245,7 +245,7 @@ mod tests {
         let second = Folder::take_in(&parent).unwrap();
         assert_ne!(first.path, second.path);
         let path = first.path.clone();
-        // As if a process was being started at this moment.
+        // This simulates a process that is being started at this moment.
         let inherited = first.lock.try_clone().unwrap();
         drop(first);
         assert_eq!(Folder::take_in(&parent).unwrap().path, path);

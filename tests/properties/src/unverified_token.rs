@@ -18,7 +18,7 @@ use shared::identity::external_id::ExternalId;
 
 use crate::spelling;
 
-/// The caller whose token it must be.
+/// The caller to whom the token must belong.
 const SUBJECT: &str = "1234";
 const ISSUER: &str = "https://login.example";
 /// 2026-11-23, in seconds since 1970.

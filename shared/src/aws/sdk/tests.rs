@@ -113,7 +113,7 @@ async fn network_failures_are_distinguished_and_retried() {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    // The first connection closes, the second never answers, the third does.
+    // The first connection closes, the second never responds, the third does.
     let server = tokio::spawn(async move {
         drop(listener.accept().await.unwrap());
         let (_silent, _) = listener.accept().await.unwrap();

@@ -299,11 +299,11 @@ async fn a_lambda_authorizers_caller_must_say_that_the_request_is_json() {
         event["body"] = json!(body);
         let caller = external_id_of(&callers(LAMBDA), &read(&event)).await;
         assert_eq!(caller.err(), expected, "{content_type:?} {body:?}");
-        // Without a caller it is a 401, whatever the content type.
+        // Without a caller the response is a 401 for every content type.
         event["requestContext"]["authorizer"] = Value::Null;
         let nobody = external_id_of(&callers(LAMBDA), &read(&event)).await;
         assert_eq!(nobody, Err(Code::Unauthenticated));
-        // A bearer token is not sent by itself, so it needs no preflight.
+        // No browser sends a bearer token on its own, so the request needs no preflight.
         event["requestContext"]["authorizer"] = json!({"jwt": {"claims": {"sub": "1"}}});
         assert!(external_id_of(&callers(&[]), &read(&event)).await.is_ok());
     }
@@ -371,7 +371,7 @@ fn a_wrong_variable_is_named_with_what_it_may_hold() {
             &[bearer, issuer, audience, ("TOKEN_HEADER", "a b")],
             "TOKEN_HEADER holds ",
         ),
-        // Also if the source does not need it.
+        // A wrong value is refused even if the source does not need it.
         (
             &[("OIDC_ISSUER", "http://idp.example")],
             "OIDC_ISSUER holds ",

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// the field `id` of the claim `customer`, and `/email` is the claim `email`.
 #[derive(Debug, Clone)]
 pub struct ClaimName {
-    /// As it was configured.
+    /// The name as it was configured.
     text: String,
     claim: String,
     /// The path inside the claim.

@@ -95,8 +95,7 @@ impl ClaimSettings {
     }
 }
 
-/// Reads the name of a claim. It must not be a JSON Pointer unless the claims keep their objects,
-/// and must not name a claim that users can change.
+/// Reads the name of a claim. It must not be a JSON Pointer unless the claims keep their objects.
 pub(crate) fn claim_name(
     variables: &Variables,
     variable: &'static str,

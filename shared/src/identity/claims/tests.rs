@@ -18,7 +18,7 @@ fn email(variables: &[(&str, &str)], claims: &Value) -> Result<String, &'static 
 
 const ADA: &str = "ada@example.com";
 
-/// Claim by value by configuration: an email is verified only by what the configuration names.
+/// Every claim, value and configuration: only the configured proof makes an email verified.
 #[test]
 fn an_email_is_signed_only_if_the_configuration_says_that_it_is_verified() {
     let default: &[(&str, &str)] = &[];

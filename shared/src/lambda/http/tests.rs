@@ -442,7 +442,7 @@ async fn a_handler_that_takes_too_long_is_a_504_in_time() {
 }
 
 #[test]
-fn causes_are_told_with_their_own() {
+fn causes_are_logged_with_their_sources() {
     let error = "x"
         .parse::<i32>()
         .map_err(std::io::Error::other)

@@ -35,11 +35,11 @@ pub struct Amount {
 /// The measurements of one program.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// From the process's start to its first `next`.
+    /// The times from the process's start to its first `next`.
     pub init: Samples,
-    /// From the process's start to its first response.
+    /// The times from the process's start to its first response.
     pub cold: Samples,
-    /// From the delivery of an event to its response.
+    /// The times from the delivery of an event to its response.
     pub warm: Samples,
     /// Bytes, after all invocations.
     pub peak_memory: u64,

@@ -12,7 +12,7 @@ use local_stack::webhook;
 const USER: &str = "123456";
 /// RFC 7636 Appendix B.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-/// Longer than any run.
+/// A time that is longer than any run.
 const TOKEN_SECONDS: u32 = 86_400;
 
 /// A function's workload.

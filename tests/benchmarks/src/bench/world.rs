@@ -30,7 +30,7 @@ const CUSTOMER: &str = "12345";
 /// The connection of a function to AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
-    /// As in the cloud.
+    /// With TLS, as in the cloud.
     Tls,
     /// Without TLS, to measure the cost of TLS.
     Plain,
@@ -43,7 +43,7 @@ pub struct World {
     pub issuer: Issuer,
     aws: Aws,
     fronts: Vec<TlsFront>,
-    // Held only to keep it alive.
+    // This field only keeps it alive.
     _bundle: Bundle,
     _services: (Sunshine, Puzzel),
     _runtime: Runtime,

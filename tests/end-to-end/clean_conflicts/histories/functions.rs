@@ -1,5 +1,5 @@
 //! The functions in the test's own process, so that a minute is enough for hundreds of histories.
-//! That a killed process loses no more than a dropped invocation is checked in `kills.rs`.
+//! `kills.rs` checks that a killed process loses no more than a dropped invocation.
 
 use clean_conflicts::CleanConflicts;
 use receive_webhook::ReceiveWebhook;

@@ -1,5 +1,5 @@
 //! Random histories of two to four people, two of whom share an email: visits, reports, changed and
-//! reissued external ids, events in any order, what agents do in Zendesk Support, drains, operators,
+//! reissued external ids, events in any order, agents in Zendesk Support, drains, operators,
 //! outages and kills. In every history, no one loses an identity or a history unless the evidence
 //! justifies it.
 //!
@@ -87,7 +87,7 @@ struct Setting {
     people: usize,
     remedy: &'static str,
     merge_call: &'static str,
-    /// In seconds.
+    /// The wait before a release, in seconds.
     release_after: u64,
     is_trusted: bool,
     drop_merged_identities: bool,

@@ -83,7 +83,7 @@ impl World {
             };
             let owner = self.owners[external_id];
             for email in user.emails() {
-                // A sync by the user's own external id makes another user the person's.
+                // After a sync by the user's own external id, another user belongs to the person.
                 let is_persons = |it: &User| it.id == user.id || it.external_id == user.external_id;
                 let is_kept = |it: &User| is_persons(it) && it.has_email(email);
                 // A merge by a user's own external id may move the email to it, or drop it.

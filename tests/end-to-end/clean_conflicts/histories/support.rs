@@ -22,7 +22,7 @@ pub(super) struct Support {
 struct Event {
     kind: &'static str,
     id: String,
-    /// In milliseconds since 1970.
+    /// The time of the change, in milliseconds since 1970.
     time: u64,
     detail: Value,
     change: Value,

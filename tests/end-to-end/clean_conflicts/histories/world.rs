@@ -42,16 +42,16 @@ pub(super) struct Reported {
 pub(super) struct World {
     pub(super) functions: Functions,
     pub(super) people: Vec<Person>,
-    /// The person whom each external id was given to last.
+    /// The last person to get each external id.
     pub(super) owners: BTreeMap<String, usize>,
-    /// The external ids that were left, each with the proof of it and the next one.
+    /// The former external ids, each with the proof of its change and the next id.
     left_by: BTreeMap<String, (Proof, String)>,
     /// The changes that logins and operators stated: the external ids before and after.
     stated: BTreeSet<(String, String)>,
     pub(super) reports: Vec<Reported>,
     /// The reports from this one on are known.
     known_from: usize,
-    /// The external ids of which an operator's list says that they became another one.
+    /// The external ids that became another one according to an operator's list.
     imported: BTreeSet<String>,
     /// The emails that an operator took from a user, by the user's id.
     pub(super) given_away: BTreeSet<(String, String)>,
@@ -215,15 +215,15 @@ impl World {
         });
     }
 
-    /// Whether it is known that the person claims an email. What an operator states opens a conflict
-    /// that was over without the claims from before.
+    /// Whether it is known that the person claims an email. An operator's statement reopens a
+    /// conflict without its earlier claims.
     pub(super) fn is_known_to_claim(&self, number: usize) -> bool {
         let mut known = self.reports.iter().skip(self.known_from);
         known.any(|it| it.person == number && self.is_known_as(&it.external_id, number))
     }
 
-    /// Whether nothing says that an external id of the person is another's: it was not given to
-    /// another one since, and did not become another one's before.
+    /// Whether an external id belongs to the person alone: no other person got it later, and it did
+    /// not become the id of another person before.
     fn is_known_as(&self, id: &String, number: usize) -> bool {
         let stated = self.stated.iter().filter(|(previous, _)| previous == id);
         let event = self.left_by.get(id).filter(|it| it.0 == Proof::Event);
@@ -237,9 +237,9 @@ impl World {
         self.change_id(number, current, proof);
     }
 
-    /// Gives a person an external id that is free: no user has it, and nothing was said about it that
-    /// looks the same for its new holder: a claim without a time or an operator's list by which it
-    /// became another one, or anyone's statement that another one became it.
+    /// Gives a person a free external id: no user has it, and no statement about it looks the same
+    /// for its new holder. Such a statement is a claim without a time, or an operator's list, by
+    /// which it became another one, or any statement that another one became it.
     fn reissue(&mut self, number: usize, of: usize) {
         let sunshine = &self.functions.services.sunshine;
         let is_free = |id: &&String| {

@@ -75,7 +75,8 @@ async fn a_history_goes_to_no_one_whom_only_support_names() {
 
 #[tokio::test]
 async fn a_sync_needs_a_trusted_event_that_names_the_callers_external_id() {
-    // Not trusted; about another Support user; older than an event that contradicts it.
+    // The event is not trusted, is about another Support user, or is older than an event that
+    // contradicts it.
     for case in ["no trust", "another user", "changed since", "merged since"] {
         let trust = if case == "no trust" { "false" } else { "true" };
         let stack = Stack::start(&[MERGE, ("TRUST_WEBHOOK_LINEAGE", trust)]).await;
@@ -152,7 +153,7 @@ async fn a_sync_that_touched_a_third_user_stops_the_run() {
     assert_eq!(stack.changes().len(), 1, "the run continued");
 }
 
-/// A sync writes Support's email into the user too, and takes it from whoever has it.
+/// A sync writes Support's email into the user too, and takes it from any other user.
 #[tokio::test]
 async fn an_email_that_an_agent_typed_takes_nothing_from_its_owner() {
     for zendesk_id in [None, Some("2".to_owned())] {

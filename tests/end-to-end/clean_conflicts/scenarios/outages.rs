@@ -12,7 +12,7 @@ async fn an_outage_however_long_does_not_end_a_conflict() {
     stack.report(NEW, EMAIL).await;
     let down = Rule::new("*", Fault::answer(503, ""));
     stack.sunshine.faults().add(down);
-    // More often than the failures of its own that would end it.
+    // More often than the eight attempts that would end it.
     for _ in 0..10 {
         stack.make_due();
         stack.drain().await;

@@ -1,4 +1,4 @@
-//! A function for the tests of the harness: it does what its event asks for.
+//! A function for the tests of the harness: it follows the commands in its event.
 
 use std::time::Duration;
 

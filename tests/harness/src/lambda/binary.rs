@@ -98,7 +98,7 @@ pub fn build_release(name: &str) -> PathBuf {
 }
 
 /// The same without the flag that `.cargo/config.toml` sets for AWS-LC, in a target folder of its
-/// own: as it is built by someone who has never heard of the flag.
+/// own: like a build by a person who does not know the flag.
 ///
 /// # Panics
 /// If it does not build, with cargo's output.

@@ -123,7 +123,7 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
         let invocation = {
             let mut queue = api.queue();
             if queue.process != process {
-                // The process that asked is gone, and must not take what is meant for the next.
+                // The process that asked is gone, and must not take the event of the next process.
                 api.arrival.notify_one();
                 return StatusCode::GONE.into_response();
             }

@@ -1,4 +1,4 @@
-//! The requests as they are recorded: which service, which operation.
+//! The recorded requests: the service and the operation of each.
 
 use axum::extract::Request;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! The shapes of real providers' tokens: which claims they have, and how they write them.
+//! The shapes of real providers' tokens: their claims, and the form of each.
 //!
 //! `providers.json` has one row for each row of the table in `docs/identity.md`, with the settings
 //! that make a login of that shape work.

@@ -280,7 +280,7 @@ fn a_time_is_in_seconds_or_iso_8601_and_has_come() {
         json!(0),
         json!(-1),
         json!("1969-12-31T00:00:00Z"),
-        // In the future: milliseconds, or a mistake.
+        // A time in the future is in milliseconds, or a mistake.
         json!(NOW),
         json!(1_795_676_461),
         json!("2027-01-01T00:00:00Z"),
@@ -337,7 +337,7 @@ proptest! {
         a in arbitrary_json(),
         b in arbitrary_json(),
     ) {
-        // Text, and numbers that a double keeps, are what they say. Nothing else identifies anyone.
+        // Text and numbers that a double keeps are used unchanged. Nothing else identifies anyone.
         for value in [&a, &b] {
             let spelled = Value::from(spelled_by_go(value));
             match value {
