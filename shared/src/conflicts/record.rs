@@ -4,12 +4,14 @@
 //!                reported                          sent                 effect seen
 //!   (no record) ──────────► pending ► in_progress ──────► confirming ──────────────► resolved
 //!                             ▲  │         │                  │
-//!             reported again, │  │         ├► planned         └► needs_review
-//!             or an operator  │  │         ├► not_a_conflict
+//!             reported again, │  │         ├► planned         ├► needs_review
+//!             or an operator  │  │         ├► not_a_conflict  └► failed (forbidden)
 //!                             │  │         └► needs_review
 //!                             │  └► failed (8 attempts, or forbidden)
-//!                             └── resolved, not_a_conflict, failed, needs_review
+//!                             └── planned, resolved, not_a_conflict, failed, needs_review
 //! ```
+//!
+//! A drain takes a planned record directly to `in_progress`, once its remedy is allowed.
 //!
 //! A worker takes a record by one conditional write (`begin_attempt`): the attempt is counted, and
 //! `dueAt` is the end of the worker's lease. If the worker dies, the record is due again when the
