@@ -1,8 +1,6 @@
 //! AWS Lambda for one function: its debug binary as a child process, under a Runtime API that the
 //! test controls.
 
-mod binary;
-mod event;
 mod process;
 mod runtime_api;
 
@@ -14,11 +12,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-pub use binary::{
+pub use crate::binary::{
     build, build_command, build_release, build_release_with_jitter, without_cargo_variables,
     workspace_root,
 };
-pub use event::{HttpAnswer, HttpEvent};
+pub use crate::event::{HttpAnswer, HttpEvent};
 pub use process::Output;
 
 use crate::openapi;

@@ -1,6 +1,8 @@
 //! AWS Lambda for one function, servers, and a proxy that injects faults: the harness of the
 //! end-to-end tests and the local stack.
 
+mod binary;
+mod event;
 pub mod fault_proxy;
 pub mod lambda;
 pub mod node;

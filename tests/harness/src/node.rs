@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::lambda::workspace_root;
+use crate::binary::workspace_root;
 
 /// Copies `tests/node` below `target`, with `examples/web` in it as `web`, and installs the
 /// packages of its lock file. If Node is not installed, returns `None` and prints loudly that

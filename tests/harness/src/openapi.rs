@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-use crate::lambda::{HttpAnswer, workspace_root};
+use crate::binary::workspace_root;
+use crate::event::HttpAnswer;
 
 /// The functions that it describes.
 const FUNCTIONS: [&str; 4] = [
