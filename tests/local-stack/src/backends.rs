@@ -135,7 +135,7 @@ impl Backends {
     }
 
     /// The variables of the functions, the same for all of them.
-    pub(super) fn environment(&self) -> Vec<(String, String)> {
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let mut environment = self.direct_environment();
         for tap in &self.taps {
             for (_, value) in &mut environment {

@@ -1,6 +1,7 @@
 //! The local stack: everything that the functions need around them, on loopback.
 
 pub mod aws;
+mod backends;
 pub mod calls;
 pub mod cargo_lambda;
 mod cors;

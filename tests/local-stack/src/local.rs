@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
+use crate::backends::{Backends, TABLE};
 use crate::calls::Party;
-use crate::stack::{Backends, TABLE};
 use crate::tap;
 use crate::webhook;
 use harness::serve::Forward;

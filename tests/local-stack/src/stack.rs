@@ -1,7 +1,5 @@
 //! The local stack: starts everything in order and stops it in reverse.
 
-mod backends;
-
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +10,7 @@ use axum::body::Body;
 use http::{Request, header};
 use serde_json::{Value, json};
 
-pub use backends::{BUCKET, Backends, KID, TABLE, conflicts_table};
+pub use crate::backends::{BUCKET, Backends, KID, TABLE, conflicts_table};
 
 use crate::cargo_lambda::{self, CargoLambdaError, spinner};
 use crate::front;
