@@ -1,5 +1,7 @@
 //! The caller of a request: from exactly one configured source, and never from a body.
 
+mod from_claims;
+
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};

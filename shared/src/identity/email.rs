@@ -33,7 +33,7 @@ impl<'a> Address<'a> {
         self.0.chars().count() > MAX_CHARACTERS
     }
 
-    /// Marks the email as verified. Only [`claims`](super::claims) may decide that.
+    /// Marks the email as verified. Only [`caller`](super::caller) may decide that.
     pub(super) fn verified(self) -> VerifiedEmail {
         VerifiedEmail(self.0.to_owned())
     }

@@ -25,14 +25,14 @@ const OBJECTS_OF_USERS: [&str; 2] = ["user_metadata", "unsafe_metadata"];
 /// The names of the claims, and what proves that an email is verified.
 #[derive(Debug)]
 pub struct ClaimSettings {
-    pub(super) subject: ClaimName,
-    pub(super) issuer: ClaimName,
-    pub(super) external_id: ClaimName,
-    pub(super) email: ClaimName,
-    pub(super) proof: EmailProof,
-    pub(super) name: ClaimName,
-    pub(super) previous_external_id: Option<ClaimName>,
-    pub(super) external_id_changed_at: Option<ClaimName>,
+    pub(in crate::identity) subject: ClaimName,
+    pub(in crate::identity) issuer: ClaimName,
+    pub(in crate::identity) external_id: ClaimName,
+    pub(in crate::identity) email: ClaimName,
+    pub(in crate::identity) proof: EmailProof,
+    pub(in crate::identity) name: ClaimName,
+    pub(in crate::identity) previous_external_id: Option<ClaimName>,
+    pub(in crate::identity) external_id_changed_at: Option<ClaimName>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
