@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 use strum::{EnumString, VariantNames};
 
-use super::claims::{ClaimSettings, Claims, json};
+use super::claims::{CallerClaims, ClaimSettings, json};
 use super::email::{EmailOmitted, VerifiedEmail};
 use super::external_id::ExternalId;
 use super::oidc::{KeysError, OidcSettings, Verifier, VerifyError};
@@ -143,15 +143,15 @@ impl Callers {
     pub async fn identify(&self, request: &Request) -> Result<Caller, IdentityError> {
         match &self.source {
             IdentitySource::JwtAuthorizer => {
-                let claims = Claims::spelled(jwt_claims(request)?);
+                let claims = CallerClaims::spelled(jwt_claims(request)?);
                 self.claims.caller(&claims)
             }
             IdentitySource::LambdaAuthorizer => {
                 let context = lambda_context(request)?;
                 let caller = self.claims.caller(&match request.kind {
                     // A REST API turns the context's values into text.
-                    EventKind::V1 => Claims::spelled(context),
-                    EventKind::V2 | EventKind::LoadBalancer => Claims::typed(context),
+                    EventKind::V1 => CallerClaims::spelled(context),
+                    EventKind::V2 | EventKind::LoadBalancer => CallerClaims::typed(context),
                 })?;
                 // A page of another site can send the user's cookie along, but not this header
                 // without a preflight.
@@ -164,7 +164,7 @@ impl Callers {
                 let token = self.token(request);
                 let token = token.ok_or(unproven("no bearer token"))?;
                 let claims = verifier.verify(token, request.deadline).await?;
-                self.claims.caller(&Claims::typed(claims))
+                self.claims.caller(&CallerClaims::typed(claims))
             }
         }
     }

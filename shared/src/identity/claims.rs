@@ -11,7 +11,7 @@ mod value;
 pub use name::ClaimName;
 pub use settings::ClaimSettings;
 pub(crate) use settings::claim_name;
-pub use value::{Claims, identifier};
+pub use value::{CallerClaims, identifier};
 
 /// The proof that an email belongs to the caller.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) enum EmailProof {
 
 impl EmailProof {
     /// Whether `claims` contain it.
-    pub(super) fn holds(&self, claims: &Claims) -> bool {
+    pub(super) fn holds(&self, claims: &CallerClaims) -> bool {
         match self {
             Self::Always => true,
             Self::Claim(name, values) => claims

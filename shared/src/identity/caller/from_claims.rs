@@ -1,14 +1,14 @@
 //! The caller whom the claims describe.
 
 use super::{Caller, IdentityError};
-use crate::identity::claims::{ClaimSettings, Claims};
+use crate::identity::claims::{CallerClaims, ClaimSettings};
 use crate::identity::email::{EmailOmitted, VerifiedEmail};
 use crate::identity::external_id::ExternalId;
 use crate::lambda::clock::now_millis;
 
 impl ClaimSettings {
     /// The caller whom `claims` describe.
-    pub(crate) fn caller(&self, claims: &Claims) -> Result<Caller, IdentityError> {
+    pub(crate) fn caller(&self, claims: &CallerClaims) -> Result<Caller, IdentityError> {
         let is_verified = self.proof.holds(claims);
         let external_id = self.external_id(claims, is_verified)?;
         let previous = self.previous_external_id(claims, is_verified);
@@ -28,7 +28,7 @@ impl ClaimSettings {
 
     fn external_id(
         &self,
-        claims: &Claims,
+        claims: &CallerClaims,
         is_email_verified: bool,
     ) -> Result<ExternalId, IdentityError> {
         let id = if self.external_id == self.email {
@@ -47,7 +47,11 @@ impl ClaimSettings {
     }
 
     /// A malformed id is ignored: it is not evidence, but it must not block the login.
-    fn previous_external_id(&self, claims: &Claims, is_email_verified: bool) -> Option<ExternalId> {
+    fn previous_external_id(
+        &self,
+        claims: &CallerClaims,
+        is_email_verified: bool,
+    ) -> Option<ExternalId> {
         let name = self.previous_external_id.as_ref()?;
         let id = if *name == self.email {
             let email = claims.email(name).ok().filter(|_| is_email_verified)?;
@@ -58,7 +62,11 @@ impl ClaimSettings {
         ExternalId::try_from(id).ok()
     }
 
-    fn email(&self, claims: &Claims, is_verified: bool) -> Result<VerifiedEmail, EmailOmitted> {
+    fn email(
+        &self,
+        claims: &CallerClaims,
+        is_verified: bool,
+    ) -> Result<VerifiedEmail, EmailOmitted> {
         let email = claims.email(&self.email)?;
         if email.is_too_long() {
             return Err(EmailOmitted::TooLong);
@@ -69,7 +77,7 @@ impl ClaimSettings {
         Ok(email.verified())
     }
 
-    fn name(&self, claims: &Claims) -> Option<String> {
+    fn name(&self, claims: &CallerClaims) -> Option<String> {
         /// Maximum characters of a name at Zendesk.
         const MAX_CHARACTERS: usize = 128;
         claims

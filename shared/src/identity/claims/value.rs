@@ -15,12 +15,12 @@ const PLACEHOLDER: &str = "Not supported currently.";
 const LEEWAY_MILLIS: u64 = 60_000;
 
 /// The claims about a caller.
-pub struct Claims {
+pub struct CallerClaims {
     values: Map<String, Value>,
     is_spelled: bool,
 }
 
-impl Claims {
+impl CallerClaims {
     /// Claims of any JSON type, as the identity provider or an authorizer made them.
     pub fn typed(values: Map<String, Value>) -> Self {
         Self {

@@ -6,7 +6,7 @@ use crate::id::Flaw;
 fn caller(variables: &[(&str, &str)], claims: &Value) -> Result<Caller, IdentityError> {
     let settings = ClaimSettings::from_variables(&variables.iter().copied().collect(), true);
     let claims = claims.as_object().unwrap().clone();
-    settings.unwrap().caller(&Claims::typed(claims))
+    settings.unwrap().caller(&CallerClaims::typed(claims))
 }
 
 fn email(variables: &[(&str, &str)], claims: &Value) -> Result<String, &'static str> {

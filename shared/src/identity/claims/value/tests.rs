@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::*;
 
-fn claims(value: &Value, is_spelled: bool) -> Claims {
+fn claims(value: &Value, is_spelled: bool) -> CallerClaims {
     let values = Map::from_iter([("it".to_owned(), value.clone())]);
     if is_spelled {
-        Claims::spelled(values)
+        CallerClaims::spelled(values)
     } else {
-        Claims::typed(values)
+        CallerClaims::typed(values)
     }
 }
 
