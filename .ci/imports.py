@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""Fails if the modules of a crate import each other in a circle, or know each other and should not.
+"""Fails if modules of a crate import each other in a circle, or one imports a module not below it.
 
     .ci/imports.py [FOLDER ...]     the crates to check; without any, all crates of the repository
 
-A module is a file. An import is a `use` of another file's item, or a path such as
-`crate::conflicts::Table` in the code. A name that is re-exported counts as an import of the file
-that defines it, so a parent module may re-export what its children define. A child may use its
-parents' items: a file and its folder are one thing. Test modules and test files are left out.
+A file and its folder are one module, so a child may use its parents' items, and they its own. Every
+other import is one between two modules beside each other: if `aws/secrets.rs` imports
+`lambda/config.rs`, then `aws` imports `lambda`; if `lambda/http/request.rs` imports
+`lambda/deadline.rs`, then `lambda/http` imports `lambda/deadline`.
+
+An import is a `use` of another file's item, or a path such as `crate::conflicts::Table` in the
+code. A name that is re-exported counts as an import of the file that defines it. Test modules and
+test files are left out.
 """
 
 import re
@@ -14,8 +18,22 @@ import sys
 from pathlib import Path
 
 SKIPPED = {"target", "node_modules", "fuzz"}
-# The modules of a crate that read, decide and act: none of them imports another one.
-STRANGERS = {"functions/clean-conflicts": ("facts", "decide", "act")}
+# The layers of a crate, from top to bottom; CONTRIBUTING.md draws them. A module imports only modules
+# of the layers below its own.
+LAYERS = {
+    "shared": ("problems", "conflicts", "sunshine puzzel", "identity", "aws", "http", "lambda id"),
+    "functions/clean-conflicts": (
+        "run",
+        "process",
+        # The modules that read, decide and act.
+        "facts decide act",
+        "checking config context event report",
+        "interrupted",
+        "archive",
+        "evidence outcome plan",
+        "api_key gauges stop",
+    ),
+}
 
 
 def without_comments_and_tests(text):
@@ -117,22 +135,34 @@ class Crate:
                 return found if found is not None else None
         return owner
 
-    def edges(self):
+    def siblings(self):
+        """The imports between modules beside each other: a line each, by their two modules."""
+        found = {}
         for module, paths in self.imports.items():
-            targets = {self.defining(module, path) for path in paths} - {None, module}
-            # A child that adds to a type of its parent belongs to the parent.
-            yield module, {target for target in targets if module[: len(target)] != target}
+            for target in {self.defining(module, path) for path in paths} - {None}:
+                depth = 0
+                while module[: depth + 1] == target[: depth + 1] and depth < len(module):
+                    depth += 1
+                # Otherwise one of them is the other's parent.
+                if depth < min(len(module), len(target)):
+                    line = f"  {self.source / self.files[module]} imports {self.source / self.files[target]}"
+                    found.setdefault((module[: depth + 1], target[: depth + 1]), []).append(line)
+        return found
 
-    def acquainted(self, strangers):
-        """The imports between modules that should not know each other, a line each."""
-        for module, targets in self.edges():
-            for target in sorted(targets):
-                ends = {module[:1], target[:1]}
-                if len(ends) == 2 and ends <= {(name,) for name in strangers}:
-                    yield f"  {self.source / self.files[module]} imports {self.source / self.files[target]}"
+    def not_downwards(self, layers):
+        """The imports of modules that are not in a layer below, a line each."""
+        layer = {(name,): number for number, names in enumerate(layers) for name in names.split()}
+        for name in sorted({module[:1] for module in self.files if module} ^ set(layer)):
+            yield f"  {name[0]} is a module without a layer, or in a layer without being a module"
+        for (module, target), lines in self.siblings().items():
+            if layer.get(module, -1) >= layer.get(target, len(layers)):
+                yield from lines
 
     def circles(self):
-        graph = dict(self.edges())
+        imports = self.siblings()
+        graph = {}
+        for module, target in imports:
+            graph.setdefault(module, set()).add(target)
         index, low, stack, found = {}, {}, [], []
 
         def visit(node):
@@ -151,17 +181,14 @@ class Crate:
                     if circle[-1] == node:
                         break
                 if len(circle) > 1:
-                    found.append(sorted(circle))
+                    found.append(circle)
 
         for node in graph:
             if node not in index:
                 visit(node)
         for circle in found:
-            lines = []
-            for node in circle:
-                for target in sorted(graph[node] & set(circle)):
-                    lines.append(f"  {self.source / self.files[node]} imports {self.source / self.files[target]}")
-            yield lines
+            ends = [ends for ends in sorted(imports) if set(ends) <= set(circle)]
+            yield [line for pair in ends for line in sorted(imports[pair])]
 
 
 def main(folders):
@@ -177,10 +204,11 @@ def main(folders):
         for lines in crate.circles():
             failed = True
             print(f"{folder}: modules import each other in a circle:", *lines, sep="\n", file=sys.stderr)
-        lines = list(crate.acquainted(STRANGERS.get(folder.as_posix(), ())))
+        layers = LAYERS.get(folder.as_posix())
+        lines = list(crate.not_downwards(layers)) if layers else []
         if lines:
             failed = True
-            print(f"{folder}: these modules should not know each other:", *lines, sep="\n", file=sys.stderr)
+            print(f"{folder}: not as LAYERS in .ci/imports.py says:", *lines, sep="\n", file=sys.stderr)
     print(f"the imports of {checked} crates checked")
     return 1 if failed else 0
 

@@ -2,7 +2,8 @@
 //!
 //! Data flows one way: event → handler → domain → client → wire. Imports point downwards only:
 //! [`conflicts`], `sunshine` and `puzzel` (domain and clients) use [`identity`], `aws` and `http`,
-//! and all of them use [`lambda`] and [`id`], which use none of them.
+//! and all of them use [`lambda`] and [`id`], which use none of them. `problems`, above them all,
+//! turns their errors into problems.
 
 pub mod id;
 
