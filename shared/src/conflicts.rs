@@ -25,7 +25,7 @@ pub use config::ConflictsConfig;
 pub use event::{Change, Event, Recorded};
 pub use history::{IdChanges, partition as external_id_partition};
 pub use id::{ConflictId, PairRef, Scope};
-pub use import::{Import, Pair, Taken};
+pub use import::{ImportedPairs, Pair, Taken};
 pub use lease::RunLease;
 pub use lineage::{Lineage, Proof, Source, Target, weigh};
 pub use listing::{Counts, InvalidPosition, Place};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::archive::Copy;
 use crate::person::{Item, Person, Verdict};
-use crate::table;
+use crate::table::ItemErasure;
 
 /// Lambda's responses are limited to 6 MB. Above this size the archived users are omitted, and the
 /// keys stay.
@@ -30,11 +30,11 @@ pub struct Erased {
 
 impl Erased {
     /// Counts the result for an item.
-    pub fn count(&mut self, erased: table::Erased) {
-        match erased {
-            table::Erased::Deleted => self.items += 1,
-            table::Erased::Edited => self.edited += 1,
-            table::Erased::Nothing => {}
+    pub fn count(&mut self, erasure: ItemErasure) {
+        match erasure {
+            ItemErasure::Deleted => self.items += 1,
+            ItemErasure::Edited => self.edited += 1,
+            ItemErasure::Nothing => {}
         }
     }
 }

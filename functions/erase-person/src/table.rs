@@ -19,7 +19,7 @@ pub struct Table {
 
 /// The result for an item.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Erased {
+pub enum ItemErasure {
     /// It is gone.
     Deleted,
     /// It stays, without the person.
@@ -55,20 +55,20 @@ impl Table {
     }
 
     /// Removes the person from an item. An item that was changed since it was read is read again.
-    pub async fn erase(&self, person: &Person, item: Item) -> Result<Erased, OperatorError> {
+    pub async fn erase(&self, person: &Person, item: Item) -> Result<ItemErasure, OperatorError> {
         let mut item = item;
         for _ in 0..TRIES {
             let (is_done, erased) = match person.verdict(&item) {
-                Verdict::Keep => return Ok(Erased::Nothing),
-                Verdict::Delete => (self.delete(&item).await?, Erased::Deleted),
-                Verdict::Edit(edited) => (self.put(&item, edited).await?, Erased::Edited),
+                Verdict::Keep => return Ok(ItemErasure::Nothing),
+                Verdict::Delete => (self.delete(&item).await?, ItemErasure::Deleted),
+                Verdict::Edit(edited) => (self.put(&item, edited).await?, ItemErasure::Edited),
             };
             if is_done {
                 return Ok(erased);
             }
             match self.get(&item).await? {
                 Some(now) => item = now,
-                None => return Ok(Erased::Nothing),
+                None => return Ok(ItemErasure::Nothing),
             }
         }
         Err(OperatorError::Unavailable(

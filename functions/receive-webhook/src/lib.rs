@@ -6,7 +6,7 @@
 mod config;
 mod event;
 mod signature;
-mod verifier;
+mod signature_verifier;
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use shared::lambda::problem::{Code, Problem};
 pub use config::Config;
 pub use event::{NotAnEvent, parse};
 pub use signature::{SignatureError, SigningSecrets, Timestamp};
-pub use verifier::{Verifier, VerifyError};
+pub use signature_verifier::{NotVerified, SignatureVerifier};
 
 /// Maximum time of the work. Zendesk hangs up after about ten seconds, without a second try, and
 /// the response must come within four, not counting cold starts and the network.
@@ -35,7 +35,7 @@ const RESPONSE_MARGIN: Duration = Duration::from_millis(100);
 
 /// The function, ready for requests.
 pub struct ReceiveWebhook {
-    verifier: Verifier,
+    verifier: SignatureVerifier,
     scope: Scope,
     table: Table,
 }
@@ -50,7 +50,7 @@ impl ReceiveWebhook {
             config.secret_ttl,
         );
         let table = Table::connect(sdk, config.conflicts.table);
-        let (verifier, ()) = tokio::join!(Verifier::start(secrets), table.warm_up());
+        let (verifier, ()) = tokio::join!(SignatureVerifier::start(secrets), table.warm_up());
         Self {
             verifier,
             scope: config.conflicts.scope,
@@ -96,11 +96,11 @@ fn name(event: &Event, recorded: Recorded) -> &'static str {
     }
 }
 
-impl From<VerifyError> for Problem {
-    fn from(error: VerifyError) -> Self {
+impl From<NotVerified> for Problem {
+    fn from(error: NotVerified) -> Self {
         match error {
-            VerifyError::NoSecrets(error) => error.into(),
-            VerifyError::NotAuthentic(error) => Self::new(
+            NotVerified::NoSecrets(error) => error.into(),
+            NotVerified::NotAuthentic(error) => Self::new(
                 Code::InvalidSignature,
                 "this is not a webhook of Zendesk with one of the configured secrets",
             )

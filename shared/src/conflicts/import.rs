@@ -76,8 +76,8 @@ pub struct Pair {
     expires_at: u64,
 }
 
-/// An import, as an operator sends it.
-pub struct Import<'a> {
+/// The pairs of an import, as an operator sends them.
+pub struct ImportedPairs<'a> {
     /// The migration's name.
     pub batch: &'a str,
     /// The earliest time at which the pairs are due, in milliseconds since 1970.
@@ -147,7 +147,7 @@ impl Table {
     pub async fn take_pairs(
         &self,
         scope: &Scope,
-        import: &Import<'_>,
+        import: &ImportedPairs<'_>,
     ) -> Result<Taken, TableError> {
         let now = now_millis();
         let true_since = import.not_before.max(now);

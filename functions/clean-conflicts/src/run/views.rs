@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use shared::conflicts::{
-    Conflict, Counts, Import, Lineage, Pair, Place, Remedy, Source, State, Table,
+    Conflict, Counts, ImportedPairs, Lineage, Pair, Place, Remedy, Source, State, Table,
 };
 use shared::identity::email::EmailKey;
 use shared::lambda::clock::now_millis;
@@ -12,7 +12,7 @@ use shared::lambda::invoke::OperatorError;
 
 use super::{Run, table_error};
 use crate::decide::{self, Decision};
-use crate::event::{Import as ImportEvent, List, Progress, Show};
+use crate::event::{Import, List, Progress, Show};
 use crate::facts;
 use crate::outcome::Outcome;
 use crate::report::{Listed, RunReport};
@@ -90,8 +90,8 @@ fn states(counts: &Counts) -> Value {
 }
 
 /// Stores the pairs of a migration.
-pub async fn import(run: &Run<'_>, import: &ImportEvent) -> Result<Value, OperatorError> {
-    let pairs = Import {
+pub async fn import(run: &Run<'_>, import: &Import) -> Result<Value, OperatorError> {
+    let pairs = ImportedPairs {
         batch: &import.batch,
         not_before: import.not_before.saturating_mul(1000),
         pairs: &import.pairs,

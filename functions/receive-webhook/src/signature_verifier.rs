@@ -11,11 +11,11 @@ const TIMESTAMP: &str = "x-zendesk-webhook-signature-timestamp";
 const SIGNATURE: &str = "x-zendesk-webhook-signature";
 
 /// Verifies the signature of webhooks.
-pub struct Verifier(CachedSecret<SigningSecrets>);
+pub struct SignatureVerifier(CachedSecret<SigningSecrets>);
 
 /// The reason why a request was not verified.
 #[derive(Debug, thiserror::Error)]
-pub enum VerifyError {
+pub enum NotVerified {
     /// It is not a webhook of Zendesk.
     #[error(transparent)]
     NotAuthentic(#[from] SignatureError),
@@ -24,7 +24,7 @@ pub enum VerifyError {
     NoSecrets(#[from] SecretError),
 }
 
-impl Verifier {
+impl SignatureVerifier {
     /// A verifier with these secrets, which it fetches once, now.
     pub async fn start(secrets: CachedSecret<SigningSecrets>) -> Self {
         secrets.warm_up().await;
@@ -44,7 +44,7 @@ impl Verifier {
         body: &[u8],
         now: u64,
         deadline: Deadline,
-    ) -> Result<(), VerifyError> {
+    ) -> Result<(), NotVerified> {
         let timestamp = Timestamp::parse(header(headers, TIMESTAMP)?, now)?;
         let signature = header(headers, SIGNATURE)?;
         let secrets = self.0.get(deadline).await?;
