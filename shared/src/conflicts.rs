@@ -35,4 +35,4 @@ pub use record::{Conflict, Sent, Withdrawal};
 pub use state::{Reason, Remedy, State};
 pub use statements::Statements;
 pub use support_user::SupportUser;
-pub use table::{Position, Queue, Table, TableError};
+pub use table::{Position, Queue, Table, TableError, random_mark};

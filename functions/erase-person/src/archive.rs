@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
-use shared::aws::sdk::{SdkConfig, has_bucket_in_path};
+use shared::aws::sdk::{SdkConfig, failure, has_bucket_in_path};
 use shared::lambda::invoke::OperatorError;
 
 use crate::person::Person;
@@ -172,7 +172,7 @@ impl Archive {
         let object = match Box::pin(get).await {
             Ok(object) => object,
             // It was deleted in the meantime, by another request or because of its age.
-            Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => {
+            Err(error) if matches!(failure(&error).why.as_str(), "NoSuchKey" | "NoSuchVersion") => {
                 return Ok(Vec::new());
             }
             Err(error) => return Err(unavailable(&error)),
@@ -227,8 +227,7 @@ fn is_compressed(version: &Version) -> bool {
     version.key.rsplit('.').next() == Some("gz")
 }
 
-/// Keeps only the code of the error, because the SDK's message may quote the request.
-fn unavailable(error: &impl ProvideErrorMetadata) -> OperatorError {
-    let why = error.code().unwrap_or("no response");
+fn unavailable<E: ProvideErrorMetadata>(error: &SdkError<E>) -> OperatorError {
+    let why = failure(error).why;
     OperatorError::Unavailable(format!("the archive is not available ({why})"))
 }

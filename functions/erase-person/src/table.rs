@@ -1,9 +1,10 @@
 //! The table, item by item: it is read as a whole, and this is the only code that deletes from it.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::AttributeValue;
-use shared::aws::sdk::SdkConfig;
+use shared::aws::sdk::{SdkConfig, failure};
+use shared::conflicts::random_mark;
 use shared::lambda::invoke::OperatorError;
 
 use crate::person::{Item, Person, Verdict};
@@ -88,11 +89,7 @@ impl Table {
             .condition_expression(condition)
             .set_expression_attribute_values(seen)
             .send();
-        match Box::pin(delete).await {
-            Ok(_) => Ok(true),
-            Err(error) if code(&error) == Some("ConditionalCheckFailedException") => Ok(false),
-            Err(error) => Err(unavailable(&error)),
-        }
+        is_written(Box::pin(delete).await)
     }
 
     /// Writes `edited` over `item`, unless that was changed since it was read.
@@ -104,8 +101,7 @@ impl Table {
             *version = (number + 1).to_string();
         }
         if edited.contains_key("writeId") {
-            let mark = format!("{:032x}", fastrand::u128(..));
-            edited.insert("writeId".to_owned(), AttributeValue::S(mark));
+            edited.insert("writeId".to_owned(), AttributeValue::S(random_mark()));
         }
         let (condition, seen) = unchanged(item);
         let put = self
@@ -116,11 +112,7 @@ impl Table {
             .condition_expression(condition)
             .set_expression_attribute_values(seen)
             .send();
-        match Box::pin(put).await {
-            Ok(_) => Ok(true),
-            Err(error) if code(&error) == Some("ConditionalCheckFailedException") => Ok(false),
-            Err(error) => Err(unavailable(&error)),
-        }
+        is_written(Box::pin(put).await)
     }
 
     async fn get(&self, item: &Item) -> Result<Option<Item>, OperatorError> {
@@ -160,12 +152,18 @@ fn key(item: &Item) -> Item {
         .collect()
 }
 
-fn code<E: ProvideErrorMetadata>(error: &E) -> Option<&str> {
-    error.code()
+/// Whether a write was done; it was not if its condition did not hold.
+fn is_written<T, E: ProvideErrorMetadata>(
+    result: Result<T, SdkError<E>>,
+) -> Result<bool, OperatorError> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if failure(&error).why == "ConditionalCheckFailedException" => Ok(false),
+        Err(error) => Err(unavailable(&error)),
+    }
 }
 
-/// Keeps only the code of the error, because the SDK's message may quote an item.
-fn unavailable(error: &impl ProvideErrorMetadata) -> OperatorError {
-    let why = error.code().unwrap_or("no response");
+fn unavailable<E: ProvideErrorMetadata>(error: &SdkError<E>) -> OperatorError {
+    let why = failure(error).why;
     OperatorError::Unavailable(format!("the table is not available ({why})"))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::table::{Item, Put, Table, TableError, number, string};
+use super::table::{Item, Put, Table, TableError, number, random_mark, string};
 use crate::lambda::clock::now_millis;
 
 /// The lease of a run: no other run may call Sunshine Conversations in the meantime.
@@ -14,7 +14,7 @@ impl Table {
     /// Takes the run lease until `until`, in milliseconds since 1970; `None` if another run holds
     /// it.
     pub async fn take_run_lease(&self, until: u64) -> Result<Option<RunLease>, TableError> {
-        let owner = format!("{:032x}", fastrand::u128(..));
+        let owner = random_mark();
         let item = run_item(&owner, until);
         let put = self
             .put_item(&item, |put| {

@@ -424,9 +424,14 @@ fn advice(error: &TableError) -> String {
     )
 }
 
+/// A random mark, which no other write or run has.
+pub fn random_mark() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
+
 /// The mark of one write.
 pub(super) fn write_id() -> AttributeValue {
-    string(format!("{:032x}", fastrand::u128(..)))
+    string(random_mark())
 }
 
 pub(super) fn string(value: impl Into<String>) -> AttributeValue {
