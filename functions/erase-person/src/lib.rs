@@ -58,7 +58,7 @@ impl ErasePerson {
         let response =
             response.unwrap_or_else(|error| Err(OperatorError::Internal(error.to_string())));
         response.inspect_err(|error| {
-            tracing::warn!(request_id, error = error.kind(), "refused");
+            tracing::warn!(requestId = request_id, error = error.kind(), "refused");
         })
     }
 
@@ -94,7 +94,14 @@ impl ErasePerson {
         }
         if let Some(by) = &request.erased_by {
             let (items, edited, versions) = (erased.items, erased.edited, erased.versions);
-            tracing::info!(request_id, by, items, edited, versions, "erased a person");
+            tracing::info!(
+                requestId = request_id,
+                by,
+                items,
+                edited,
+                versions,
+                "erased a person"
+            );
         }
         Ok(ErasureResponse::new(
             &person,
