@@ -44,11 +44,7 @@ pub struct Config {
 impl Config {
     /// Reads the variables that the README lists for `clean-conflicts`.
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
-        let allowed = variables.or(
-            "REMEDY",
-            Remedy::Plan,
-            "plan, release-email, merge or delete",
-        )?;
+        let allowed = variables.one_of("REMEDY", Remedy::Plan)?;
         let bucket = "the name of the archive's S3 bucket";
         Ok(Self {
             conflicts: ConflictsConfig::from_variables(variables)?,
@@ -75,11 +71,7 @@ impl Config {
                 0..=30 * 24 * 60 * 60,
                 "a whole number of seconds from 0 to 2592000",
             )?),
-            merge_call: variables.or(
-                "MERGE_CALL",
-                MergeCall::default(),
-                "sync or appusers-merge",
-            )?,
+            merge_call: variables.one_of("MERGE_CALL", MergeCall::default())?,
             trusts_events: variables.or("TRUST_WEBHOOK_LINEAGE", false, "true or false")?,
             requests_per_second: variables.or(
                 "SUNSHINE_REQUESTS_PER_SECOND",

@@ -1,35 +1,24 @@
 //! The inputs of a decision: the evidence, and the policy from the configuration and the operator.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::IntoDeserializer;
-use serde::de::value::Error;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::conflicts::{Conflict, IdChanges, Lineage, Proof, Remedy, Sent, Target, weigh};
 use shared::identity::email::EmailKey;
 use shared::lambda::clock::parse_millis;
 use shared::sunshine::{BrandId, User};
+use strum::{EnumString, VariantNames};
 
 /// The call that merges two users.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum MergeCall {
     /// `POST /v2/…/users/{zendeskId}/sync`: makes the user match Support's user.
     #[default]
     Sync,
     /// `POST /v1.1/…/appusers/merge`: names both users, and affects no third one.
     AppusersMerge,
-}
-
-impl FromStr for MergeCall {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        Self::deserialize(name.into_deserializer())
-    }
 }
 
 /// The policy: the allowed actions.

@@ -1,11 +1,7 @@
 //! The states of a conflict, the remedies, and the reasons.
 
-use std::str::FromStr;
-
-use serde::de::IntoDeserializer;
-use serde::de::value::Error;
 use serde::{Deserialize, Serialize};
-use strum::IntoStaticStr;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 /// The state of a conflict.
 #[derive(
@@ -34,7 +30,18 @@ pub enum State {
 
 /// The remedies, mildest first.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
+    EnumString,
+    VariantNames,
 )]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -129,10 +136,21 @@ impl Remedy {
     }
 }
 
-impl FromStr for Remedy {
-    type Err = Error;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn from_str(name: &str) -> Result<Self, Error> {
-        Self::deserialize(name.into_deserializer())
+    #[test]
+    fn a_remedy_has_one_name_in_variables_records_and_responses() {
+        assert_eq!(
+            Remedy::VARIANTS,
+            ["plan", "release-email", "merge", "delete"]
+        );
+        for name in Remedy::VARIANTS {
+            let remedy: Remedy = name.parse().unwrap();
+            assert_eq!(remedy.as_str(), *name);
+            assert_eq!(serde_json::to_value(remedy).unwrap(), *name);
+        }
+        assert!("Plan".parse::<Remedy>().is_err() && "".parse::<Remedy>().is_err());
     }
 }
