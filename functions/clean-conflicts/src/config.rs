@@ -7,7 +7,6 @@ use shared::aws::secrets;
 use shared::conflicts::{ConflictsConfig, Remedy};
 use shared::http::upstream_url::UpstreamUrl;
 use shared::lambda::config::{ConfigError, Variables};
-use shared::sunshine::{AppId, BrandId};
 
 use crate::evidence::MergeCall;
 
@@ -17,10 +16,6 @@ pub struct Config {
     pub conflicts: ConflictsConfig,
     /// The base URL of the Sunshine Conversations API.
     pub base_url: UpstreamUrl,
-    /// The app.
-    pub app_id: AppId,
-    /// The brand, if users are separated by brand.
-    pub brand_id: Option<BrandId>,
     /// Name or ARN of the secret with the API key.
     pub api_key_secret_id: String,
     /// The time for which the cached secret is fresh.
@@ -52,8 +47,6 @@ impl Config {
                 "SUNSHINE_BASE_URL",
                 "the API's URL such as https://acme.zendesk.com/sc: https, or http on a loopback host",
             )?,
-            app_id: variables.required("SUNSHINE_APP_ID", "the id of the Sunshine app")?,
-            brand_id: variables.optional("SUNSHINE_BRAND_ID", "the id of a brand")?,
             api_key_secret_id: variables.required(
                 "SUNSHINE_API_KEY_SECRET_ID",
                 "the name or ARN of the secret with the API key",

@@ -272,10 +272,11 @@ impl CleanConflicts {
         let recording = RECORDING_MARGIN.min(whole / 10);
         let shortest = SHORTEST_WORK.min(whole / 5).max(Duration::from_millis(1));
         let config = &self.config;
+        let scope = &config.conflicts.scope;
         let account = Account {
             base_url: config.base_url.clone(),
-            app_id: config.app_id.clone(),
-            brand_id: config.brand_id.clone(),
+            app_id: scope.app_id.clone(),
+            brand_id: scope.brand_id.clone(),
             credentials: api_key::credentials(&self.api_key),
         };
         let options = Options {
@@ -285,12 +286,12 @@ impl CleanConflicts {
         Context {
             sunshine: SunshineClient::new(self.http.clone(), account, options),
             table: &self.table,
-            scope: &config.conflicts.scope,
+            scope,
             archive: self.archive.as_ref(),
             policy: Policy {
                 allowed: config.allowed,
                 named,
-                brand: config.brand_id.clone(),
+                brand: scope.brand_id.clone(),
                 release_after: config.release_after,
                 merge_call: config.merge_call,
                 trusts_events: config.trusts_events,

@@ -2,7 +2,6 @@
 
 use super::id::Scope;
 use crate::lambda::config::{ConfigError, Variables};
-use crate::sunshine::{AppId, BrandId};
 
 /// The table, and the app and brand of its conflicts.
 pub struct ConflictsConfig {
@@ -16,14 +15,13 @@ impl ConflictsConfig {
     /// Reads `CONFLICTS_TABLE`, `SUNSHINE_APP_ID` and `SUNSHINE_BRAND_ID`.
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         let id = "an id of 1 to 64 letters, digits, - or _";
-        let app_id: AppId = variables.required("SUNSHINE_APP_ID", id)?;
-        let brand_id: Option<BrandId> = variables.optional("SUNSHINE_BRAND_ID", id)?;
+        let scope = Scope {
+            app_id: variables.required("SUNSHINE_APP_ID", id)?,
+            brand_id: variables.optional("SUNSHINE_BRAND_ID", id)?,
+        };
         Ok(Self {
             table: variables.required("CONFLICTS_TABLE", "the name of the DynamoDB table")?,
-            scope: Scope {
-                app_id: app_id.into(),
-                brand_id: brand_id.map(Into::into),
-            },
+            scope,
         })
     }
 }

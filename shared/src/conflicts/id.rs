@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::email::EmailKey;
+use crate::sunshine::{AppId, BrandId};
 
 /// The version of the hashed format.
 const FORMAT_VERSION: &str = "1";
@@ -15,9 +16,9 @@ const FORMAT_VERSION: &str = "1";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// The Sunshine app.
-    pub app_id: String,
+    pub app_id: AppId,
     /// The brand, if any.
-    pub brand_id: Option<String>,
+    pub brand_id: Option<BrandId>,
 }
 
 impl Scope {
@@ -33,8 +34,8 @@ impl Scope {
     }
 
     pub(super) fn hash(&self, subject: &str) -> ConflictId {
-        let brand = self.brand_id.as_deref().unwrap_or_default();
-        hash(&[FORMAT_VERSION, &self.app_id, brand, subject])
+        let brand = self.brand_id.as_ref().map_or("", BrandId::as_str);
+        hash(&[FORMAT_VERSION, self.app_id.as_str(), brand, subject])
     }
 }
 
@@ -104,14 +105,14 @@ mod tests {
     #[test]
     fn the_id_is_the_documented_hash() {
         let scope = Scope {
-            app_id: "app".to_owned(),
+            app_id: "app".parse().unwrap(),
             brand_id: None,
         };
         let id = scope.conflict_over_email(&EmailKey::from(" Anna@Example.com"));
         // printf '1\0app\0\0anna@example.com' | sha256sum
         assert_eq!(id.as_str(), "c5bbf11f01d421508b6899adf284b4ec");
         let branded = Scope {
-            brand_id: Some("b".to_owned()),
+            brand_id: Some("b".parse().unwrap()),
             ..scope
         };
         assert_ne!(

@@ -51,7 +51,7 @@ impl Person {
             format!("CANARY-new-{number}"),
         );
         let scope = Scope {
-            app_id: SunshineConfig::default().app_id,
+            app_id: SunshineConfig::default().app_id.parse().unwrap(),
             brand_id: None,
         };
         let id = scope.conflict_over_email(&EmailKey::from(email.as_str()));

@@ -26,7 +26,7 @@ impl History {
             .build();
         let table = Table::new(Client::from_conf(config), TABLE.to_owned());
         let scope = Scope {
-            app_id: "app".to_owned(),
+            app_id: "app".parse().unwrap(),
             brand_id: None,
         };
         Self { aws, table, scope }
@@ -274,10 +274,10 @@ async fn an_assignment_of_the_first_id_is_known() {
 #[tokio::test]
 async fn apps_and_brands_are_kept_apart() {
     let history = History::of(&[(10, "A", "B")]).await;
-    for (app_id, brand_id) in [("other", None), ("app", Some("brand".to_owned()))] {
+    for (app_id, brand_id) in [("other", None), ("app", Some("brand"))] {
         let scope = Scope {
-            app_id: app_id.to_owned(),
-            brand_id,
+            app_id: app_id.parse().unwrap(),
+            brand_id: brand_id.map(|id| id.parse().unwrap()),
         };
         let changes = history
             .table

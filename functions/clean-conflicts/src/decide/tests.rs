@@ -41,7 +41,7 @@ struct Case {
 
 fn scope() -> Scope {
     Scope {
-        app_id: "app".to_owned(),
+        app_id: "app".parse().unwrap(),
         brand_id: None,
     }
 }

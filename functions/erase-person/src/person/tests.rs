@@ -7,7 +7,7 @@ const EMAIL: &str = "anna@example.com";
 
 fn scope() -> Scope {
     Scope {
-        app_id: "app".to_owned(),
+        app_id: "app".parse().unwrap(),
         brand_id: None,
     }
 }

@@ -14,7 +14,7 @@ const DAY: u64 = 24 * 60 * MINUTE;
 
 fn scope() -> Scope {
     Scope {
-        app_id: "app".to_owned(),
+        app_id: "app".parse().unwrap(),
         brand_id: None,
     }
 }

@@ -103,7 +103,7 @@ impl Traffic {
     /// This many users with tokens of the issuer.
     pub(super) fn new(backends: &Backends, name: String, people: usize) -> Self {
         let scope = Scope {
-            app_id: SunshineConfig::default().app_id,
+            app_id: SunshineConfig::default().app_id.parse().expect("an app id"),
             brand_id: None,
         };
         let person = |number: usize| {
