@@ -34,5 +34,5 @@ pub use record::transitions::MAX_ATTEMPTS;
 pub use record::{Conflict, Sent, Withdrawal};
 pub use state::{Reason, Remedy, State};
 pub use statements::Statements;
-pub use support_user::SupportUser;
+pub use support_user::{SETTLES_WITHIN, SupportUser};
 pub use table::{Position, Queue, Table, TableError, random_mark};

@@ -1,8 +1,9 @@
 //! The action `check`: whether the function could do its work now.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use shared::lambda::check::{Check, Checks};
+use shared::lambda::clock::now_millis;
 use shared::lambda::deadline::Deadline;
 use shared::sunshine::{Error, SunshineClient};
 
@@ -95,10 +96,7 @@ async fn check_archive(archive: Option<&Archive>, deadline: Deadline) -> Check {
             "none is configured; only REMEDY=plan works without",
         );
     };
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let key = format!("checks/{}-{:08x}.json", now.as_millis(), fastrand::u32(..));
+    let key = format!("checks/{}-{:08x}.json", now_millis(), fastrand::u32(..));
     let written = tokio::time::timeout(deadline.remaining(), archive.write_json(&key, &"check"));
     match written.await {
         Ok(Ok(())) => Check::passed("archive", "an object was written and read back"),

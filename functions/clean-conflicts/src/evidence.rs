@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use shared::conflicts::{Conflict, IdChanges, Lineage, Proof, Remedy, Sent, Target, weigh};
 use shared::identity::email::EmailKey;
-use shared::lambda::clock::parse_millis;
+use shared::lambda::clock::{millis, parse_millis};
 use shared::sunshine::{BrandId, User};
 use strum::{EnumString, VariantNames};
 
@@ -157,8 +157,7 @@ impl Facts {
 
     /// The end of the wait before a release without lineage.
     pub fn waits_until(conflict: &Conflict, policy: &Policy) -> u64 {
-        let wait = u64::try_from(policy.release_after.as_millis()).unwrap_or(u64::MAX);
-        first_report(conflict).saturating_add(wait)
+        first_report(conflict).saturating_add(millis(policy.release_after))
     }
 }
 

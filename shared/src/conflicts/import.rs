@@ -27,7 +27,7 @@ use super::state::{Reason, State};
 use super::table::{
     Item, PAIRS_SHARD, Position, Table, TableError, number, read_all, string, unavailable, write_id,
 };
-use crate::lambda::clock::now_millis;
+use crate::lambda::clock::{millis, now_millis};
 
 /// Maximum simultaneous puts of an import.
 const PUTS_AT_ONCE: usize = 64;
@@ -124,8 +124,7 @@ impl Pair {
             self.end(State::Failed, Some(Reason::TooManyAttempts));
         } else {
             let wait = FIRST_WAIT.saturating_mul(4_u32.saturating_pow(self.attempts - 1));
-            let wait = wait.min(LONGEST_WAIT).as_millis();
-            self.due_at = Some(now + u64::try_from(wait).unwrap_or(u64::MAX));
+            self.due_at = Some(now + millis(wait.min(LONGEST_WAIT)));
         }
     }
 

@@ -17,7 +17,7 @@ use crate::identity::email::EmailKey;
 
 /// The time after a merge in which neither user is changed: Support's merge is not atomic, and for
 /// some seconds the survivor lacks the other user's emails.
-const SETTLES_WITHIN: Duration = Duration::from_secs(30);
+pub const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 
 /// The state of a Support user, from events. Times are in milliseconds since 1970. It has no
 /// `Debug`, so it is never printed.

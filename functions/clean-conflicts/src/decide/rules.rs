@@ -2,18 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use shared::conflicts::{Conflict, Proof, Reason, Remedy};
+use shared::conflicts::{Conflict, Proof, Reason, Remedy, SETTLES_WITHIN};
 use shared::identity::email::EmailKey;
+use shared::lambda::clock::millis;
 use shared::sunshine::User;
 
 use super::decision::Decision;
 use crate::evidence::{Facts, LastSeen, MergeCall, Policy, emails, first_report};
 use crate::outcome::Outcome;
 use crate::plan::{Call, Plan};
-
-/// The wait before another decision about a user that Support has just merged. It settles within
-/// this time.
-const SETTLES_WITHIN_MILLIS: u64 = 30_000;
 
 type Judged<T> = Result<T, Outcome>;
 
@@ -61,7 +58,7 @@ impl Case<'_> {
         if self.facts.is_settling && self.policy.named.is_none() {
             return Ok(Decision::Postpone {
                 remedy: Remedy::ReleaseEmail,
-                until: self.now + SETTLES_WITHIN_MILLIS,
+                until: self.now + millis(SETTLES_WITHIN),
             });
         }
         let only_caller = callers.first().copied().filter(|_| callers.len() == 1);

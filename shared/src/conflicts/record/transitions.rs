@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Conflict, Sent, Withdrawal};
 use crate::conflicts::id::PairRef;
 use crate::conflicts::state::{Reason, Remedy, State};
+use crate::lambda::clock::millis;
 
 /// Maximum attempts, after which a conflict fails.
 pub const MAX_ATTEMPTS: u32 = 8;
@@ -274,8 +275,4 @@ fn patience(since: Duration) -> Duration {
     } else {
         (since / 2).min(LONGEST_PATIENCE)
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
