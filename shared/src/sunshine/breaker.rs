@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::SetOnce;
 
 /// The number of latest calls that count.
 const WINDOW: u32 = 20;
@@ -28,7 +28,7 @@ pub enum Halt {
 pub struct Breaker {
     /// The last calls, newest in the lowest bit; a failed one is 1.
     recent: Mutex<u32>,
-    stopped: watch::Sender<Option<Halt>>,
+    stopped: SetOnce<Halt>,
 }
 
 impl Breaker {
@@ -36,7 +36,7 @@ impl Breaker {
     pub fn new() -> Self {
         Self {
             recent: Mutex::new(0),
-            stopped: watch::Sender::new(None),
+            stopped: SetOnce::new(),
         }
     }
 
@@ -52,30 +52,18 @@ impl Breaker {
 
     /// Stops the run. If it is called again, the first reason stays.
     pub fn stop(&self, reason: Halt) {
-        self.stopped.send_if_modified(|stopped| {
-            let first = stopped.is_none();
-            stopped.get_or_insert(reason);
-            first
-        });
+        // An error means that there is a first reason.
+        let _ = self.stopped.set(reason);
     }
 
     /// The reason why the run was stopped, if it was.
     pub fn stopped(&self) -> Option<Halt> {
-        *self.stopped.borrow()
+        self.stopped.get().copied()
     }
 
     /// Waits until the run is stopped.
     pub async fn wait(&self) -> Halt {
-        let mut stopped = self.stopped.subscribe();
-        loop {
-            if let Some(reason) = *stopped.borrow_and_update() {
-                return reason;
-            }
-            if stopped.changed().await.is_err() {
-                // Unreachable, since `self` holds the sender.
-                std::future::pending::<()>().await;
-            }
-        }
+        *self.stopped.wait().await
     }
 }
 
