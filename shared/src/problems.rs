@@ -93,12 +93,12 @@ impl From<PuzzelError> for Problem {
             }
             (Cause::Transport(TransportError::Timeout), _) => Self::new(
                 Code::UpstreamTimeout,
-                "Puzzel did not answer in time; it may have carried out the request",
+                "Puzzel did not respond in time; it may have carried out the request",
             ),
             (Cause::Status(_) | Cause::NoUserInfoId | Cause::Path(_) | Cause::Transport(_), _) => {
                 Self::new(
                     Code::UpstreamError,
-                    "Puzzel did not answer as expected; try again later",
+                    "Puzzel did not respond as expected; try again later",
                 )
             }
         };

@@ -107,12 +107,12 @@ impl Puzzel {
                 Err(error) => {
                     return Check::failed(
                         "puzzel",
-                        format!("its {name} service does not answer: {error}"),
+                        format!("its {name} service does not respond: {error}"),
                     );
                 }
             }
         }
-        Check::passed("puzzel", "both services answer")
+        Check::passed("puzzel", "both services respond")
     }
 
     /// Exchanges a token of the customer's identity provider for an identity, which can only be

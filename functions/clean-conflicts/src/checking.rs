@@ -44,7 +44,7 @@ impl CleanConflicts {
 async fn check_sunshine(key: Check, sunshine: &SunshineClient, deadline: Deadline) -> Vec<Check> {
     let asked = sunshine.probe(deadline).await;
     let (key, sunshine_check) = match asked {
-        Ok(()) => (key, Check::passed("sunshine", "it answers for this app")),
+        Ok(()) => (key, Check::passed("sunshine", "it responds for this app")),
         Err(Error::Unauthorized | Error::Stopped(shared::sunshine::Halt::Unauthorized)) => (
             Check::failed(
                 "api_key",
@@ -73,7 +73,7 @@ fn advice(error: &Error) -> String {
             "compare SUNSHINE_BASE_URL with the account's; if it is right, see Zendesk's status page"
         }
     };
-    format!("it does not answer as it should ({error}): {what_to_do}")
+    format!("it does not respond as it should ({error}): {what_to_do}")
 }
 
 fn clock(difference: Duration) -> Check {
@@ -106,7 +106,7 @@ async fn check_archive(archive: Option<&Archive>, deadline: Deadline) -> Check {
                 "{error}: compare ARCHIVE_BUCKET with the bucket's name, and its policy and KMS key with the template's"
             ),
         ),
-        Err(_elapsed) => Check::failed("archive", "it did not answer in time"),
+        Err(_elapsed) => Check::failed("archive", "it did not respond in time"),
     }
 }
 

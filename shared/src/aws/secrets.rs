@@ -168,7 +168,7 @@ impl<T: Secret> CachedSecret<T> {
                     ),
                 );
             }
-            Err(_elapsed) => return Check::failed(name, "Secrets Manager did not answer in time"),
+            Err(_elapsed) => return Check::failed(name, "Secrets Manager did not respond in time"),
         };
         match parse::<T>(secret.secret_string()) {
             Err(shape) => Check::failed(name, shape.to_string()),
