@@ -32,6 +32,19 @@ async fn progress(world: &World, batch: &str) -> Value {
         .await
 }
 
+/// Drains with releases allowed, and expects that the only pair, in the batch `b`, is resolved by it.
+async fn release_the_pair(world: &World) {
+    let allowed = world
+        .another("clean-conflicts", &[("REMEDY", "release-email")])
+        .await;
+    let report = answer(&allowed, &json!({"action": "drain"})).await;
+    assert_eq!(report["resolved"], 1, "{report}");
+    assert_eq!(
+        progress(world, "b").await["states"],
+        json!({"resolved": {"none": 1}})
+    );
+}
+
 #[tokio::test]
 async fn each_pair_is_worked_off_as_a_resolve_and_once() {
     let world = World::start("release-email").await;
@@ -102,15 +115,7 @@ async fn a_pair_follows_its_conflict_from_the_plan_to_the_end() {
         progress(&world, "b").await["states"],
         json!({"planned": {"none": 1}})
     );
-    let allowed = world
-        .another("clean-conflicts", &[("REMEDY", "release-email")])
-        .await;
-    let report = answer(&allowed, &json!({"action": "drain"})).await;
-    assert_eq!(report["resolved"], 1, "{report}");
-    assert_eq!(
-        progress(&world, "b").await["states"],
-        json!({"resolved": {"none": 1}})
-    );
+    release_the_pair(&world).await;
 }
 
 /// `report-conflict` may put conflicts and nothing else, so it must not write the pair too.
@@ -125,15 +130,7 @@ async fn a_report_of_a_pairs_conflict_writes_the_conflict_only() {
     assert_eq!(world.aws.count("TransactWriteItems"), before);
     assert_eq!(world.record(&id)["state"], "pending");
     // The next write by a run updates the pair too.
-    let allowed = world
-        .another("clean-conflicts", &[("REMEDY", "release-email")])
-        .await;
-    let report = answer(&allowed, &json!({"action": "drain"})).await;
-    assert_eq!(report["resolved"], 1, "{report}");
-    assert_eq!(
-        progress(&world, "b").await["states"],
-        json!({"resolved": {"none": 1}})
-    );
+    release_the_pair(&world).await;
 }
 
 /// The old `external_id` was given to a new person before the list was worked off.
