@@ -4,6 +4,7 @@ mod after_send;
 mod decision;
 mod restore;
 mod rules;
+mod stated;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -15,6 +16,7 @@ use crate::outcome::Outcome;
 
 pub use decision::Decision;
 pub use restore::{patch, patch_with_email};
+pub use stated::{StatedChange, StatedFacts, StatedWork, stated_work};
 pub use undo::{UndoRefusal, user_to_take_off};
 
 /// Decides the next step for a conflict. `now` is in milliseconds since 1970.

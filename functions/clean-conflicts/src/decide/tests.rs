@@ -6,6 +6,8 @@
     reason = "values that are made in place, and tables of cases"
 )]
 
+mod stated;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

@@ -1,10 +1,7 @@
 //! Resolves and approves conflicts, as an operator asks; and works off the pairs of an import, each
 //! as a resolve.
 
-use shared::conflicts::{
-    Claim, ClaimSource, Conflict, Lineage, Pair, PairRef, Reason, Remedy, Report, Source, State,
-    TableError,
-};
+use shared::conflicts::{Conflict, Lineage, Pair, Reason, Report, State, TableError};
 use shared::identity::external_id::ExternalId;
 use shared::lambda::clock::now_millis;
 use shared::lambda::invoke::OperatorError;
@@ -12,39 +9,12 @@ use shared::sunshine::{Error, LookupExternalId, User};
 
 use super::moves::invalid;
 use super::{Run, table_error};
-use crate::decide::{self, Decision};
+use crate::decide::{self, Decision, StatedChange, StatedFacts, StatedWork};
 use crate::event::{Approve, Resolve};
-use crate::evidence::{emails, target};
 use crate::facts;
 use crate::interrupted::Interrupted;
 use crate::outcome::Outcome;
 use crate::stop::StopReason;
-
-/// An external id that became another, as an operator states it.
-struct StatedChange<'a> {
-    previous: &'a LookupExternalId,
-    current: &'a ExternalId,
-    /// The remedy that the operator names.
-    remedy: Option<Remedy>,
-    by: Option<&'a str>,
-    /// The import pair that states it.
-    pair: Option<PairRef>,
-    /// The time from which an import's list is true: a user who signed up later is another person.
-    true_since: Option<u64>,
-}
-
-/// The work that a change causes.
-enum StatedWork {
-    /// No user has the previous external id.
-    NoUser,
-    /// It was done before, with this conflict.
-    Done(Box<Conflict>),
-    /// An operator stated another change of the same external id before, or the external id has had
-    /// a new holder since.
-    Contradicted,
-    /// This report, with a remedy for this user.
-    Report(Box<Report>, Option<String>, Lineage),
-}
 
 /// The reason why the work of a change is unknown.
 enum FindError {
@@ -169,70 +139,31 @@ impl Run<'_> {
     /// Finds the work that a change causes. Writes nothing.
     async fn find(&self, change: &StatedChange<'_>) -> Result<StatedWork, FindError> {
         let (table, scope) = (self.ctx.table, self.ctx.scope);
-        let (previous, current) = (change.previous.as_str(), change.current.as_str());
-        let user = self.previous_user(change.previous).await?;
-        let statements = table.statements_about(scope, previous).await?;
-        if let Some(id) = statements.conflict_of(current)
-            && let Some(conflict) = table.get(id).await?
-            && is_done(&conflict, user.as_ref(), change.remedy)
-        {
-            return Ok(StatedWork::Done(Box::new(conflict)));
-        }
-        let Some(user) = user else {
-            return Ok(StatedWork::NoUser);
+        let found = self.user_under(change.previous).await?;
+        let statements = table
+            .statements_about(scope, change.previous.as_str())
+            .await?;
+        let opened = match statements.conflict_of(change.current.as_str()) {
+            Some(id) => table.get(id).await?,
+            None => None,
         };
-        let is_another = |it: &Lineage| it.previous == previous && it.current != current;
-        if change.pair.is_some() && statements.lineages.iter().any(is_another) {
-            return Ok(StatedWork::Contradicted);
-        }
-        let target = target(&user, previous);
-        let signed_up_after = |time| target.signed_up_at.is_some_and(|at| at > time);
-        if change.true_since.is_some_and(signed_up_after) {
-            return Ok(StatedWork::Contradicted);
-        }
-        let lineage = lineage(change, &user);
-        // Keep statements about a user who had this external id before: they show that this user
-        // may be another person.
-        let mut stated = statements.lineages;
-        stated.retain(|it| it.is_of_another(&target));
-        stated.push(lineage.clone());
-        // A named remedy is for this user only, and no drain may replace it by another one.
-        let named_for = change.remedy.map(|_| user.id.to_string());
-        let report = self.report_of(current, &user, stated);
-        Ok(StatedWork::Report(Box::new(report), named_for, lineage))
+        let facts = StatedFacts {
+            found,
+            statements: statements.lineages,
+            opened,
+        };
+        Ok(decide::stated_work(change, facts, scope, now_millis()))
     }
 
-    /// The user with exactly the previous external id. The path takes user ids too, so the user
-    /// that is found need not be the one that was meant.
-    async fn previous_user(
-        &self,
-        previous: &LookupExternalId,
-    ) -> Result<Option<User>, Interrupted> {
+    /// The user that the previous external id leads to.
+    async fn user_under(&self, previous: &LookupExternalId) -> Result<Option<User>, Interrupted> {
         let deadline = self.ctx.deadlines.calls;
-        match self
-            .ctx
-            .sunshine
-            .user_by_external_id(previous, deadline)
-            .await
-        {
-            Ok(user) => {
-                let is_meant = user.external_id.as_deref() == Some(previous.as_str());
-                Ok(is_meant.then_some(user))
-            }
+        let read = self.ctx.sunshine.user_by_external_id(previous, deadline);
+        match read.await {
+            Ok(user) => Ok(Some(user)),
             Err(Error::NotFound) => Ok(None),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// The operator's claim, over the email of the user if it is one.
-    fn report_of(&self, current: &str, user: &User, stated: Vec<Lineage>) -> Report {
-        let claim = Claim::new(current, ClaimSource::Operator, now_millis());
-        let emails: Vec<_> = emails(user).into_iter().collect();
-        let report = match emails.as_slice() {
-            [email] => Report::over_email(self.ctx.scope, &email.as_str().into(), claim),
-            _ => Report::over_user(self.ctx.scope, user.id.as_str(), claim),
-        };
-        report.with_lineages(stated)
     }
 
     /// Says what would be done, and writes nothing.
@@ -331,28 +262,4 @@ impl Run<'_> {
         self.work_on(conflict, None).await;
         Ok(())
     }
-}
-
-/// Whether a change that was stated before is done: its conflict is resolved, the user does not
-/// hold the email again, and no stronger remedy is named than the one that was applied.
-fn is_done(conflict: &Conflict, user: Option<&User>, named: Option<Remedy>) -> bool {
-    let holds_it_again = user.is_some_and(|user| {
-        let email = conflict.email();
-        emails(user).iter().any(|it| Some(it.as_str()) == email)
-    });
-    conflict.state() == State::Resolved && !holds_it_again && named <= conflict.remedy()
-}
-
-/// The lineage that the operator states, about the user that is there now. A pair was stated when
-/// its list was true, so later events may contradict it.
-fn lineage(change: &StatedChange<'_>, user: &User) -> Lineage {
-    let source = Source::Operator {
-        user_id: user.id.to_string(),
-    };
-    Lineage::new(
-        change.previous.as_str(),
-        change.current.as_str(),
-        source,
-        change.true_since.unwrap_or_else(now_millis),
-    )
 }
