@@ -1,6 +1,7 @@
 //! The rules for conflicts: pure functions of the record, the facts and the policy.
 
 mod after_send;
+mod attempted;
 mod decision;
 mod restore;
 mod rules;
@@ -14,6 +15,10 @@ use shared::conflicts::{Conflict, Reason};
 use crate::evidence::{Facts, Policy};
 use crate::outcome::Outcome;
 
+pub use attempted::{
+    AttemptProgress, after_interruption, after_refusal, ends_the_run, give_up, settle,
+    take_in_reports,
+};
 pub use decision::Decision;
 pub use restore::{patch, patch_with_email};
 pub use stated::{StatedChange, StatedFacts, StatedWork, stated_work};

@@ -8,17 +8,13 @@
 //! - after the effect was observed, the next run observes it again.
 
 mod attempt;
-mod progress;
 
-use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, State, TableError};
+use shared::conflicts::{Conflict, TableError};
 use shared::lambda::clock::now_millis;
 
 use crate::context::{Action, Context};
-use crate::interrupted::Interrupted;
-use crate::outcome::Outcome;
+use crate::decide::{self, AttemptProgress};
 use crate::stop::StopReason;
-
-use progress::AttemptProgress;
 
 /// Works on a conflict, and returns its new record; `None` if another writer has it. `action` is
 /// the reservation of a remedy, if there already is one for this conflict.
@@ -31,11 +27,8 @@ pub async fn process(
     if before.has_ended() {
         return Ok(None);
     }
-    let attempted = if conflict.attempts() >= MAX_ATTEMPTS {
-        Ok(AttemptProgress::Done(match conflict.sent() {
-            Some(_) => Outcome::NeedsReview(Reason::OutcomeUnknown),
-            None => Outcome::Failed(Reason::TooManyAttempts),
-        }))
+    let attempted = if let Some(outcome) = decide::give_up(&conflict) {
+        Ok(AttemptProgress::Done(outcome))
     } else {
         conflict.begin_attempt(ctx.deadlines.end);
         match ctx.table.write(&mut conflict).await {
@@ -45,63 +38,24 @@ pub async fn process(
         }
         match attempt::attempt(ctx, &mut conflict, action).await {
             Ok(progress) => Ok(progress),
-            Err(interrupted) => match ctx.diagnose(interrupted).await {
-                Interrupted::Forbidden => Ok(AttemptProgress::Done(Outcome::Failed(
-                    Reason::ForbiddenUser,
-                ))),
-                interrupted => Err(interrupted),
-            },
+            Err(interrupted) => decide::after_interruption(ctx.diagnose(interrupted).await),
         }
     };
-    if matches!(
-        attempted,
-        Ok(AttemptProgress::Done(Outcome::NeedsReview(
-            Reason::OtherUserChanged
-        )))
-    ) {
-        // A merge had an unexpected effect, so no other merge may follow.
+    if decide::ends_the_run(&attempted) {
         ctx.stop(StopReason::UpstreamError);
     }
-    settle(&mut conflict, &before, &attempted, now_millis());
-    conflict.note_error(attempted.as_ref().err().map(ToString::to_string));
+    decide::settle(&mut conflict, &before, &attempted, now_millis());
     save(ctx, &mut conflict, &before).await?;
     ctx.log_change(Some(before.state()), &conflict);
     Ok(Some(conflict))
 }
 
-/// Writes the progress of the attempt into the record.
-fn settle(
-    conflict: &mut Conflict,
-    before: &Conflict,
-    attempted: &Result<AttemptProgress, Interrupted>,
-    now: u64,
-) {
-    match attempted {
-        Ok(AttemptProgress::Done(outcome)) => match *outcome {
-            Outcome::Planned(remedy, reason) => conflict.plan(remedy, reason),
-            outcome => {
-                let (state, reason) = outcome.end();
-                conflict.end(state, reason, now);
-            }
-        },
-        Ok(AttemptProgress::Waiting) => conflict.await_effect(before, now),
-        Ok(AttemptProgress::Postponed(remedy, until)) => conflict.postpone(*remedy, *until, before),
-        Err(Interrupted::Unavailable(_)) => conflict.leave_after_outage(before, now),
-        Err(Interrupted::Left | Interrupted::RunOver(_)) => conflict.leave(before, now),
-        Err(Interrupted::Retry | Interrupted::CallFailed | Interrupted::Forbidden) => {
-            conflict.retry(now);
-        }
-    }
-}
-
-/// Writes the record. Adds a report that came in the meantime: if another person now claims the
-/// email, and nothing was sent, the decision is outdated.
+/// Writes the record, with the reports that came in the meantime.
 async fn save(
     ctx: &Context<'_>,
     conflict: &mut Conflict,
     before: &Conflict,
 ) -> Result<(), TableError> {
-    let reported = |conflict: &Conflict, now| conflict.callers(&[], now, |_| false).len();
     loop {
         match ctx.table.write(conflict).await {
             Err(TableError::Changed) => {}
@@ -113,15 +67,6 @@ async fn save(
         if newer.due_at() != Some(ctx.deadlines.end) {
             return Err(TableError::Changed);
         }
-        let is_claimed_by_more = conflict.take_in_reports(&newer);
-        let is_decided = conflict.has_ended() || conflict.state() == State::Planned;
-        if is_claimed_by_more && is_decided && conflict.sent().is_none() {
-            let now = now_millis();
-            if reported(conflict, now) > 1 && reported(conflict, now) > reported(before, now) {
-                conflict.end(State::NeedsReview, Some(Reason::SeveralCallers), now);
-            } else {
-                conflict.reopen(now);
-            }
-        }
+        decide::take_in_reports(conflict, before, &newer, now_millis());
     }
 }

@@ -1,12 +1,11 @@
 //! Sends changing calls. The record first gets the call, its target, and the archive.
 
-use shared::conflicts::{Conflict, Reason, Remedy, Sent};
+use shared::conflicts::{Conflict, Remedy, Sent};
 use shared::lambda::clock::now_millis;
 use shared::sunshine::{Error, LookupExternalId, User, UserId, UserPatch};
 
 use crate::context::Context;
 use crate::interrupted::Interrupted;
-use crate::outcome::Outcome;
 use crate::plan::{Call, Plan};
 
 /// Creates the user that is to survive a merge, with the caller's external id and nothing else.
@@ -17,15 +16,14 @@ pub async fn make_survivor(ctx: &Context<'_>, external_id: &str) -> Result<UserI
     Ok(made.await?.id)
 }
 
-/// Records the remedy and sends it. Returns the outcome of the conflict, if the call already shows
-/// it.
+/// Records the remedy and sends it. Returns the error if the call was certainly not executed.
 pub async fn send(
     ctx: &Context<'_>,
     conflict: &mut Conflict,
     plan: &Plan,
     user: &User,
     manifest: &str,
-) -> Result<Option<Outcome>, Interrupted> {
+) -> Result<Result<(), Error>, Interrupted> {
     let before = conflict.clone();
     let mut sent = Sent::new(
         plan.call.remedy(),
@@ -48,20 +46,15 @@ pub async fn send(
         // After a 404 a delete is done, and a release has nothing left to do.
         Ok(()) | Err(Error::NotFound) => {
             conflict.note_answered();
-            Ok(None)
+            Ok(Ok(()))
         }
         Err(error @ Error::Unknown(_)) => {
             tracing::warn!(%error, "the outcome of a remedy is unknown");
-            Ok(None)
+            Ok(Ok(()))
         }
         Err(error) => {
-            // It was certainly not executed.
             conflict.undo_send(&before);
-            let is_refused = matches!(error, Error::Forbidden | Error::Unauthorized);
-            if is_refused && matches!(plan.call, Call::Merge { .. }) {
-                return Ok(Some(Outcome::NeedsReview(Reason::MergeForbidden)));
-            }
-            Err(error.into())
+            Ok(Err(error))
         }
     }
 }

@@ -6,6 +6,7 @@
     reason = "values that are made in place, and tables of cases"
 )]
 
+mod attempted;
 mod stated;
 
 use std::time::Duration;

@@ -7,10 +7,9 @@ use shared::lambda::clock::now_millis;
 use shared::sunshine::User;
 use tokio::sync::MutexGuard;
 
-use super::progress::AttemptProgress;
 use crate::act;
 use crate::context::{Action, Context};
-use crate::decide::{self, Decision};
+use crate::decide::{self, AttemptProgress, Decision};
 use crate::evidence::Facts;
 use crate::facts;
 use crate::interrupted::Interrupted;
@@ -85,7 +84,7 @@ async fn look(
 }
 
 /// Archives the user, reads the evidence again, which must lead to the same plan, and sends the
-/// call. Returns the outcome if the evidence has changed, or if the call already shows it.
+/// call. Returns the outcome if the evidence has changed, or if the call was refused for good.
 async fn apply(
     ctx: &Context<'_>,
     conflict: &mut Conflict,
@@ -119,14 +118,17 @@ async fn apply(
             };
         }
     }
-    let sent = act::send(ctx, conflict, &plan, &user, archived.manifest()).await;
-    if let Ok(None) = sent {
-        action.spend();
-        if let Some(unconfirmed) = merging {
-            **unconfirmed = true;
-        }
+    if let Err(error) = act::send(ctx, conflict, &plan, &user, archived.manifest()).await? {
+        return match decide::after_refusal(&plan.call, &error) {
+            Some(outcome) => Ok(Some(outcome)),
+            None => Err(error.into()),
+        };
     }
-    sent
+    action.spend();
+    if let Some(unconfirmed) = merging {
+        **unconfirmed = true;
+    }
+    Ok(None)
 }
 
 /// Whether the evidence still leads to the same plan.
