@@ -231,3 +231,35 @@ fn cancellation_reasons<R>(
         _ => None,
     }
 }
+
+#[cfg(test)]
+pub(super) mod memory {
+    use super::*;
+
+    /// Items in memory, for the tests of plans.
+    #[derive(Clone, Default, PartialEq)]
+    pub struct Items(Known);
+
+    impl Items {
+        /// Executes a plan, and keeps what it wrote.
+        pub fn transact<T>(
+            &mut self,
+            plan: impl FnOnce(&mut Draft<'_>) -> Result<T, TableError>,
+        ) -> T {
+            let mut draft = Draft {
+                known: &self.0,
+                read: BTreeSet::new(),
+                written: BTreeMap::new(),
+            };
+            let outcome = plan(&mut draft).unwrap();
+            let written = draft.written.into_iter();
+            self.0.extend(written.map(|(key, item)| (key, Some(item))));
+            outcome
+        }
+
+        /// The content of an item.
+        pub fn get<T: DeserializeOwned>(&mut self, key: &Key) -> Option<T> {
+            self.transact(|draft| draft.get(key))
+        }
+    }
+}

@@ -235,3 +235,6 @@ fn note_email(
     draft.put(key, &email)?;
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests;

@@ -218,3 +218,6 @@ pub(super) fn expiry(time: u64, kept_for: Duration) -> u64 {
         .saturating_add(kept_for)
         .as_secs()
 }
+
+#[cfg(test)]
+mod tests;
