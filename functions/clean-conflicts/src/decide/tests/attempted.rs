@@ -301,11 +301,14 @@ fn another_claim_in_the_meantime_makes_the_decision_outdated() {
     let before = reported(Remedy::Merge).conflict;
     let two = report(ClaimSource::Report, "7", REPORTED);
     let of_two = before.reported_again(&two, REPORTED).unwrap();
+    let of_an_event = event_alone().conflict;
     let same_person = Lineage::new("7", NEW, Source::Claim { changed_at: None }, NOW);
     for (before, another) in [
         // An event is not a caller.
         (&before, report(ClaimSource::Event, "7", NOW)),
         (&of_two, report(ClaimSource::Event, "8", NOW)),
+        // Nobody else claimed the email until now.
+        (&of_an_event, report(ClaimSource::Report, "7", NOW)),
         // Lineage makes the two external ids one person.
         (
             &before,
