@@ -16,7 +16,7 @@ use crate::evidence::{Facts, Policy};
 use crate::outcome::Outcome;
 
 pub use attempted::{
-    AttemptProgress, after_interruption, after_refusal, ends_the_run, give_up, settle,
+    AttemptProgress, after_interruption, after_refusal, ends_the_run, foresee, give_up, settle,
     take_in_reports,
 };
 pub use decision::Decision;

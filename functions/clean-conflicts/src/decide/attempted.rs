@@ -3,6 +3,7 @@
 use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, Remedy, State};
 use shared::sunshine::Error;
 
+use super::decision::Decision;
 use crate::interrupted::Interrupted;
 use crate::outcome::Outcome;
 use crate::plan::Call;
@@ -59,13 +60,7 @@ pub fn ends_the_run(attempted: &Attempted) -> bool {
 /// Writes the result of the attempt into the record. `before` is the record before the attempt.
 pub fn settle(conflict: &mut Conflict, before: &Conflict, attempted: &Attempted, now: u64) {
     match attempted {
-        Ok(AttemptProgress::Done(outcome)) => match *outcome {
-            Outcome::Planned(remedy, reason) => conflict.plan(remedy, reason),
-            outcome => {
-                let (state, reason) = outcome.end();
-                conflict.end(state, reason, now);
-            }
-        },
+        Ok(AttemptProgress::Done(outcome)) => finish(conflict, *outcome, now),
         Ok(AttemptProgress::Waiting) => conflict.await_effect(before, now),
         Ok(AttemptProgress::Postponed(remedy, until)) => conflict.postpone(*remedy, *until, before),
         Err(Interrupted::Unavailable(_)) => conflict.leave_after_outage(before, now),
@@ -75,6 +70,30 @@ pub fn settle(conflict: &mut Conflict, before: &Conflict, attempted: &Attempted,
         }
     }
     conflict.note_error(attempted.as_ref().err().map(ToString::to_string));
+}
+
+/// Writes the outcome into the record.
+fn finish(conflict: &mut Conflict, outcome: Outcome, now: u64) {
+    match outcome {
+        Outcome::Planned(remedy, reason) => conflict.plan(remedy, reason),
+        outcome => {
+            let (state, reason) = outcome.end();
+            conflict.end(state, reason, now);
+        }
+    }
+}
+
+/// Shows in the record what would be done: a dry run plans each remedy, and applies none.
+pub fn foresee(conflict: &mut Conflict, decision: &Decision, now: u64) {
+    match decision {
+        Decision::Apply(plan) => conflict.plan(plan.call.remedy(), plan.instead_because),
+        Decision::Done(outcome) => finish(conflict, *outcome, now),
+        Decision::Postpone { remedy, until } => {
+            let before = conflict.clone();
+            conflict.postpone(*remedy, *until, &before);
+        }
+        Decision::AwaitEffect | Decision::Restore(_) => {}
+    }
 }
 
 /// Adds the reports that came during the attempt: `newer` is the record as it is in the table. If

@@ -9,11 +9,10 @@ use shared::sunshine::{Error, LookupExternalId, User};
 
 use super::moves::invalid;
 use super::{Run, table_error};
-use crate::decide::{self, Decision, StatedChange, StatedFacts, StatedWork};
+use crate::decide::{self, StatedChange, StatedFacts, StatedWork};
 use crate::event::{Approve, Resolve};
 use crate::facts;
 use crate::interrupted::Interrupted;
-use crate::outcome::Outcome;
 use crate::stop::StopReason;
 
 /// The reason why the work of a change is unknown.
@@ -174,21 +173,11 @@ impl Run<'_> {
             None => Conflict::open(report),
         };
         conflict.limit_to(named_for);
-        let before = conflict.clone();
-        let decided = facts::read(&self.ctx, &conflict, now)
-            .await
-            .map(|facts| decide::next(&conflict, &facts, &self.ctx.policy, now));
-        match decided {
-            Ok(Decision::Apply(plan)) => conflict.plan(plan.call.remedy(), plan.instead_because),
-            Ok(Decision::Done(Outcome::Planned(remedy, reason))) => {
-                conflict.plan(remedy, reason);
+        match facts::read(&self.ctx, &conflict, now).await {
+            Ok(facts) => {
+                let decision = decide::next(&conflict, &facts, &self.ctx.policy, now);
+                decide::foresee(&mut conflict, &decision, now);
             }
-            Ok(Decision::Done(outcome)) => {
-                let (state, reason) = outcome.end();
-                conflict.end(state, reason, now);
-            }
-            Ok(Decision::Postpone { remedy, until }) => conflict.postpone(remedy, until, &before),
-            Ok(Decision::AwaitEffect | Decision::Restore(_)) => {}
             Err(interrupted) => {
                 self.ctx.diagnose(interrupted).await;
             }

@@ -250,6 +250,58 @@ fn an_attempt_that_waits_for_an_effect_is_counted_if_the_call_was_not_answered()
     }
 }
 
+#[test]
+fn a_dry_run_shows_what_would_be_done() {
+    let mut free = reported(Remedy::Merge);
+    free.facts.holders.clear();
+    let mut unlinked = proven(Remedy::Merge);
+    unlinked.holder(&json!({"zendeskId": null}));
+    let mut waiting = reported(Remedy::ReleaseEmail);
+    waiting.policy.release_after = Duration::from_hours(49);
+    let until = REPORTED + 49 * 60 * 60 * 1000;
+    let (release, merge) = (Some(Remedy::ReleaseEmail), Some(Remedy::Merge));
+    for (case, state, reason, remedy, due_at) in [
+        (reported(Remedy::Merge), State::Planned, None, release, None),
+        (proven(Remedy::Merge), State::Planned, None, merge, None),
+        (
+            unlinked,
+            State::Planned,
+            Some(Reason::NoZendeskId),
+            release,
+            None,
+        ),
+        (
+            event_alone(),
+            State::Planned,
+            Some(Reason::NotClaimed),
+            release,
+            None,
+        ),
+        (free, State::NotAConflict, None, None, None),
+        (waiting, State::Pending, None, release, Some(until)),
+    ] {
+        let mut conflict = case.conflict.clone();
+        foresee(&mut conflict, &case.next(), NOW);
+        let shown = (conflict.state(), conflict.reason(), conflict.remedy());
+        assert_eq!(shown, (state, reason, remedy), "{}", case.decision());
+        assert_eq!(conflict.due_at(), due_at, "{}", case.decision());
+    }
+    // A call that was sent stays what it was.
+    let mut released = after(Sent {
+        restored: false,
+        ..sent(Remedy::ReleaseEmail)
+    });
+    released.facts.archived = vec![json!({"profile": {"givenName": "Anna"}})];
+    let merged = after(sent(Remedy::Merge));
+    assert_eq!(merged.decision(), "AwaitEffect");
+    assert!(released.decision().starts_with("Restore"));
+    for case in [merged, released] {
+        let mut conflict = case.conflict.clone();
+        foresee(&mut conflict, &case.next(), NOW);
+        assert!(conflict == case.conflict);
+    }
+}
+
 // ---- reports that come during an attempt ----
 
 /// The record that a worker has, whose attempt had this result, after it took in a report that came
