@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use harness::lambda::{Function, HttpEvent};
 use harness::tls::{Authority, TlsFront};
+use harness::under_test::Services;
 use local_stack::aws::Aws;
 use local_stack::issuer::Issuer;
 use local_stack::stack::{KID, TABLE, conflicts_table};
@@ -62,10 +63,11 @@ impl Cloud {
             environment,
         }
     }
+}
 
-    async fn function(&self, name: &str) -> Function {
-        let environment = self.environment.iter().cloned();
-        Function::start(name, environment).await.unwrap()
+impl Services for Cloud {
+    fn environment(&self) -> Vec<(String, String)> {
+        self.environment.clone()
     }
 }
 
@@ -95,7 +97,7 @@ fn delivery(number: u32) -> HttpEvent {
 #[tokio::test]
 async fn report_conflict_opens_its_connection_in_init_and_sends_nothing() {
     let cloud = Cloud::start("report").await;
-    let function = cloud.function("report-conflict").await;
+    let function = cloud.launch("report-conflict", &[]).await;
     assert_eq!(cloud.front.opened(), 1);
     assert_eq!(cloud.aws.requests(), []);
     for number in 0..3 {
@@ -111,7 +113,7 @@ async fn receive_webhook_opens_its_connection_to_the_table_in_init() {
     let (table, url) = cloud.authority.front(&cloud.aws.url()).await.unwrap();
     let variable = ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url);
     cloud.environment.push(variable);
-    let function = cloud.function("receive-webhook").await;
+    let function = cloud.launch("receive-webhook", &[]).await;
     assert_eq!((cloud.front.opened(), table.opened()), (1, 1));
     let requests = cloud.aws.requests();
     let operations: Vec<&str> = requests.iter().map(|it| it.operation.as_str()).collect();
@@ -153,7 +155,7 @@ async fn exchange_identity_opens_its_connection_in_init_and_sends_nothing() {
 #[tokio::test]
 async fn a_closed_connection_is_replaced_and_the_request_does_not_notice() {
     let cloud = Cloud::start("closed").await;
-    let function = cloud.function("report-conflict").await;
+    let function = cloud.launch("report-conflict", &[]).await;
     for number in 0..3 {
         cloud.front.close_connections();
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -167,7 +169,7 @@ async fn a_certificate_that_the_roots_do_not_sign_is_refused() {
     let mut cloud = Cloud::start("trusted").await;
     let other = bundle(&Authority::generate().unwrap(), "other");
     cloud.environment.push(("SSL_CERT_FILE".to_owned(), other));
-    let function = cloud.function("sign-token").await;
+    let function = cloud.launch("sign-token", &[]).await;
     let event = HttpEvent::post("/zendesk/token").claims(json!({"sub": "7"}));
     assert_eq!(function.http(&event).await.unwrap().status, 503);
     assert_eq!(cloud.aws.requests(), []);
@@ -183,7 +185,7 @@ async fn aws_is_reached_through_the_proxy_of_the_environment() {
     ] {
         cloud.environment.push((name.to_owned(), value));
     }
-    let function = cloud.function("sign-token").await;
+    let function = cloud.launch("sign-token", &[]).await;
     let event = HttpEvent::post("/zendesk/token").claims(json!({"sub": "7"}));
     assert_eq!(function.http(&event).await.unwrap().status, 200);
     assert_eq!(cloud.aws.count("GetSecretValue"), 1);

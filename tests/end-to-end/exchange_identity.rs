@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use harness::lambda::HttpEvent;
-use harness::under_test::{Services, UnderTest};
+use harness::under_test::{Services, Suite, UnderTest};
 use local_stack::issuer::{AUDIENCE, Issuer};
 use local_stack::standins::puzzel::{Provider, Puzzel, PuzzelConfig, TokenKind};
 use serde_json::{Value, json};
@@ -31,6 +31,23 @@ struct Around {
 type Stack = UnderTest<Around>;
 
 impl Services for Around {
+    fn environment(&self) -> Vec<(String, String)> {
+        let variables = [
+            ("IDENTITY_SOURCE", "bearer".to_owned()),
+            ("OIDC_ISSUER", self.issuer.url()),
+            ("OIDC_AUDIENCE", AUDIENCE.to_owned()),
+            ("PUZZEL_IDP_URL", self.puzzel.idp_url()),
+            ("PUZZEL_COMM_URL", self.puzzel.comm_url()),
+            ("PUZZEL_CUSTOMER_ID", "customer123".to_owned()),
+            ("RUST_LOG", "trace".to_owned()),
+        ];
+        variables
+            .map(|(name, value)| (name.to_owned(), value))
+            .into()
+    }
+}
+
+impl Suite for Around {
     const FUNCTION: &str = "exchange-identity";
 
     async fn start() -> Self {
@@ -52,21 +69,6 @@ impl Services for Around {
         };
         let puzzel = Puzzel::start(config).await.unwrap();
         Self { issuer, puzzel }
-    }
-
-    fn environment(&self) -> Vec<(String, String)> {
-        let variables = [
-            ("IDENTITY_SOURCE", "bearer".to_owned()),
-            ("OIDC_ISSUER", self.issuer.url()),
-            ("OIDC_AUDIENCE", AUDIENCE.to_owned()),
-            ("PUZZEL_IDP_URL", self.puzzel.idp_url()),
-            ("PUZZEL_COMM_URL", self.puzzel.comm_url()),
-            ("PUZZEL_CUSTOMER_ID", "customer123".to_owned()),
-            ("RUST_LOG", "trace".to_owned()),
-        ];
-        variables
-            .map(|(name, value)| (name.to_owned(), value))
-            .into()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::zendesk::Zendesk;
 #[tokio::test]
 async fn the_same_report_a_hundred_times_is_one_record() {
     let stack = Stack::start(&[]).await;
-    let reporters = join_all((0..4).map(|_| stack.another_reporter())).await;
+    let reporters = join_all((0..4).map(|_| stack.launch("report-conflict", &[]))).await;
     let event = reported_by(NEW);
     let reports = (0..100).map(|n| reporters[n % reporters.len()].http(&event));
     let answers: BTreeSet<String> = join_all(reports)
@@ -30,7 +30,7 @@ async fn the_same_report_a_hundred_times_is_one_record() {
 #[tokio::test]
 async fn many_callers_at_once_are_all_claimants_of_one_record() {
     let stack = Stack::start(&[]).await;
-    let reporters = join_all((0..4).map(|_| stack.another_reporter())).await;
+    let reporters = join_all((0..4).map(|_| stack.launch("report-conflict", &[]))).await;
     let events: Vec<HttpEvent> = (0..100)
         .map(|n| reported_by(&format!("user-{}", n % 5)))
         .collect();
@@ -53,7 +53,7 @@ fn reported_by(external_id: &str) -> HttpEvent {
 async fn the_same_drain_twice_at_once_sends_one_request_for_each_conflict() {
     let variables = [("REMEDY", "release-email")];
     let stack = Stack::start(&variables).await;
-    let other = stack.another(&variables).await;
+    let other = stack.launch("clean-conflicts", &variables).await;
     for number in 0..20 {
         let email = format!("{number}@example.com");
         let user = User {
@@ -79,7 +79,7 @@ async fn the_same_drain_twice_at_once_sends_one_request_for_each_conflict() {
 #[tokio::test]
 async fn the_second_run_answers_at_once_and_the_lease_ends_with_the_deadline() {
     let stack = Stack::start(&[]).await;
-    let other = stack.another(&[]).await;
+    let other = stack.launch("clean-conflicts", &[]).await;
     stack.sunshine.add_user(holder());
     stack.report(NEW, EMAIL).await;
     let deadline = Duration::from_secs(4);
@@ -180,7 +180,7 @@ async fn without_any_time_left_a_lease_is_over_at_once() {
     assert_eq!(report["stoppedBecause"], "out_of_time", "{report}");
     assert_eq!(stack.the_record(), before);
     assert!(stack.sunshine.traffic().all().is_empty());
-    let other = stack.another(&[]).await;
+    let other = stack.launch("clean-conflicts", &[]).await;
     let report = other.invoke(&drain).await.unwrap();
     assert_eq!(report["planned"], 1, "{report}");
 }

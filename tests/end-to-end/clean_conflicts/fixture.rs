@@ -1,25 +1,20 @@
-//! The two functions with everything that they need, and helpers for the tests.
-
-// A benchmark includes this file alone, so the file declares the other module itself.
-#[path = "cleanup.rs"]
-mod cleanup;
+//! What the tests of this suite add to the fixture: one pair of users, and helpers.
 
 pub(crate) use std::collections::BTreeMap;
-use std::ops::{Deref, DerefMut};
 pub(crate) use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
 pub(crate) use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
-pub(crate) use local_stack::aws::{Aws, Effect, Fault as AwsFault, Service};
+pub(crate) use local_stack::aws::{Effect, Fault as AwsFault, Service};
 pub(crate) use local_stack::standins::faults::{Fault, Rule};
 pub(crate) use local_stack::standins::sunshine::{
-    Behaviour, Client, Conversation, CoreUser, Identity, Sunshine, SunshineConfig, User,
+    Behaviour, Client, Conversation, CoreUser, Identity, SunshineConfig, User,
 };
 pub(crate) use local_stack::standins::traffic::Point;
 pub(crate) use serde_json::{Value, json};
 
-pub(crate) use cleanup::{API_KEY, BUCKET, DEADLINE, EMAIL, KEY_SECRET, TABLE};
+pub(crate) use crate::cleanup::*;
 
 /// The external id before it was changed, and after.
 pub(crate) const OLD: &str = "1234";
@@ -29,65 +24,7 @@ pub(crate) const ZENDESK_ID: &str = "35436";
 
 pub(crate) const DAY: u64 = 24 * 60 * 60 * 1000;
 
-/// The services that the functions use.
-pub(crate) struct Services {
-    pub(crate) aws: Aws,
-    pub(crate) sunshine: Sunshine,
-    /// Whether the official document must describe every request.
-    pub(crate) holds_contract: bool,
-}
-
-/// The two functions as processes, and the services that they use.
-pub(crate) struct Stack {
-    pub(crate) services: Services,
-    pub(crate) clean: Function,
-    pub(crate) report: Function,
-}
-
-impl Deref for Stack {
-    type Target = Services;
-
-    fn deref(&self) -> &Services {
-        &self.services
-    }
-}
-
-impl DerefMut for Stack {
-    fn deref_mut(&mut self) -> &mut Services {
-        &mut self.services
-    }
-}
-
-impl Services {
-    pub(crate) async fn start() -> Self {
-        let (aws, sunshine) = cleanup::services().await;
-        Self {
-            aws,
-            sunshine,
-            holds_contract: true,
-        }
-    }
-
-    /// The variables of both functions, with these ones.
-    pub(crate) fn environment(&self, variables: &[(&str, &str)]) -> BTreeMap<String, String> {
-        let ours = [
-            ("PREVIOUS_EXTERNAL_ID_CLAIM", "previous"),
-            ("EXTERNAL_ID_CHANGED_AT_CLAIM", "changed_at"),
-            ("SUNSHINE_REQUESTS_PER_SECOND", "500"),
-        ];
-        cleanup::environment(&self.aws, &self.sunshine, &[&ours, variables].concat())
-    }
-
-    /// Every conflict's record.
-    pub(crate) fn records(&self) -> Vec<Value> {
-        cleanup::items(&self.aws, "conflict")
-    }
-
-    /// The record of a conflict.
-    pub(crate) fn record(&self, id: &str) -> Value {
-        cleanup::record(&self.aws, id)
-    }
-
+impl CleanupServices {
     /// The only record there is.
     pub(crate) fn the_record(&self) -> Value {
         let records = self.records();
@@ -196,73 +133,21 @@ impl Services {
 }
 
 impl Stack {
-    /// Both functions with these variables. Without any, `clean-conflicts` only plans; apart from
-    /// the required variables, it has just an archive and a rate of 500 requests a second.
-    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
-        let services = Services::start().await;
-        let environment = services.environment(variables);
-        let (clean, report) = tokio::join!(
-            Function::start("clean-conflicts", environment.clone()),
-            Function::start("report-conflict", environment),
-        );
-        Self {
-            clean: clean.unwrap(),
-            report: report.unwrap(),
-            services,
-        }
-    }
-
-    /// Another `clean-conflicts` on the same table, archive and stand-in.
-    pub(crate) async fn another(&self, variables: &[(&str, &str)]) -> Function {
-        let environment = self.environment(variables);
-        Function::start("clean-conflicts", environment)
-            .await
-            .unwrap()
-    }
-
-    /// Another `report-conflict` on the same table.
-    pub(crate) async fn another_reporter(&self) -> Function {
-        let environment = self.environment(&[]);
-        Function::start("report-conflict", environment)
-            .await
-            .unwrap()
-    }
-
-    /// `report-conflict` with these values of the Lambda authorizer.
-    pub(crate) async fn report_as(&self, caller: Value) -> HttpAnswer {
-        cleanup::report_as(&self.report, caller).await
-    }
-
-    /// Reports that the login of `external_id` with the verified `email` was refused; returns the
-    /// conflict's id.
-    pub(crate) async fn report(&self, external_id: &str, email: &str) -> String {
-        cleanup::report(&self.report, external_id, email).await
-    }
-
     /// The same, if the identity provider says that the external id was `previous`.
     pub(crate) async fn report_changed(&self, previous: &str, current: &str) -> String {
         let caller = json!({
             "sub": current, "previous": previous, "email": EMAIL, "email_verified": true,
         });
-        cleanup::reported(&self.report_as(caller).await)
-    }
-
-    /// The response of `clean-conflicts`.
-    pub(crate) async fn invoke(&self, event: Value) -> Value {
-        self.invoke_within(event, DEADLINE).await
+        reported(&self.report_as(caller).await)
     }
 
     pub(crate) async fn invoke_within(&self, event: Value, deadline: Duration) -> Value {
-        cleanup::answer_within(&self.clean, &event, deadline).await
+        response_within(&self.clean, &event, deadline).await
     }
 
     /// The message with which `clean-conflicts` refuses an event.
     pub(crate) async fn refusal(&self, event: Value) -> String {
-        cleanup::refusal(&self.clean, &event).await.1
-    }
-
-    pub(crate) async fn drain(&self) -> Value {
-        self.invoke(json!({"action": "drain"})).await
+        refusal(&self.clean, &event).await.1
     }
 
     /// `resolve` from [`OLD`] to [`NEW`], with or without a remedy.
@@ -293,19 +178,6 @@ impl Stack {
     }
 }
 
-impl Drop for Services {
-    /// Checks that the official document describes every request of the test.
-    fn drop(&mut self) {
-        if self.holds_contract && !std::thread::panicking() {
-            let app_id = SunshineConfig::default().app_id;
-            let exchanges = self.sunshine.traffic().all();
-            for exchange in exchanges.iter().filter(|it| it.path.contains("/apps/")) {
-                crate::contract::assert_valid(exchange, &app_id);
-            }
-        }
-    }
-}
-
 /// The event `resolve` from [`OLD`] to [`NEW`].
 pub(crate) fn resolve(remedy: Option<&str>) -> Value {
     let mut event = json!({"action": "resolve", "previousExternalId": OLD, "currentExternalId": NEW, "by": "ada"});
@@ -326,24 +198,7 @@ pub(crate) fn approve(shown: &Value, remedy: &str) -> Value {
 /// The user who holds the email: [`OLD`] with [`EMAIL`], who signed up long ago, has a profile and
 /// metadata, and is not linked to a core user.
 pub(crate) fn holder() -> User {
-    let text = |pairs: &[(&str, &str)]| {
-        let pairs = pairs.iter();
-        pairs
-            .map(|(name, value)| ((*name).to_owned(), json!(value)))
-            .collect()
-    };
-    User {
-        signed_up_at: Some("2020-02-03T19:10:08.152Z".to_owned()),
-        profile: text(&[
-            ("givenName", "Anna"),
-            ("surname", "Smith"),
-            ("email", EMAIL),
-            ("avatarUrl", "https://example.com/anna.png"),
-            ("locale", "en-GB"),
-        ]),
-        metadata: text(&[("tier", "gold")]),
-        ..User::known(OLD, EMAIL)
-    }
+    old_user(OLD, EMAIL)
 }
 
 /// The same, linked to the core user [`ZENDESK_ID`].

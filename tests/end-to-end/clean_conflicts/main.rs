@@ -4,7 +4,8 @@
 mod archive;
 mod at_once;
 mod canaries;
-mod contract;
+#[path = "../cleanup/mod.rs"]
+mod cleanup;
 mod crowd;
 mod evidence;
 mod fixture;

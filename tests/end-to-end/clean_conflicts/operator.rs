@@ -340,7 +340,9 @@ async fn an_approval_is_not_lineage() {
         stack.report(NEW, EMAIL).await;
         stack.drain().await;
         let shown = stack.list("planned").await.remove(0);
-        let clean = stack.another(&[("REMEDY", "delete")]).await;
+        let clean = stack
+            .launch("clean-conflicts", &[("REMEDY", "delete")])
+            .await;
         let report = clean.invoke(&approve(&shown, remedy)).await.unwrap();
         assert_eq!(outcome(&report), ("needs_review", Some("no_lineage")));
         stack.assert_untouched();
@@ -353,7 +355,9 @@ async fn a_plan_is_carried_out_when_it_is_allowed() {
     stack.sunshine.add_user(holder());
     stack.report(NEW, EMAIL).await;
     stack.drain().await;
-    let clean = stack.another(&[("REMEDY", "release-email")]).await;
+    let clean = stack
+        .launch("clean-conflicts", &[("REMEDY", "release-email")])
+        .await;
     let scheduled = json!({"version": "0", "detail-type": "Scheduled Event", "detail": {}});
     let report = clean.invoke(&scheduled).await.unwrap();
     assert_eq!(outcome(&report), ("resolved", None), "{report}");

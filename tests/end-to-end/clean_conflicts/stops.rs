@@ -41,7 +41,9 @@ async fn assert_stopped(stack: &Stack, report: &Value, because: &str, before: &[
     assert_eq!(report["stoppedBecause"], because, "{report}");
     assert_eq!(unchanged_fields(stack), before, "{report}");
     stack.sunshine.faults().clear();
-    let other = stack.another(&[("REMEDY", "release-email")]).await;
+    let other = stack
+        .launch("clean-conflicts", &[("REMEDY", "release-email")])
+        .await;
     let report = other.invoke(&json!({"action": "drain"})).await.unwrap();
     assert_eq!(report["resolved"], before.len(), "{report}");
     assert!(report["stoppedBecause"].is_null(), "{report}");
@@ -81,7 +83,7 @@ async fn a_missing_key_stops_the_run() {
     let (stack, before) = many(&[RELEASE], 3).await;
     let down = AwsFault::error(Service::SecretsManager, 500, "InternalServiceError");
     stack.aws.set_faults([down]);
-    let other = stack.another(&[RELEASE]).await;
+    let other = stack.launch("clean-conflicts", &[RELEASE]).await;
     let report = other.invoke(&json!({"action": "drain"})).await.unwrap();
     stack.aws.set_faults([]);
     assert_stopped(&stack, &report, "keys_unavailable", &before).await;

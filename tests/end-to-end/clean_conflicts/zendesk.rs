@@ -17,16 +17,9 @@ impl Zendesk {
     pub(crate) async fn beside(stack: &Stack) -> Self {
         let secret = json!({"signingSecrets": [SECRET]});
         stack.aws.put_secret(SECRET_ID, &secret).await;
-        let mut environment = stack.aws.environment();
-        let ours = [
-            ("WEBHOOK_SECRET_ID", SECRET_ID),
-            ("CONFLICTS_TABLE", TABLE),
-            ("SUNSHINE_APP_ID", &SunshineConfig::default().app_id),
-        ];
-        environment.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let receive = Function::start("receive-webhook", environment).await;
+        let variables = [("WEBHOOK_SECRET_ID", SECRET_ID)];
         Self {
-            receive: receive.unwrap(),
+            receive: stack.launch("receive-webhook", &variables).await,
         }
     }
 

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use futures_util::future::join_all;
 use harness::lambda::Function;
 use harness::seed::{number, seed};
+use harness::under_test::Services;
 
 use answers::Tally;
 use checks::{check, check_the_rest, expire, has_ended};
@@ -69,7 +70,7 @@ async fn random_faults_harm_no_one() {
     let mut workers = Vec::new();
     let names = HTTP.iter().map(|(name, _)| *name).chain(CLEAN);
     for (number, name) in names.enumerate() {
-        let function = world.function(name).await;
+        let function = world.launch(name, &[]).await;
         let shared = (people.as_slice(), &tally, &promises);
         workers.push(Worker::new(&world, shared, name, function, (seed, number)));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use harness::fault_proxy::FaultProxy;
-use harness::lambda::Function;
+use harness::under_test::Services;
 use local_stack::aws::Aws;
 use local_stack::issuer::{AUDIENCE, Issuer};
 use local_stack::standins::puzzel::Puzzel;
@@ -42,6 +42,47 @@ pub(crate) struct World {
     pub(crate) issuer: Issuer,
     /// The proxies, by the name of the upstream.
     pub(crate) proxies: BTreeMap<&'static str, FaultProxy>,
+}
+
+impl Services for World {
+    fn environment(&self) -> Vec<(String, String)> {
+        let url = |name: &str| self.proxies[name].url();
+        let mut environment = self.aws.environment();
+        environment.retain(|(name, _)| name != "AWS_ENDPOINT_URL");
+        let ours = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", url("DynamoDB")),
+            ("AWS_ENDPOINT_URL_S3", url("S3")),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", url("Secrets Manager")),
+            ("IDENTITY_SOURCE", "bearer".to_owned()),
+            ("OIDC_ISSUER", self.issuer.url()),
+            ("OIDC_AUDIENCE", AUDIENCE.to_owned()),
+            ("PREVIOUS_EXTERNAL_ID_CLAIM", "previous".to_owned()),
+            ("SIGNING_KEY_SECRET_ID", "signing".to_owned()),
+            // Short, so that secrets are read often.
+            ("SECRET_TTL_SECONDS", "1".to_owned()),
+            ("CONFLICTS_TABLE", TABLE.to_owned()),
+            ("ARCHIVE_BUCKET", BUCKET.to_owned()),
+            ("SUNSHINE_BASE_URL", url("Sunshine") + "/sc"),
+            ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
+            ("SUNSHINE_API_KEY_SECRET_ID", "api-key".to_owned()),
+            // This is also the number of simultaneous conflicts, so it must suit a debug build.
+            ("SUNSHINE_REQUESTS_PER_SECOND", "15".to_owned()),
+            ("MAX_ACTIONS_PER_RUN", "100000".to_owned()),
+            ("REMEDY", "delete".to_owned()),
+            ("RELEASE_AFTER_SECONDS", "0".to_owned()),
+            ("TRUST_WEBHOOK_LINEAGE", "true".to_owned()),
+            ("WEBHOOK_SECRET_ID", "webhook".to_owned()),
+            ("PUZZEL_IDP_URL", url("Puzzel identity")),
+            ("PUZZEL_COMM_URL", url("Puzzel chat")),
+            ("PUZZEL_CUSTOMER_ID", CUSTOMER.to_owned()),
+            ("PUZZEL_TOKEN_KIND", "id".to_owned()),
+            // The most verbose logs, to find leaks.
+            ("RUST_LOG", "trace".to_owned()),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
+        ];
+        environment.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+        environment
+    }
 }
 
 impl World {
@@ -103,46 +144,6 @@ impl World {
     /// Injects no more faults.
     pub(crate) fn mend(&self) {
         self.proxies.values().for_each(FaultProxy::clear);
-    }
-
-    /// An environment of a function.
-    pub(crate) async fn function(&self, name: &str) -> Function {
-        let url = |name: &str| self.proxies[name].url();
-        let mut environment = self.aws.environment();
-        environment.retain(|(name, _)| name != "AWS_ENDPOINT_URL");
-        let ours = [
-            ("AWS_ENDPOINT_URL_DYNAMODB", url("DynamoDB")),
-            ("AWS_ENDPOINT_URL_S3", url("S3")),
-            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", url("Secrets Manager")),
-            ("IDENTITY_SOURCE", "bearer".to_owned()),
-            ("OIDC_ISSUER", self.issuer.url()),
-            ("OIDC_AUDIENCE", AUDIENCE.to_owned()),
-            ("PREVIOUS_EXTERNAL_ID_CLAIM", "previous".to_owned()),
-            ("SIGNING_KEY_SECRET_ID", "signing".to_owned()),
-            // Short, so that secrets are read often.
-            ("SECRET_TTL_SECONDS", "1".to_owned()),
-            ("CONFLICTS_TABLE", TABLE.to_owned()),
-            ("ARCHIVE_BUCKET", BUCKET.to_owned()),
-            ("SUNSHINE_BASE_URL", url("Sunshine") + "/sc"),
-            ("SUNSHINE_APP_ID", SunshineConfig::default().app_id),
-            ("SUNSHINE_API_KEY_SECRET_ID", "api-key".to_owned()),
-            // This is also the number of simultaneous conflicts, so it must suit a debug build.
-            ("SUNSHINE_REQUESTS_PER_SECOND", "15".to_owned()),
-            ("MAX_ACTIONS_PER_RUN", "100000".to_owned()),
-            ("REMEDY", "delete".to_owned()),
-            ("RELEASE_AFTER_SECONDS", "0".to_owned()),
-            ("TRUST_WEBHOOK_LINEAGE", "true".to_owned()),
-            ("WEBHOOK_SECRET_ID", "webhook".to_owned()),
-            ("PUZZEL_IDP_URL", url("Puzzel identity")),
-            ("PUZZEL_COMM_URL", url("Puzzel chat")),
-            ("PUZZEL_CUSTOMER_ID", CUSTOMER.to_owned()),
-            ("PUZZEL_TOKEN_KIND", "id".to_owned()),
-            // The most verbose logs, to find leaks.
-            ("RUST_LOG", "trace".to_owned()),
-            ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
-        ];
-        environment.extend(ours.map(|(name, value)| (name.to_owned(), value)));
-        Function::start(name, environment).await.unwrap()
     }
 
     /// Every conflict's record.

@@ -8,7 +8,8 @@ mod providers;
 mod reports;
 mod rules;
 
-use harness::lambda::{Function, HttpAnswer, LambdaError};
+use harness::lambda::{Function, HttpAnswer};
+use harness::under_test::Services;
 use local_stack::aws::Aws;
 use local_stack::issuer::keys::claims_of;
 use serde_json::{Value, json};
@@ -16,33 +17,36 @@ use serde_json::{Value, json};
 const SECRET_ID: &str = "signing";
 const TABLE: &str = "conflicts";
 
-/// AWS, with everything that the functions need from it.
-async fn aws() -> Aws {
-    let aws = Aws::start().await.unwrap();
-    let keys =
-        json!({"activeKid": "app_1", "keys": {"app_1": "of more than thirty-two bytes, this one"}});
-    aws.put_secret(SECRET_ID, &keys).await;
-    aws.create_table(local_stack::stack::conflicts_table(TABLE));
-    aws
+/// The services that the functions need besides an issuer.
+struct Logins {
+    aws: Aws,
 }
 
-/// A function with these variables, or the error if it does not start.
-async fn start(
-    name: &str,
-    aws: &Aws,
-    variables: &[(String, String)],
-) -> Result<Function, LambdaError> {
-    let mut environment = aws.environment();
-    let others = [
-        ("SIGNING_KEY_SECRET_ID", SECRET_ID),
-        ("CONFLICTS_TABLE", TABLE),
-        ("SUNSHINE_APP_ID", "5f0000000000000000000001"),
-        ("PUZZEL_REGION", "opo"),
-        ("PUZZEL_CUSTOMER_ID", "customer123"),
-    ];
-    environment.extend(owned(&others));
-    environment.extend_from_slice(variables);
-    Function::start(name, environment).await
+impl Services for Logins {
+    fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = self.aws.environment();
+        let ours = [
+            ("SIGNING_KEY_SECRET_ID", SECRET_ID),
+            ("CONFLICTS_TABLE", TABLE),
+            ("SUNSHINE_APP_ID", "5f0000000000000000000001"),
+            ("PUZZEL_REGION", "opo"),
+            ("PUZZEL_CUSTOMER_ID", "customer123"),
+        ];
+        environment.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        environment
+    }
+}
+
+impl Logins {
+    async fn start() -> Self {
+        let aws = Aws::start().await.unwrap();
+        let keys = json!({
+            "activeKid": "app_1", "keys": {"app_1": "of more than thirty-two bytes, this one"},
+        });
+        aws.put_secret(SECRET_ID, &keys).await;
+        aws.create_table(local_stack::stack::conflicts_table(TABLE));
+        Self { aws }
+    }
 }
 
 async fn send(function: &Function, event: &Value) -> HttpAnswer {
@@ -51,14 +55,6 @@ async fn send(function: &Function, event: &Value) -> HttpAnswer {
 
 fn log(function: &Function) -> String {
     function.output().lines().join("\n")
-}
-
-/// Variables as the environment takes them.
-fn owned(variables: &[(&str, &str)]) -> Vec<(String, String)> {
-    variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
 }
 
 /// The claims of the messaging JWT in a response that must contain one.

@@ -1,35 +1,34 @@
 //! Each row of the table in `docs/identity.md`, with exactly its settings.
 
 use harness::lambda::HttpEvent;
+use harness::under_test::Services;
 use local_stack::issuer::Issuer;
 use local_stack::issuer::keys::claims_of;
 use local_stack::issuer::providers::{PROVIDERS, Provider};
 use serde_json::{Value, json};
 
-use super::{aws, owned, send, signed, start};
+use super::{Logins, send, signed};
 
 #[tokio::test]
 async fn each_provider_works_with_the_settings_of_its_row() {
-    let aws = aws().await;
+    let logins = Logins::start().await;
     let issuer = Issuer::start().await.unwrap();
     for provider in PROVIDERS.iter() {
         let url = issuer.url();
         let jwks = format!("{url}/jwks");
-        let mut settings = owned(&[
-            ("IDENTITY_SOURCE", &provider.source),
+        let own = provider.settings.iter().map(|(variable, value)| {
+            // The row's own URL cannot be reached from here.
+            let is_keys = variable == "OIDC_JWKS_URL";
+            let value = if is_keys { &jwks } else { value };
+            (variable.as_str(), value.as_str())
+        });
+        let mut settings = vec![
+            ("IDENTITY_SOURCE", provider.source.as_str()),
             ("OIDC_ISSUER", &url),
             ("OIDC_AUDIENCE", "shop"),
-        ]);
-        for (variable, value) in &provider.settings {
-            // The row's own URL cannot be reached from here.
-            let value = if variable == "OIDC_JWKS_URL" {
-                &jwks
-            } else {
-                value
-            };
-            settings.push((variable.clone(), value.clone()));
-        }
-        let function = start("sign-token", &aws, &settings).await.unwrap();
+        ];
+        settings.extend(own);
+        let function = logins.launch("sign-token", &settings).await;
         let vouches = provider
             .settings
             .get("EMAIL_VERIFIED")

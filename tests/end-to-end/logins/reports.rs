@@ -13,23 +13,23 @@
 
 use futures_util::{StreamExt, stream};
 use harness::lambda::{HttpEvent, LambdaError};
-use local_stack::aws::Aws;
+use harness::under_test::Services;
 use serde_json::Value;
 
 use super::issuer::Issuer;
-use super::{aws, log, send, signed, start};
+use super::{Logins, log, send, signed};
 
 /// Maximum functions that run at the same time.
 const AT_ONCE: usize = 4;
 
 #[tokio::test]
 async fn every_reported_login_gives_what_it_should() {
-    let aws = aws().await;
+    let services = Logins::start().await;
     let logins = include_str!("reports.jsonl").lines().map(|line| {
         let login: Value = serde_json::from_str(line).unwrap();
-        let aws = &aws;
+        let services = &services;
         async move {
-            let outcome = run(aws, &login).await;
+            let outcome = run(services, &login).await;
             outcome.map_err(|why| format!("{}: {why}", login["case"]))
         }
     });
@@ -41,18 +41,18 @@ async fn every_reported_login_gives_what_it_should() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-async fn run(aws: &Aws, login: &Value) -> Result<(), String> {
+async fn run(services: &Logins, login: &Value) -> Result<(), String> {
     let issuer = match login["keys"].as_array() {
         Some(keys) => Some(Issuer::start(keys).await),
         None => None,
     };
     let base = issuer.as_ref().map(Issuer::base).unwrap_or_default();
     let login: Value = serde_json::from_str(&login.to_string().replace("{BASE}", &base)).unwrap();
-    let set: Vec<(String, String)> = login["set"]
+    let set: Vec<(&str, &str)> = login["set"]
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+        .map(|(name, value)| (name.as_str(), value.as_str().unwrap()))
         .collect();
     if let Some(issuer) = &issuer {
         serve_discovery(issuer, &login, &set).await;
@@ -68,7 +68,7 @@ async fn run(aws: &Aws, login: &Value) -> Result<(), String> {
 
     let name = login["function"].as_str().unwrap_or("sign-token");
     let expect = &login["expect"];
-    let function = match start(name, aws, &set).await {
+    let function = match services.try_launch(name, &set).await {
         Ok(function) => function,
         Err(LambdaError::Exited { output, .. }) => {
             check(
@@ -113,7 +113,7 @@ async fn run(aws: &Aws, login: &Value) -> Result<(), String> {
     Ok(())
 }
 
-async fn serve_discovery(issuer: &Issuer, login: &Value, set: &[(String, String)]) {
+async fn serve_discovery(issuer: &Issuer, login: &Value, set: &[(&str, &str)]) {
     if let Some(documents) = login["discovery"].as_array() {
         for document in documents {
             let [at, of] = ["at", "issuer"].map(|field| document[field].as_str().unwrap());
@@ -121,10 +121,8 @@ async fn serve_discovery(issuer: &Issuer, login: &Value, set: &[(String, String)
         }
         return;
     }
-    let issuers = set.iter().find(|(name, _)| name == "OIDC_ISSUER");
-    let issuers = issuers
-        .map(|(_, issuers)| issuers.as_str())
-        .unwrap_or_default();
+    let issuers = set.iter().find(|(name, _)| *name == "OIDC_ISSUER");
+    let issuers = issuers.map(|(_, issuers)| *issuers).unwrap_or_default();
     for name in issuers.split(',').map(str::trim) {
         if let Some(path) = name.strip_prefix(&issuer.base()) {
             let path = path.trim_end_matches('/');

@@ -1,12 +1,13 @@
 //! Wrong combinations of variables do not start, in each function that has a caller.
 
 use harness::lambda::LambdaError;
+use harness::under_test::Services;
 
-use super::{aws, owned, start};
+use super::Logins;
 
 #[tokio::test]
 async fn a_wrong_configuration_does_not_start_and_names_the_variable_and_its_value() {
-    let aws = aws().await;
+    let logins = Logins::start().await;
     let bearer = [
         ("IDENTITY_SOURCE", "bearer"),
         ("OIDC_ISSUER", "https://login.example"),
@@ -62,7 +63,7 @@ async fn a_wrong_configuration_does_not_start_and_names_the_variable_and_its_val
             "OIDC_AUDIENCE is not set; it must hold the audience",
         ),
     ] {
-        match start(function, &aws, &owned(variables)).await {
+        match logins.try_launch(function, variables).await {
             Err(LambdaError::Exited { output, .. }) => assert!(output.contains(log), "{output}"),
             Err(other) => panic!("{other}"),
             Ok(_) => panic!("{function} starts with {variables:?}"),

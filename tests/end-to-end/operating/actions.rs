@@ -3,26 +3,26 @@
 use local_stack::standins::faults::{Fault, Rule};
 use serde_json::{Value, json};
 
-use crate::world::*;
+use crate::cleanup::*;
 
 /// Three emails that two external ids claim each.
-async fn disputed(world: &World) {
+async fn disputed(stack: &Stack) {
     for number in 0..3 {
         let email = format!("anna{number}@example.com");
-        world
+        stack
             .sunshine
-            .add_user(user(&format!("old{number}"), &email));
-        world.report(&format!("new{number}"), &email).await;
-        world.report(&format!("other{number}"), &email).await;
+            .add_user(old_user(&format!("old{number}"), &email));
+        stack.report(&format!("new{number}"), &email).await;
+        stack.report(&format!("other{number}"), &email).await;
     }
-    world.drain().await;
+    stack.drain().await;
 }
 
 #[tokio::test]
 async fn conflicts_are_counted_and_listed_by_reason_to_the_last() {
-    let world = World::start("plan").await;
-    disputed(&world).await;
-    let count = world.ask(json!({"action": "count"})).await;
+    let stack = Stack::start(&[("REMEDY", "plan")]).await;
+    disputed(&stack).await;
+    let count = stack.invoke(json!({"action": "count"})).await;
     assert_eq!(
         count["states"],
         json!({"needs_review": {"several_callers": 3}}),
@@ -33,7 +33,7 @@ async fn conflicts_are_counted_and_listed_by_reason_to_the_last() {
     let mut seen = Vec::new();
     let mut event = json!({"action": "list", "reason": "several_callers", "limit": 2});
     loop {
-        let page = world.ask(event.clone()).await;
+        let page = stack.invoke(event.clone()).await;
         let conflicts = page["conflicts"].as_array().unwrap();
         seen.extend(
             conflicts
@@ -48,22 +48,22 @@ async fn conflicts_are_counted_and_listed_by_reason_to_the_last() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 3);
-    let none = world
-        .ask(json!({"action": "list", "reason": "own_user"}))
+    let none = stack
+        .invoke(json!({"action": "list", "reason": "own_user"}))
         .await;
     assert_eq!((&none["conflicts"], none.get("next")), (&json!([]), None));
-    let (kind, words) = refusal(&world.clean, &json!({"action": "list", "next": "x"})).await;
+    let (kind, words) = refusal(&stack.clean, &json!({"action": "list", "next": "x"})).await;
     assert_eq!(kind, "InvalidRequest");
     assert!(words.contains("next"), "{words}");
 }
 
 #[tokio::test]
 async fn a_conflict_is_shown_by_email_id_and_both_external_ids() {
-    let world = World::start("plan").await;
-    world.sunshine.add_user(user("old", EMAIL));
-    let id = world.report("new", EMAIL).await;
-    world.report("x", "other@example.com").await;
-    world.drain().await;
+    let stack = Stack::start(&[("REMEDY", "plan")]).await;
+    stack.sunshine.add_user(old_user("old", EMAIL));
+    let id = stack.report("new", EMAIL).await;
+    stack.report("x", "other@example.com").await;
+    stack.drain().await;
     for by in [
         json!({"email": " Anna@Example.com"}),
         json!({"conflictId": id}),
@@ -72,7 +72,7 @@ async fn a_conflict_is_shown_by_email_id_and_both_external_ids() {
     ] {
         let mut event = by.clone();
         event["action"] = json!("show");
-        let shown = world.ask(event).await;
+        let shown = stack.invoke(event).await;
         let conflicts = shown["conflicts"].as_array().unwrap();
         assert_eq!(conflicts.len(), 1, "{by}: {shown}");
         let conflict = &conflicts[0];
@@ -87,33 +87,33 @@ async fn a_conflict_is_shown_by_email_id_and_both_external_ids() {
             json!({"state": "planned", "remedy": "release-email", "reason": null})
         );
     }
-    let nobody = world
-        .ask(json!({"action": "show", "externalId": "nobody"}))
+    let nobody = stack
+        .invoke(json!({"action": "show", "externalId": "nobody"}))
         .await;
     assert_eq!(nobody, json!({"conflicts": []}));
-    let log = world.clean.output().lines().join("\n");
+    let log = stack.clean.output().lines().join("\n");
     assert!(!log.contains(EMAIL), "{log}");
 }
 
 #[tokio::test]
 async fn a_conflict_is_rechecked_once_its_cause_is_fixed() {
-    let world = World::start("release-email").await;
-    world.sunshine.add_user(user("old", EMAIL));
-    let surplus = world.sunshine.add_user(user("older", EMAIL));
-    let id = world.report("new", EMAIL).await;
-    world.drain().await;
-    assert_eq!(world.record(&id)["reason"], "several_users");
+    let stack = Stack::start(&[("REMEDY", "release-email")]).await;
+    stack.sunshine.add_user(old_user("old", EMAIL));
+    let surplus = stack.sunshine.add_user(old_user("older", EMAIL));
+    let id = stack.report("new", EMAIL).await;
+    stack.drain().await;
+    assert_eq!(stack.record(&id)["reason"], "several_users");
 
-    world.sunshine.remove_user(&surplus.id);
+    stack.sunshine.remove_user(&surplus.id);
     let event = json!({"action": "recheck", "state": "needs_review", "reason": "several_users"});
-    let report = world.ask(event).await;
+    let report = stack.invoke(event).await;
     assert_eq!(report["resolved"], 1, "{report}");
-    let again = world
-        .ask(json!({"action": "recheck", "conflictId": id}))
+    let again = stack
+        .invoke(json!({"action": "recheck", "conflictId": id}))
         .await;
     assert_eq!(again["conflicts"][0]["state"], "resolved", "{again}");
     let (kind, _) = refusal(
-        &world.clean,
+        &stack.clean,
         &json!({"action": "recheck", "conflictId": "0".repeat(32)}),
     )
     .await;
@@ -122,28 +122,28 @@ async fn a_conflict_is_rechecked_once_its_cause_is_fixed() {
 
 #[tokio::test]
 async fn a_conflict_is_closed_by_a_person_with_a_note() {
-    let world = World::start("plan").await;
-    disputed(&world).await;
-    let record = world.items("conflict").remove(0);
+    let stack = Stack::start(&[("REMEDY", "plan")]).await;
+    disputed(&stack).await;
+    let record = stack.items("conflict").remove(0);
     let close = |version: u64| {
         json!({"action": "close", "conflictId": record["conflictId"], "version": version,
                "note": "called her", "by": "ada"})
     };
     let version = record["version"].as_u64().unwrap();
-    let (kind, words) = refusal(&world.clean, &close(version - 1)).await;
+    let (kind, words) = refusal(&stack.clean, &close(version - 1)).await;
     assert_eq!(kind, "Changed", "{words}");
-    let report = world.ask(close(version)).await;
+    let report = stack.invoke(close(version)).await;
     assert_eq!(
         report["conflicts"][0]["state"], "not_a_conflict",
         "{report}"
     );
     let id = record["conflictId"].as_str().unwrap();
-    let closed = world.record(id);
+    let closed = stack.record(id);
     assert_eq!(
         (&closed["note"], &closed["by"]),
         (&json!("called her"), &json!("ada"))
     );
-    let lines = world.clean.output().lines();
+    let lines = stack.clean.output().lines();
     let line = lines
         .iter()
         .find(|line| line.contains(id) && line.contains("not_a_conflict"));
@@ -151,37 +151,37 @@ async fn a_conflict_is_closed_by_a_person_with_a_note() {
     for part in ["conflictId", "requestId", "by", "ada"] {
         assert!(line.contains(part), "{line}");
     }
-    let (kind, _) = refusal(&world.clean, &close(closed["version"].as_u64().unwrap())).await;
+    let (kind, _) = refusal(&stack.clean, &close(closed["version"].as_u64().unwrap())).await;
     assert_eq!(kind, "InvalidRequest");
 }
 
 #[tokio::test]
 async fn a_release_is_taken_back() {
-    let world = World::start("release-email").await;
-    let old = world.sunshine.add_user(user("old", EMAIL));
-    let id = world.report("new", EMAIL).await;
-    world.drain().await;
-    assert_eq!(world.record(&id)["state"], "resolved");
+    let stack = Stack::start(&[("REMEDY", "release-email")]).await;
+    let old = stack.sunshine.add_user(old_user("old", EMAIL));
+    let id = stack.report("new", EMAIL).await;
+    stack.drain().await;
+    assert_eq!(stack.record(&id)["state"], "resolved");
     // The new user has logged in, and holds the email.
-    let new = world.sunshine.add_user(user("new", EMAIL));
-    let event = json!({"action": "undo", "conflictId": id, "version": world.record(&id)["version"], "by": "ada"});
-    let report = world.ask(event).await;
+    let new = stack.sunshine.add_user(old_user("new", EMAIL));
+    let event = json!({"action": "undo", "conflictId": id, "version": stack.record(&id)["version"], "by": "ada"});
+    let report = stack.invoke(event).await;
     assert_eq!(
         report["conflicts"][0]["state"], "not_a_conflict",
         "{report}"
     );
-    let profile = |id: &str| world.sunshine.user(id).unwrap().profile;
+    let profile = |id: &str| stack.sunshine.user(id).unwrap().profile;
     assert_eq!(profile(&old.id)["email"], EMAIL);
     assert_eq!(profile(&old.id)["givenName"], "Anna");
-    assert!(!world.sunshine.user(&new.id).unwrap().has_email(EMAIL));
+    assert!(!stack.sunshine.user(&new.id).unwrap().has_email(EMAIL));
     assert_eq!(
         profile(&new.id)["givenName"],
         "Anna",
         "what else the new user had is back"
     );
     let (kind, _) = refusal(
-        &world.clean,
-        &json!({"action": "undo", "conflictId": id, "version": world.record(&id)["version"], "by": "ada"}),
+        &stack.clean,
+        &json!({"action": "undo", "conflictId": id, "version": stack.record(&id)["version"], "by": "ada"}),
     )
     .await;
     assert_eq!(kind, "InvalidRequest");
@@ -195,87 +195,87 @@ async fn an_interrupted_undo_loses_no_profile() {
         ("DELETE **/users/*/personalinformation", Fault::Drop),
     ];
     for (pattern, fault) in faults {
-        let world = World::start("release-email").await;
-        let old = world.sunshine.add_user(user("old", EMAIL));
-        let id = world.report("new", EMAIL).await;
-        world.drain().await;
-        let new = world.sunshine.add_user(user("new", EMAIL));
+        let stack = Stack::start(&[("REMEDY", "release-email")]).await;
+        let old = stack.sunshine.add_user(old_user("old", EMAIL));
+        let id = stack.report("new", EMAIL).await;
+        stack.drain().await;
+        let new = stack.sunshine.add_user(old_user("new", EMAIL));
         let undo = || {
-            let version = &world.record(&id)["version"];
+            let version = &stack.record(&id)["version"];
             json!({"action": "undo", "conflictId": id, "version": version, "by": "ada"})
         };
-        world.sunshine.faults().add(Rule::new(pattern, fault));
-        let report = world.ask(undo()).await;
+        stack.sunshine.faults().add(Rule::new(pattern, fault));
+        let report = stack.invoke(undo()).await;
         assert_eq!(report["deferred"], 1, "{pattern}: {report}");
-        let now = world.sunshine.user(&new.id).unwrap();
+        let now = stack.sunshine.user(&new.id).unwrap();
         assert!(!now.has_email(EMAIL), "{pattern}");
         assert_eq!(now.profile.get("givenName"), None, "{pattern}");
 
-        world.sunshine.faults().clear();
-        let report = world.ask(undo()).await;
+        stack.sunshine.faults().clear();
+        let report = stack.invoke(undo()).await;
         let state = &report["conflicts"][0]["state"];
         assert_eq!(state, "not_a_conflict", "{pattern}: {report}");
-        let profile = |id: &str| world.sunshine.user(id).unwrap().profile;
+        let profile = |id: &str| stack.sunshine.user(id).unwrap().profile;
         assert_eq!(profile(&new.id)["givenName"], "Anna", "{pattern}");
         assert_eq!(profile(&old.id)["givenName"], "Anna", "{pattern}");
         assert_eq!(profile(&old.id)["email"], EMAIL, "{pattern}");
-        assert_eq!(world.record(&id).get("withdrawal"), None, "{pattern}");
+        assert_eq!(stack.record(&id).get("withdrawal"), None, "{pattern}");
     }
 }
 
 #[tokio::test]
 async fn an_undo_takes_nothing_from_a_stranger() {
-    let world = World::start("release-email").await;
-    let old = world.sunshine.add_user(user("old", EMAIL));
-    let id = world.report("new", EMAIL).await;
-    world.drain().await;
-    let stranger = world.sunshine.add_user(user("stranger", EMAIL));
-    let before = world.sunshine.changing_calls().len();
-    let version = &world.record(&id)["version"];
+    let stack = Stack::start(&[("REMEDY", "release-email")]).await;
+    let old = stack.sunshine.add_user(old_user("old", EMAIL));
+    let id = stack.report("new", EMAIL).await;
+    stack.drain().await;
+    let stranger = stack.sunshine.add_user(old_user("stranger", EMAIL));
+    let before = stack.sunshine.changing_calls().len();
+    let version = &stack.record(&id)["version"];
     let event = json!({"action": "undo", "conflictId": id, "version": version, "by": "ada"});
-    let (kind, words) = refusal(&world.clean, &event).await;
+    let (kind, words) = refusal(&stack.clean, &event).await;
     assert_eq!(kind, "InvalidRequest", "{words}");
-    assert_eq!(world.sunshine.changing_calls().len(), before);
-    assert!(world.sunshine.user(&stranger.id).unwrap().has_email(EMAIL));
-    assert!(!world.sunshine.user(&old.id).unwrap().has_email(EMAIL));
+    assert_eq!(stack.sunshine.changing_calls().len(), before);
+    assert!(stack.sunshine.user(&stranger.id).unwrap().has_email(EMAIL));
+    assert!(!stack.sunshine.user(&old.id).unwrap().has_email(EMAIL));
 }
 
 #[tokio::test]
 async fn a_resolve_that_is_sent_again_finds_what_it_did() {
-    let world = World::start("release-email").await;
-    let old = world.sunshine.add_user(user("old", EMAIL));
+    let stack = Stack::start(&[("REMEDY", "release-email")]).await;
+    let old = stack.sunshine.add_user(old_user("old", EMAIL));
     let resolve = json!({"action": "resolve", "previousExternalId": "old",
                          "currentExternalId": "new", "by": "ada"});
-    let report = world.ask(resolve.clone()).await;
+    let report = stack.invoke(resolve.clone()).await;
     assert_eq!(report["resolved"], 1, "{report}");
     let (records, calls) = (
-        world.items("conflict"),
-        world.sunshine.changing_calls().len(),
+        stack.items("conflict"),
+        stack.sunshine.changing_calls().len(),
     );
     assert_eq!(records[0]["by"], "ada");
     for _ in 0..2 {
-        let again = world.ask(resolve.clone()).await;
+        let again = stack.invoke(resolve.clone()).await;
         assert_eq!(again["notAConflict"], 1, "{again}");
         assert_eq!(again["conflicts"][0]["state"], "resolved", "{again}");
     }
-    assert_eq!(world.items("conflict"), records);
-    assert_eq!(world.sunshine.changing_calls().len(), calls);
+    assert_eq!(stack.items("conflict"), records);
+    assert_eq!(stack.sunshine.changing_calls().len(), calls);
     // The same is true once the user is gone.
-    world.sunshine.remove_user(&old.id);
-    let again = world.ask(resolve).await;
+    stack.sunshine.remove_user(&old.id);
+    let again = stack.invoke(resolve).await;
     assert_eq!(again["conflicts"][0]["state"], "resolved", "{again}");
-    assert_eq!(world.items("conflict"), records);
+    assert_eq!(stack.items("conflict"), records);
 }
 
 #[tokio::test]
 async fn a_remedy_beyond_the_allowed_one_is_refused() {
-    let world = World::start("plan").await;
+    let stack = Stack::start(&[("REMEDY", "plan")]).await;
     let id = "0".repeat(32);
     for event in [
         json!({"action": "undo", "conflictId": id, "version": 1, "by": "ada"}),
         json!({"action": "approve", "conflictId": id, "version": 1, "remedy": "merge", "by": "ada"}),
     ] {
-        let (kind, _) = refusal(&world.clean, &event).await;
+        let (kind, _) = refusal(&stack.clean, &event).await;
         assert_eq!(kind, "NotAllowed", "{event}");
     }
 }

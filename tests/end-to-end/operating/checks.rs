@@ -4,11 +4,11 @@ use harness::lambda::{Function, HttpEvent};
 use local_stack::aws::{Fault, Service};
 use serde_json::{Value, json};
 
-use crate::world::*;
+use crate::cleanup::*;
 
 /// The result of one check, and what it says.
 async fn check(function: &Function, name: &str) -> (Value, String) {
-    let answer = answer(function, &json!({"action": "check"})).await;
+    let answer = response(function, &json!({"action": "check"})).await;
     let checks = answer["checks"].as_array().unwrap();
     let check = checks.iter().find(|it| it["name"] == name);
     let check = check.unwrap_or_else(|| panic!("no {name}: {answer}"));
@@ -22,8 +22,8 @@ async fn check(function: &Function, name: &str) -> (Value, String) {
 
 #[tokio::test]
 async fn a_right_deployment_is_right() {
-    let world = World::start("release-email").await;
-    let checked = world.ask(json!({"action": "check"})).await;
+    let stack = Stack::start(&[("REMEDY", "release-email")]).await;
+    let checked = stack.invoke(json!({"action": "check"})).await;
     assert_eq!(checked["ok"], true, "{checked}");
     let names: Vec<_> = checked["checks"]
         .as_array()
@@ -43,11 +43,11 @@ async fn a_right_deployment_is_right() {
         ]
     );
     assert_eq!(
-        world.aws.items(TABLE),
+        stack.aws.items(TABLE),
         [Value::Null; 0],
         "nothing is written to the table"
     );
-    let objects = world.aws.objects(BUCKET).await;
+    let objects = stack.aws.objects(BUCKET).await;
     assert!(
         objects.iter().all(|key| key.starts_with("checks/")),
         "{objects:?}"
@@ -56,7 +56,7 @@ async fn a_right_deployment_is_right() {
 
 #[tokio::test]
 async fn each_fault_of_the_api_key_is_named() {
-    let world = World::start("plan").await;
+    let stack = Stack::start(&[("REMEDY", "plan")]).await;
     for (secret, ok, words) in [
         (
             json!({"keyId": "int_test", "secret": "wrong"}),
@@ -91,9 +91,9 @@ async fn each_fault_of_the_api_key_is_named() {
             "integration",
         ),
     ] {
-        world.aws.put_secret(API_KEY, &secret).await;
+        stack.aws.put_secret(API_KEY, &secret).await;
         // A cold start, because a cached key would hide the fault from the call.
-        let clean = world.another("clean-conflicts", &[]).await;
+        let clean = stack.launch("clean-conflicts", &[]).await;
         let (is_ok, detail) = check(&clean, "api_key").await;
         assert_eq!(is_ok, ok, "{secret}: {detail}");
         assert!(detail.contains(words), "{secret}: {detail}");
@@ -102,15 +102,17 @@ async fn each_fault_of_the_api_key_is_named() {
             assert_eq!(check(&clean, "sunshine").await.0, Value::Null, "{secret}");
         }
     }
-    world.aws.delete_secret(API_KEY).await;
-    let (is_ok, detail) = check(&world.clean, "api_key").await;
+    stack.aws.delete_secret(API_KEY).await;
+    let (is_ok, detail) = check(&stack.clean, "api_key").await;
     assert_eq!(is_ok, false);
     assert!(detail.contains("ResourceNotFoundException"), "{detail}");
 }
 
 #[tokio::test]
 async fn each_fault_of_a_variable_is_named() {
-    let world = World::start("plan").await;
+    let mut stack = Stack::start(&[("REMEDY", "plan")]).await;
+    // One of the faults is another app.
+    stack.holds_contract = false;
     for (variable, value, name, words) in [
         ("SUNSHINE_APP_ID", "another", "sunshine", "SUNSHINE_APP_ID"),
         (
@@ -122,28 +124,28 @@ async fn each_fault_of_a_variable_is_named() {
         ("CONFLICTS_TABLE", "another", "table", "CONFLICTS_TABLE"),
         ("ARCHIVE_BUCKET", "another", "archive", "ARCHIVE_BUCKET"),
     ] {
-        let clean = world.another("clean-conflicts", &[(variable, value)]).await;
+        let clean = stack.launch("clean-conflicts", &[(variable, value)]).await;
         let (is_ok, detail) = check(&clean, name).await;
         assert_eq!(is_ok, false, "{variable}: {detail}");
         assert!(detail.contains(words), "{variable}: {detail}");
     }
     let denied = Fault::error(Service::S3, 403, "AccessDenied");
-    world
+    stack
         .aws
         .set_faults([denied.clone(), denied.clone(), denied]);
-    let (is_ok, detail) = check(&world.clean, "archive").await;
+    let (is_ok, detail) = check(&stack.clean, "archive").await;
     assert_eq!(is_ok, false);
     assert!(detail.contains("AccessDenied"), "{detail}");
 }
 
 #[tokio::test]
 async fn a_report_is_checked_without_being_made() {
-    let world = World::start("plan").await;
-    let report = world.another("report-conflict", &[]).await;
+    let stack = Stack::start(&[("REMEDY", "plan")]).await;
+    let report = stack.launch("report-conflict", &[]).await;
     assert_eq!(check(&report, "table").await.0, true);
-    assert_eq!(world.aws.items(TABLE), [Value::Null; 0]);
-    let lost = world
-        .another("report-conflict", &[("CONFLICTS_TABLE", "another")])
+    assert_eq!(stack.aws.items(TABLE), [Value::Null; 0]);
+    let lost = stack
+        .launch("report-conflict", &[("CONFLICTS_TABLE", "another")])
         .await;
     let (is_ok, detail) = check(&lost, "table").await;
     assert_eq!(is_ok, false);
@@ -152,7 +154,7 @@ async fn a_report_is_checked_without_being_made() {
 
 #[tokio::test]
 async fn each_fault_of_the_signing_key_is_named() {
-    let world = World::start("plan").await;
+    let stack = Stack::start(&[("REMEDY", "plan")]).await;
     for (secret, ok, words) in [
         (
             json!({"activeKid": "app_1", "keys": {"app_1": "CANARY"}}),
@@ -180,9 +182,9 @@ async fn each_fault_of_the_signing_key_is_named() {
             "activeKid",
         ),
     ] {
-        world.aws.put_secret("signing", &secret).await;
-        let sign = world
-            .another("sign-token", &[("SIGNING_KEY_SECRET_ID", "signing")])
+        stack.aws.put_secret("signing", &secret).await;
+        let sign = stack
+            .launch("sign-token", &[("SIGNING_KEY_SECRET_ID", "signing")])
             .await;
         let (is_ok, detail) = check(&sign, "signing_key").await;
         assert_eq!(is_ok, ok, "{secret}: {detail}");
@@ -193,13 +195,13 @@ async fn each_fault_of_the_signing_key_is_named() {
 
 #[tokio::test]
 async fn the_webhook_puzzel_and_the_eraser_check_themselves() {
-    let world = World::start("plan").await;
-    world
+    let stack = Stack::start(&[("REMEDY", "plan")]).await;
+    stack
         .aws
         .put_secret("webhook", &json!({"signingSecrets": ["s", "t "]}))
         .await;
-    let webhook = world
-        .another("receive-webhook", &[("WEBHOOK_SECRET_ID", "webhook")])
+    let webhook = stack
+        .launch("receive-webhook", &[("WEBHOOK_SECRET_ID", "webhook")])
         .await;
     let (is_ok, detail) = check(&webhook, "webhook_secret").await;
     assert_eq!(is_ok, false);
@@ -215,15 +217,15 @@ async fn the_webhook_puzzel_and_the_eraser_check_themselves() {
         ("PUZZEL_IDP_URL", nowhere),
         ("PUZZEL_COMM_URL", nowhere),
     ];
-    let exchange = world.another("exchange-identity", &puzzel).await;
+    let exchange = stack.launch("exchange-identity", &puzzel).await;
     let (is_ok, detail) = check(&exchange, "puzzel").await;
     assert_eq!(is_ok, false);
     assert!(detail.contains("identity service"), "{detail}");
 
-    let erase = world.another("erase-person", &[]).await;
+    let erase = stack.launch("erase-person", &[]).await;
     assert_eq!(check(&erase, "table").await.0, true);
-    let lost = world
-        .another("erase-person", &[("ARCHIVE_BUCKET", "another")])
+    let lost = stack
+        .launch("erase-person", &[("ARCHIVE_BUCKET", "another")])
         .await;
     let (is_ok, detail) = check(&lost, "archive").await;
     assert_eq!(is_ok, false, "{detail}");
@@ -231,13 +233,13 @@ async fn the_webhook_puzzel_and_the_eraser_check_themselves() {
 
 #[tokio::test]
 async fn an_issuer_that_does_not_answer_is_named() {
-    let world = World::start("plan").await;
+    let stack = Stack::start(&[("REMEDY", "plan")]).await;
     let bearer = [
         ("IDENTITY_SOURCE", "bearer"),
         ("OIDC_ISSUER", "http://127.0.0.1:1"),
         ("OIDC_AUDIENCE", "web"),
     ];
-    let report = world.another("report-conflict", &bearer).await;
+    let report = stack.launch("report-conflict", &bearer).await;
     let (is_ok, detail) = check(&report, "issuer").await;
     assert_eq!(is_ok, false);
     assert!(detail.contains("http://127.0.0.1:1"), "{detail}");
@@ -245,8 +247,8 @@ async fn an_issuer_that_does_not_answer_is_named() {
 
 #[tokio::test]
 async fn no_route_leads_to_a_check() {
-    let world = World::start("plan").await;
-    let report = world.another("report-conflict", &[]).await;
+    let stack = Stack::start(&[("REMEDY", "plan")]).await;
+    let report = stack.launch("report-conflict", &[]).await;
     let event = HttpEvent::post("/zendesk/conflicts")
         .header("content-type", "application/json")
         .body(r#"{"action":"check"}"#);

@@ -2,29 +2,33 @@
 
 use serde_json::{Value, json};
 
-use crate::world::*;
+use crate::cleanup::*;
 
 /// Anna and Bo, each with a changed external id, and a dispute between them.
-async fn two_people(world: &World) {
+async fn two_people(stack: &Stack) {
     for (name, email) in [("anna", EMAIL), ("bo", "bo@example.com")] {
-        world.sunshine.add_user(user(&format!("{name}-old"), email));
+        stack
+            .sunshine
+            .add_user(old_user(&format!("{name}-old"), email));
         let resolve = json!({"action": "resolve", "previousExternalId": format!("{name}-old"),
                              "currentExternalId": format!("{name}-new"), "by": "ada"});
-        assert_eq!(world.ask(resolve).await["resolved"], 1);
+        assert_eq!(stack.invoke(resolve).await["resolved"], 1);
         let pairs = [[format!("{name}-older"), format!("{name}-new")]];
-        world
-            .ask(json!({"action": "import", "batch": "b", "pairs": pairs, "by": "ada"}))
+        stack
+            .invoke(json!({"action": "import", "batch": "b", "pairs": pairs, "by": "ada"}))
             .await;
     }
-    world.drain().await;
-    world.sunshine.add_user(user("cy-old", "cy@example.com"));
-    world.report("cy-new", "cy@example.com").await;
-    world.report("anna-new", "cy@example.com").await;
+    stack.drain().await;
+    stack
+        .sunshine
+        .add_user(old_user("cy-old", "cy@example.com"));
+    stack.report("cy-new", "cy@example.com").await;
+    stack.report("anna-new", "cy@example.com").await;
 }
 
 /// Everything that is stored, without the fields that change with each write.
-async fn stored(world: &World) -> (Vec<Value>, Vec<(String, Vec<u8>)>) {
-    let mut items = world.aws.items(TABLE);
+async fn stored(stack: &Stack) -> (Vec<Value>, Vec<(String, Vec<u8>)>) {
+    let mut items = stack.aws.items(TABLE);
     items.retain(|item| item["sk"] != "lease");
     for item in &mut items {
         for count in ["version", "writeId"] {
@@ -33,8 +37,8 @@ async fn stored(world: &World) -> (Vec<Value>, Vec<(String, Vec<u8>)>) {
     }
     items.sort_by_key(Value::to_string);
     let mut objects = Vec::new();
-    for key in world.aws.objects(BUCKET).await {
-        let object = world.aws.object(BUCKET, &key).await.unwrap();
+    for key in stack.aws.objects(BUCKET).await {
+        let object = stack.aws.object(BUCKET, &key).await.unwrap();
         objects.push((key, object.to_vec()));
     }
     (items, objects)
@@ -54,10 +58,10 @@ fn mentions(stored: &(Vec<Value>, Vec<(String, Vec<u8>)>), text: &str) -> bool {
 
 #[tokio::test]
 async fn a_person_is_erased_and_no_one_else() {
-    let world = World::start("release-email").await;
-    two_people(&world).await;
-    let erase = world.another("erase-person", &[]).await;
-    let before = stored(&world).await;
+    let stack = Stack::start(&[("REMEDY", "release-email")]).await;
+    two_people(&stack).await;
+    let erase = stack.launch("erase-person", &[]).await;
+    let before = stored(&stack).await;
     let whom = |dry_run: bool| {
         let mut events = vec![json!({"email": " Anna@Example.com "})];
         events.extend(["anna-old", "anna-new", "anna-older"].map(|id| json!({"externalId": id})));
@@ -69,26 +73,26 @@ async fn a_person_is_erased_and_no_one_else() {
     };
     let mut found = 0;
     for event in whom(true) {
-        let dry = answer(&erase, &event).await;
+        let dry = response(&erase, &event).await;
         assert_eq!(dry["dryRun"], true);
         assert!(dry.get("erased").is_none());
         found += dry["table"].as_array().unwrap().len();
     }
     assert!(found > 4, "{found}");
-    assert_eq!(stored(&world).await, before, "a dry run changes nothing");
+    assert_eq!(stored(&stack).await, before, "a dry run changes nothing");
 
     for event in whom(false) {
-        let erased = answer(&erase, &event).await;
+        let erased = response(&erase, &event).await;
         assert_eq!(erased["dryRun"], false);
         let remains = erased["remains"].to_string();
         assert!(remains.contains("point-in-time"), "{remains}");
     }
-    let after = stored(&world).await;
+    let after = stored(&stack).await;
     for gone in [EMAIL, "anna-old", "anna-new", "anna-older"] {
         assert!(!mentions(&after, gone), "{gone}");
     }
     for event in whom(false) {
-        let again = answer(&erase, &event).await;
+        let again = response(&erase, &event).await;
         assert_eq!(
             again["erased"],
             json!({"items": 0, "edited": 0, "versions": 0}),
@@ -122,35 +126,35 @@ async fn a_person_is_erased_and_no_one_else() {
     }
     assert_eq!(cy_after, cy_before);
     // The record is still readable.
-    let count = world.ask(json!({"action": "count"})).await;
+    let count = stack.invoke(json!({"action": "count"})).await;
     assert!(count["states"]["pending"]["none"] == 1, "{count}");
 }
 
 #[tokio::test]
 async fn every_version_of_an_object_is_erased() {
-    let world = World::start("release-email").await;
-    two_people(&world).await;
-    let erase = world.another("erase-person", &[]).await;
-    let dry = answer(&erase, &json!({"externalId": "anna-old"})).await;
+    let stack = Stack::start(&[("REMEDY", "release-email")]).await;
+    two_people(&stack).await;
+    let erase = stack.launch("erase-person", &[]).await;
+    let dry = response(&erase, &json!({"externalId": "anna-old"})).await;
     let copies = dry["archive"].as_array().unwrap();
     assert_eq!(copies.len(), 1, "{dry}");
     assert_eq!(copies[0]["users"][0]["externalId"], "anna-old");
     let versions = copies[0]["objects"].as_array().unwrap().len();
     let event = json!({"externalId": "anna-old", "dryRun": false, "by": "ada"});
-    let erased = answer(&erase, &event).await;
+    let erased = response(&erase, &event).await;
     assert_eq!(erased["erased"]["versions"], versions, "{erased}");
     let folder = copies[0]["folder"].as_str().unwrap();
-    let left = world.aws.objects(BUCKET).await;
+    let left = stack.aws.objects(BUCKET).await;
     assert!(left.iter().all(|key| !key.starts_with(folder)), "{left:?}");
     assert!(!left.is_empty(), "Bo's copy stays");
 }
 
 #[tokio::test]
 async fn an_erasure_is_logged_with_who_asked_and_with_no_one_else() {
-    let world = World::start("release-email").await;
-    two_people(&world).await;
-    let erase = world.another("erase-person", &[]).await;
-    answer(
+    let stack = Stack::start(&[("REMEDY", "release-email")]).await;
+    two_people(&stack).await;
+    let erase = stack.launch("erase-person", &[]).await;
+    response(
         &erase,
         &json!({"email": EMAIL, "dryRun": false, "by": "ada"}),
     )

@@ -3,8 +3,9 @@
 
 mod actions;
 mod checks;
+#[path = "../cleanup/mod.rs"]
+mod cleanup;
 mod erasure;
 mod imports;
 mod operate;
 mod terminal;
-mod world;

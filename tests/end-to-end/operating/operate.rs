@@ -9,8 +9,8 @@ use local_stack::stack::{Options, Stack, TABLE};
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
+use crate::cleanup::{EMAIL, old_user};
 use crate::terminal::{self, COLUMNS};
-use crate::world::{EMAIL, user};
 
 /// A local stack, and someone who operates it.
 struct Operator {
@@ -80,7 +80,7 @@ impl Operator {
         self.stack
             .backends
             .sunshine
-            .add_user(user(external_id, email));
+            .add_user(old_user(external_id, email));
     }
 }
 

@@ -23,11 +23,7 @@ fn event(number: usize) -> Value {
 async fn a_burst_is_recorded_completely_and_each_event_once() {
     let stack = Stack::start(&[]).await;
     let functions = (0..PROCESSES).map(|_| stack.launch(Store::FUNCTION, &[]));
-    let functions: Vec<_> = join_all(functions)
-        .await
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+    let functions = join_all(functions).await;
     let deliveries = functions
         .iter()
         .enumerate()

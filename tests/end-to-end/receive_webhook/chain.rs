@@ -102,20 +102,15 @@ impl Cleanup {
             zendesk_id: Some(ZENDESK_ID.to_owned()),
             ..User::known("A", EMAIL)
         });
-        let mut environment = stack.aws.environment();
-        let ours = [
-            ("CONFLICTS_TABLE", TABLE),
+        let url = sunshine.url();
+        let variables = [
             ("ARCHIVE_BUCKET", "archive"),
-            ("SUNSHINE_BASE_URL", &sunshine.url()),
-            ("SUNSHINE_APP_ID", "app"),
+            ("SUNSHINE_BASE_URL", &url),
             ("SUNSHINE_API_KEY_SECRET_ID", "key"),
             ("REMEDY", "merge"),
             ("TRUST_WEBHOOK_LINEAGE", "true"),
         ];
-        environment.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let clean = Function::start("clean-conflicts", environment)
-            .await
-            .unwrap();
+        let clean = stack.launch("clean-conflicts", &variables).await;
         Self {
             stack,
             sunshine,

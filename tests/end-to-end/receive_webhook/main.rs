@@ -22,7 +22,7 @@ mod signature;
 use std::collections::BTreeSet;
 
 use harness::lambda::{Function, HttpAnswer, HttpEvent};
-use harness::under_test::{Services, UnderTest, assert_problem};
+use harness::under_test::{Services, Suite, UnderTest, assert_problem};
 use local_stack::aws::{Aws, Effect, Fault, Service};
 use local_stack::stack::conflicts_table;
 use local_stack::webhook::{
@@ -43,12 +43,6 @@ struct Store {
 type Stack = UnderTest<Store>;
 
 impl Services for Store {
-    const FUNCTION: &str = "receive-webhook";
-
-    async fn start() -> Self {
-        Self::with_secret(&json!({"signingSecrets": [SECRET]})).await
-    }
-
     fn environment(&self) -> Vec<(String, String)> {
         let mut environment = self.aws.environment();
         let ours = [
@@ -58,6 +52,14 @@ impl Services for Store {
         ];
         environment.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
         environment
+    }
+}
+
+impl Suite for Store {
+    const FUNCTION: &str = "receive-webhook";
+
+    async fn start() -> Self {
+        Self::with_secret(&json!({"signingSecrets": [SECRET]})).await
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 async fn refusal(variables: &[(&str, &str)]) -> String {
     let aws = Aws::start().await.unwrap();
     let secrets = Secrets { aws };
-    match secrets.launch(Secrets::FUNCTION, variables).await {
+    match secrets.try_launch(Secrets::FUNCTION, variables).await {
         Err(LambdaError::Exited { status, output }) => {
             assert!(!status.success());
             assert!(

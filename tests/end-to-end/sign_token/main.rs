@@ -7,7 +7,7 @@ mod libraries;
 mod secrets;
 
 use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
-use harness::under_test::{Services, UnderTest, assert_problem};
+use harness::under_test::{Services, Suite, UnderTest, assert_problem};
 use local_stack::aws::{Aws, Effect, Fault, Service};
 use local_stack::issuer::Issuer;
 use local_stack::issuer::keys::{claims_of, header_of};
@@ -29,18 +29,20 @@ struct Secrets {
 type Stack = UnderTest<Secrets>;
 
 impl Services for Secrets {
+    fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = self.aws.environment();
+        environment.push(("SIGNING_KEY_SECRET_ID".to_owned(), SECRET_ID.to_owned()));
+        environment
+    }
+}
+
+impl Suite for Secrets {
     const FUNCTION: &str = "sign-token";
 
     async fn start() -> Self {
         let aws = Aws::start().await.unwrap();
         aws.put_secret(SECRET_ID, &keys(KID)).await;
         Self { aws }
-    }
-
-    fn environment(&self) -> Vec<(String, String)> {
-        let mut environment = self.aws.environment();
-        environment.push(("SIGNING_KEY_SECRET_ID".to_owned(), SECRET_ID.to_owned()));
-        environment
     }
 }
 

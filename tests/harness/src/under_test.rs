@@ -1,31 +1,52 @@
-//! One fixture for a function under test: its process, and the services around it.
+//! One fixture for functions under test: the services around them, and their processes.
 
 use std::ops::Deref;
 
 use crate::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
 
-/// The services that a function talks to.
-pub trait Services: Sized {
-    /// The name of the function that is tested with them.
-    const FUNCTION: &'static str;
-
-    /// Starts them with all data that the function needs.
-    fn start() -> impl Future<Output = Self>;
-
-    /// The variables that the function needs with these services.
+/// Services that functions talk to.
+pub trait Services {
+    /// The variables that functions need with these services.
     fn environment(&self) -> Vec<(String, String)>;
 
-    /// Starts a function with these services. `variables` add to the environment, and win over it.
-    fn launch(
+    /// The same with these variables, which win over it.
+    fn environment_with(&self, variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        let mut environment = self.environment();
+        let more = variables.iter();
+        environment.extend(more.map(|(name, value)| ((*name).into(), (*value).into())));
+        environment
+    }
+
+    /// Starts a function with these services and variables.
+    fn try_launch(
         &self,
         function: &str,
         variables: &[(&str, &str)],
     ) -> impl Future<Output = Result<Function, LambdaError>> {
-        let mut environment = self.environment();
-        let more = variables.iter();
-        environment.extend(more.map(|(name, value)| ((*name).into(), (*value).into())));
-        Function::start(function, environment)
+        Function::start(function, self.environment_with(variables))
     }
+
+    /// The same, for a function that must start.
+    ///
+    /// # Panics
+    /// If it does not.
+    fn launch(&self, function: &str, variables: &[(&str, &str)]) -> impl Future<Output = Function> {
+        let started = self.try_launch(function, variables);
+        async move {
+            started
+                .await
+                .unwrap_or_else(|error| panic!("{function}: {error}"))
+        }
+    }
+}
+
+/// The services of a suite about one function.
+pub trait Suite: Services + Sized {
+    /// The name of the function.
+    const FUNCTION: &'static str;
+
+    /// Starts them with all data that the function needs.
+    fn start() -> impl Future<Output = Self>;
 }
 
 /// A function with the services around it. The fields and methods of the services are also
@@ -36,20 +57,16 @@ pub struct UnderTest<S> {
     pub function: Function,
 }
 
-impl<S: Services> UnderTest<S> {
+impl<S: Suite> UnderTest<S> {
     /// Starts the services, and the function with these variables besides those of the services.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         Self::on(S::start().await, variables).await
     }
 
     /// Starts the function with services that are already running.
-    ///
-    /// # Panics
-    /// If the function does not start.
     pub async fn on(services: S, variables: &[(&str, &str)]) -> Self {
-        let function = services.launch(S::FUNCTION, variables).await;
         Self {
-            function: function.unwrap_or_else(|error| panic!("{}: {error}", S::FUNCTION)),
+            function: services.launch(S::FUNCTION, variables).await,
             services,
         }
     }

@@ -20,7 +20,7 @@ const WEBHOOK_SECRET: &str = "CANARY-webhook-secret";
 
 /// The three functions, and the services that they use.
 pub(super) struct Functions {
-    pub(super) services: Services,
+    pub(super) services: CleanupServices,
     clean: CleanConflicts,
     report: ReportConflict,
     receive: ReceiveWebhook,
@@ -30,11 +30,11 @@ pub(super) struct Functions {
 
 impl Functions {
     pub(super) async fn start() -> Self {
-        let services = Services::start().await;
+        let services = CleanupServices::start().await;
         let secret = json!({"signingSecrets": [WEBHOOK_SECRET]});
         services.aws.put_secret(WEBHOOK_SECRET_ID, &secret).await;
-        let mut variables = services.environment(&[]);
-        variables.insert("WEBHOOK_SECRET_ID".to_owned(), WEBHOOK_SECRET_ID.to_owned());
+        let webhook = [("WEBHOOK_SECRET_ID", WEBHOOK_SECRET_ID)];
+        let variables: BTreeMap<_, _> = services.environment_with(&webhook).into_iter().collect();
         let credentials = Credentials::new("local", "local", None, None, "test");
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -63,7 +63,11 @@ impl Functions {
         let table = local_stack::stack::conflicts_table(TABLE);
         self.services.aws.create_table(table);
         self.services.aws.forget_requests();
-        self.variables = self.services.environment(variables);
+        self.variables = self
+            .services
+            .environment_with(variables)
+            .into_iter()
+            .collect();
         self.restart().await;
     }
 

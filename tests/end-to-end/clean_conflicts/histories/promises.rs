@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::world::World;
-use crate::contract::assert_valid;
+use crate::cleanup::contract::assert_valid;
 use crate::fixture::*;
 
 /// The state before the cleanup ran.

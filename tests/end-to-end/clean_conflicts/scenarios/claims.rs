@@ -11,7 +11,9 @@ async fn a_claim_of_last_year_is_not_carried_out_when_the_remedy_is_raised() {
     stack.drain().await;
     assert_eq!(stack.record(&id)["state"], "planned");
     stack.age(&id, 365 * DAY);
-    let raised = stack.another(&[("REMEDY", "release-email")]).await;
+    let raised = stack
+        .launch("clean-conflicts", &[("REMEDY", "release-email")])
+        .await;
     raised.invoke(&json!({"action": "drain"})).await.unwrap();
     assert_state(&stack, "not_a_conflict", None);
     stack.assert_untouched();
@@ -25,7 +27,9 @@ async fn a_claim_of_29_days_is_carried_out() {
     let id = stack.report(NEW, EMAIL).await;
     stack.drain().await;
     stack.age(&id, 29 * DAY);
-    let raised = stack.another(&[("REMEDY", "release-email")]).await;
+    let raised = stack
+        .launch("clean-conflicts", &[("REMEDY", "release-email")])
+        .await;
     raised.invoke(&json!({"action": "drain"})).await.unwrap();
     assert_state(&stack, "resolved", None);
 }
