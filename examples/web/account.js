@@ -55,7 +55,7 @@ function makeUp() {
 }
 
 /** Describes a finished login. @param {import("./types.js").Session} session @returns {[string, "good" | ""]} */
-function told({ externalId, outcome, conflict, reportError }) {
+function described({ externalId, outcome, conflict, reportError }) {
   if (outcome === "with_email") return [`${externalId} is logged in to the chat, with the email.`, "good"];
   if (outcome === "no_email") return [`${externalId} is logged in to the chat. There is no verified email.`, "good"];
   const report = conflict
@@ -87,7 +87,7 @@ export function login() {
     for (const { widget } of devices) widget.emptyBecause = because;
     before = person;
     try {
-      for (const device of devices) say(state, ...told(await connect(device)));
+      for (const device of devices) say(state, ...described(await connect(device)));
     } catch (error) {
       fail(error);
     }

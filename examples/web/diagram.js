@@ -56,7 +56,7 @@ const time = (ms) => (ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.roun
 
 /** @param {any} call @param {boolean} isOpen */
 function row(call, isOpen) {
-  const { from, to, title, took, status, request, answer } = call;
+  const { from, to, title, took, status, request, response } = call;
   const [start, end] = [LANES.indexOf(from), LANES.indexOf(to)];
   const arrow = make("span", { className: `arrow ${start < end ? "right" : "left"}` });
   // The page's policy allows style sheets but no style attributes; properties set by a script are allowed.
@@ -69,7 +69,7 @@ function row(call, isOpen) {
   if (took !== null) outcome.append(` ${time(took)}`);
   const route = make("span", { className: "route" }, `${from} → ${to} `);
   const summary = make("summary", { className: "row call", tabIndex: -1 }, route, label, arrow, outcome);
-  const sent = make("pre", { tabIndex: 0 }, `request: ${JSON.stringify(request, null, 2)}\n\nresponse: ${JSON.stringify(answer, null, 2)}`);
+  const sent = make("pre", { tabIndex: 0 }, `request: ${JSON.stringify(request, null, 2)}\n\nresponse: ${JSON.stringify(response, null, 2)}`);
   return make("li", { className: status !== null && isBad(call) ? "bad" : "" }, make("details", { open: isOpen }, summary, sent));
 }
 

@@ -8,10 +8,10 @@ export async function ask(method, path, body) {
   /** @type {RequestInit} */
   const request = { method, headers: { "content-type": "application/json" }, cache: "no-store" };
   if (body) request.body = JSON.stringify(body);
-  const answer = await fetch(path, request);
+  const response = await fetch(path, request);
   // A stand-in refuses with status 200, because the browser logs any other status as an error.
-  const status = Number(answer.headers.get("x-local-status") ?? answer.status);
-  return { status, body: await answer.json().catch(() => null) };
+  const status = Number(response.headers.get("x-local-status") ?? response.status);
+  return { status, body: await response.json().catch(() => null) };
 }
 
 /** Returns random digits that do not begin with 0. @param {number} count */

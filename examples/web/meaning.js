@@ -5,19 +5,19 @@ const emailIn = (token) => (token?.claims?.email ? `with the email ${token.claim
 
 /** The meaning of a request's response, by the request's title. @type {[RegExp, (call: any) => string][]} */
 const MEANINGS = [
-  [/^POST \/token/, ({ answer }) => `the shop's ID token of ${answer?.id_token?.claims?.sub ?? "its user"}`],
-  [/^POST \/zendesk\/token/, ({ answer }) => answer?.token && `signed for ${answer.externalId}, ${emailIn(answer.token)}`],
-  [/^POST \/zendesk\/conflicts/, ({ answer }) => answer?.state && `the conflict is ${answer.state}`],
+  [/^POST \/token/, ({ response }) => `the shop's ID token of ${response?.id_token?.claims?.sub ?? "its user"}`],
+  [/^POST \/zendesk\/token/, ({ response }) => response?.token && `signed for ${response.externalId}, ${emailIn(response.token)}`],
+  [/^POST \/zendesk\/conflicts/, ({ response }) => response?.state && `the conflict is ${response.state}`],
   [/^POST \/webhooks\/zendesk/, ({ request }) => `an event: ${String((request?.body ?? request)?.type ?? "").split(".").pop()?.replace(/_/g, " ")}`],
-  [/^POST \/sc\/_login/, ({ status, answer }) => (status === 409 ? "another user has the email" : answer?.user && `${answer.user.externalId ?? "a stranger"} is logged in`)],
+  [/^POST \/sc\/_login/, ({ status, response }) => (status === 409 ? "another user has the email" : response?.user && `${response.user.externalId ?? "a stranger"} is logged in`)],
   [/^POST \/sc\/_messages/, () => "a message"],
   [/^POST \/sc\/_logout/, () => "the visitor is a stranger now"],
-  [/users\?filter%5Bidentities|users\?filter\[identities/, ({ answer }) => `users with the email: ${(answer?.users ?? []).map((/** @type {any} */ user) => user.externalId ?? "a stranger").join(", ") || "no one"}`],
-  [/^GET .*\/users\/[^/?]+(\?|$)/, ({ status, answer }) => (status === 404 ? "no such user" : answer?.user && `the user ${answer.user.externalId ?? "is a stranger"}`)],
+  [/users\?filter%5Bidentities|users\?filter\[identities/, ({ response }) => `users with the email: ${(response?.users ?? []).map((/** @type {any} */ user) => user.externalId ?? "a stranger").join(", ") || "no one"}`],
+  [/^GET .*\/users\/[^/?]+(\?|$)/, ({ status, response }) => (status === 404 ? "no such user" : response?.user && `the user ${response.user.externalId ?? "is a stranger"}`)],
   [/^DELETE .*personalinformation/, () => "the email is released"],
   [/appusers\/merge|\/sync$/, () => "the two users are merged"],
   [/^DELETE .*\/users\//, () => "the user is deleted"],
-  [/^invoke clean-conflicts/, ({ answer }) => answer?.examined !== undefined && `${answer.examined} examined, ${answer.resolved} resolved`],
+  [/^invoke clean-conflicts/, ({ response }) => response?.examined !== undefined && `${response.examined} examined, ${response.resolved} resolved`],
   [/^POST \/puzzel|\/api\/conversation/, ({ status }) => status < 300 && "a chat begins"],
   [/api\/authenticate/, () => "the token for an identity"],
   [/^(Put|Update)Item|^Transact/, ({ status }) => (status === 400 ? "it already exists" : "recorded")],
@@ -31,7 +31,7 @@ const MEANINGS = [
 export function meaningOf(call) {
   if (call.status === null) return "";
   const found = MEANINGS.find(([title]) => title.test(call.title));
-  const problem = call.status >= 400 && call.answer?.code;
+  const problem = call.status >= 400 && call.response?.code;
   return String((found && found[1](call)) || problem || "");
 }
 
@@ -39,8 +39,8 @@ export function meaningOf(call) {
  * Some refusals are expected: a conditional write of an item that already exists, and a request for a user
  * who no longer exists. @param {any} call
  */
-export function isBad({ status, to, title, answer }) {
-  if (to === "aws" && /Conditional|TransactionCanceled/.test(JSON.stringify(answer))) return false;
+export function isBad({ status, to, title, response }) {
+  if (to === "aws" && /Conditional|TransactionCanceled/.test(JSON.stringify(response))) return false;
   return status >= 400 && !(status === 404 && isLookForUser(title));
 }
 

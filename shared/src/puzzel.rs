@@ -98,10 +98,10 @@ impl Puzzel {
                 return Check::failed("puzzel", format!("the URL of its {name} service is wrong"));
             };
             let request = self.http.request(Method::GET, url);
-            let answer = self
+            let response = self
                 .http
                 .send(request, deadline.capped(CALL_LIMIT), MAX_RESPONSE_BYTES);
-            match answer.await {
+            match response.await {
                 // Even a response that cannot be read shows that a server is there.
                 Ok(_) | Err(TransportError::BodyTooLarge | TransportError::Interrupted) => {}
                 Err(error) => {
@@ -141,11 +141,11 @@ impl Puzzel {
             id_token: token.of_kind(TokenKind::Id),
         };
         let request = self.http.request(Method::POST, url).json(&body);
-        let answer = self.send(call, request, deadline).await?;
-        serde_json::from_slice::<Value>(&answer.body)
+        let response = self.send(call, request, deadline).await?;
+        serde_json::from_slice::<Value>(&response.body)
             .ok()
-            .and_then(|answer| {
-                let id = answer.get("userInfoId")?.as_str()?;
+            .and_then(|response| {
+                let id = response.get("userInfoId")?.as_str()?;
                 id.to_owned().try_into().ok()
             })
             .ok_or_else(|| call.failed(Cause::NoUserInfoId))
@@ -183,8 +183,8 @@ impl Puzzel {
         let request = self
             .chat_request(url, visitor)
             .header(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        let answer = self.send(call, request, deadline).await?;
-        Ok(serde_json::from_slice(&answer.body).ok())
+        let response = self.send(call, request, deadline).await?;
+        Ok(serde_json::from_slice(&response.body).ok())
     }
 
     /// Identifies the visitor of a chat that has begun, as `identity`.
@@ -238,22 +238,22 @@ impl Puzzel {
     ) -> Result<Received, PuzzelError> {
         let deadline = deadline.capped(CALL_LIMIT);
         let repeat = request.try_clone();
-        let mut answer = self.http.send(request, deadline, MAX_RESPONSE_BYTES).await;
-        if let Err(TransportError::Connect | TransportError::KeptConnectionClosed) = answer
+        let mut response = self.http.send(request, deadline, MAX_RESPONSE_BYTES).await;
+        if let Err(TransportError::Connect | TransportError::KeptConnectionClosed) = response
             && let Some(request) = repeat
         {
-            answer = self.http.send(request, deadline, MAX_RESPONSE_BYTES).await;
+            response = self.http.send(request, deadline, MAX_RESPONSE_BYTES).await;
         }
-        let answer = answer.map_err(|cause| call.failed(cause))?;
-        Err(call.failed(match (answer.status, answer.retry_after) {
-            (status, _) if status.is_success() => return Ok(answer),
+        let response = response.map_err(|cause| call.failed(cause))?;
+        Err(call.failed(match (response.status, response.retry_after) {
+            (status, _) if status.is_success() => return Ok(response),
             (StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
-                Cause::Rejected(answer.status)
+                Cause::Rejected(response.status)
             }
             (StatusCode::TOO_MANY_REQUESTS, _) | (StatusCode::SERVICE_UNAVAILABLE, Some(_)) => {
-                Cause::Busy(answer.retry_after)
+                Cause::Busy(response.retry_after)
             }
-            _ => Cause::Status(answer.status),
+            _ => Cause::Status(response.status),
         }))
     }
 }

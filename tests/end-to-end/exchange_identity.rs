@@ -105,10 +105,10 @@ async fn the_client_held_flow_works_with_both_kinds_of_token() {
         let event = HttpEvent::post(EXCHANGE)
             .bearer(&tokens.access_token)
             .json(&sent);
-        let answer = stack.http(&event).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        let response = stack.http(&event).await;
+        assert_eq!(response.status, 200, "{response:?}");
         let known = stack.puzzel.authentications().pop().unwrap();
-        assert_eq!(answer.json(), json!({"userInfoId": known.user_info_id}));
+        assert_eq!(response.json(), json!({"userInfoId": known.user_info_id}));
         assert_eq!((known.kind, known.subject.as_str()), (kind, "7"));
     }
     // The browser's verifier redeems it.
@@ -166,12 +166,12 @@ async fn the_server_held_flow_works_with_both_kinds_of_token_and_reveals_no_veri
     }
     let known = stack.puzzel.authentications();
     canaries.extend(known.into_iter().map(|known| known.user_info_id));
-    let answers = [started, identified, again, refused]
-        .map(|answer| answer.body)
+    let responses = [started, identified, again, refused]
+        .map(|response| response.body)
         .concat();
     for canary in canaries {
         assert!(!log.contains(&canary), "the log contains {canary}");
-        assert!(!answers.contains(&canary), "a response contains {canary}");
+        assert!(!responses.contains(&canary), "a response contains {canary}");
     }
 }
 
@@ -194,8 +194,8 @@ async fn a_visitors_session_is_forwarded() {
     let event = HttpEvent::post(START)
         .bearer(&stack.login("7").id_token)
         .json(&json!({"visitorToken": session["access_token"]}));
-    let answer = stack.http(&event).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let response = stack.http(&event).await;
+    assert_eq!(response.status, 200, "{response:?}");
     let chat = stack.puzzel.chat("c-1").unwrap();
     assert_eq!(chat.visitor_id.as_deref(), session["visitor_id"].as_str());
 }
@@ -207,19 +207,19 @@ async fn a_token_of_another_user_or_of_the_wrong_provider_is_refused() {
     let event = HttpEvent::post(START)
         .bearer(&mine)
         .json(&json!({"idToken": other}));
-    let answer = stack.http(&event).await;
+    let response = stack.http(&event).await;
     assert_eq!(
-        (answer.status, &answer.json()["code"]),
+        (response.status, &response.json()["code"]),
         (403, &json!("token_subject_mismatch"))
     );
     assert!(stack.puzzel.traffic().all().is_empty());
 
     let sent = json!({"codeChallenge": CHALLENGE, "providerId": 2});
-    let answer = stack
+    let response = stack
         .http(&HttpEvent::post(EXCHANGE).bearer(&mine).json(&sent))
         .await;
     assert_eq!(
-        (answer.status, &answer.json()["code"]),
+        (response.status, &response.json()["code"]),
         (403, &json!("identity_rejected"))
     );
     assert!(stack.puzzel.authentications().is_empty());

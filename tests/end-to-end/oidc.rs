@@ -618,9 +618,9 @@ async fn keys_are_taken_from_no_one_but_the_issuer() {
         (json!({"jwksStatus": 500}), "keys: status 500"),
         (
             json!({"hangUp": true}),
-            "discovery: the connection ended before an answer",
+            "discovery: the connection ended before a response",
         ),
-        (json!({"delayMs": 60_000}), "discovery: no answer in time"),
+        (json!({"delayMs": 60_000}), "discovery: no response in time"),
         (
             json!({"jwks": {"keys": "CANARY"}}),
             "keys: it is not a key set",
@@ -628,8 +628,8 @@ async fn keys_are_taken_from_no_one_but_the_issuer() {
         (json!({ "jwks": large }), "keys: the body is too large"),
     ] {
         issuer.misbehave(serde_json::from_value(misbehaviour).unwrap());
-        let told = no_keys(&verifier(&issuer.url()), &token).await;
-        assert!(told.contains(why) && !told.contains("CANARY"), "{told}");
+        let cause = no_keys(&verifier(&issuer.url()), &token).await;
+        assert!(cause.contains(why) && !cause.contains("CANARY"), "{cause}");
     }
     assert_eq!(elsewhere.fetches().jwks, 0, "no redirect is followed");
 
@@ -683,10 +683,10 @@ async fn a_failed_discovery_says_what_failed_and_not_where() {
         .await
         .unwrap()
         .id_token(json!({"sub": "7", "iss": url}));
-    let told = no_keys(&verifier(url), &token).await;
+    let cause = no_keys(&verifier(url), &token).await;
     let error = KeysError::Transport {
         document: "discovery",
         cause: "no connection".to_owned(),
     };
-    assert_eq!(told, error.to_string());
+    assert_eq!(cause, error.to_string());
 }

@@ -18,7 +18,7 @@ before(async () => {
   await install();
   await passes("node_modules/.bin/vite", ["build", "--mode", "development", "--outDir", "development", "--logLevel", "error"], app);
   browser = await chromium.launch({ executablePath: process.env.BROWSER, args: QUIET });
-  server = createServer(answer).listen(0, "127.0.0.1");
+  server = createServer(respond).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   origin = `http://127.0.0.1:${server.address().port}`;
 });
@@ -29,7 +29,7 @@ after(async () => {
 });
 beforeEach(() => ([asked, script] = [[], {}]));
 
-async function answer(request, response) {
+async function respond(request, response) {
   const { pathname } = new URL(request.url, origin);
   if (!pathname.startsWith("/zendesk/")) {
     const path = pathname === "/widget.js" ? `${app}/widget.js` : `${app}/development${pathname === "/" ? "/index.html" : pathname}`;

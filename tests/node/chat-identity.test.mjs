@@ -14,7 +14,7 @@ const ID_TOKEN = "id-token-canary";
 /** The requests, each with its summary `METHOD path body`. */
 let asked;
 /** The functions that make the API's responses, by path. */
-let answers;
+let responses;
 let written;
 let clock;
 const consoles = { ...console };
@@ -26,7 +26,7 @@ beforeEach(() => {
   let count = 0;
   asked = [];
   written = [];
-  answers = {
+  responses = {
     "/zendesk/token": ({ includeEmail = true }) =>
       Response.json({ token: `jwt-${++count}`, externalId: "123456", expiresAt: 1, emailIncluded: includeEmail }),
     "/zendesk/conflicts": () => Response.json({ conflictId: "c0ffee", state: "pending" }, { status: 202 }),
@@ -37,8 +37,8 @@ beforeEach(() => {
     assert.equal(origin + search + hash, "https://chat-api.example.com");
     const body = JSON.parse(request.body);
     asked.push({ what: `${request.method} ${pathname} ${request.body}`, request, body });
-    const answer = answers[pathname] ?? answers["*"];
-    return answer(body, request);
+    const respond = responses[pathname] ?? responses["*"];
+    return respond(body, request);
   };
   for (const level of ["debug", "error", "info", "log", "warn"]) {
     // Node itself warns about its mocked clock.
@@ -100,7 +100,7 @@ test("a login has the email, and its session names the user", async () => {
 });
 
 test("a user without a verified email is logged in, and nothing is reported", async () => {
-  answers["/zendesk/token"] = () => Response.json({ token: "jwt", externalId: "7", expiresAt: 1, emailIncluded: false });
+  responses["/zendesk/token"] = () => Response.json({ token: "jwt", externalId: "7", expiresAt: 1, emailIncluded: false });
   const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE: widget() }));
   assert.equal(session.outcome, "no_email");
   assert.deepEqual(what(), ["POST /zendesk/token {}"]);
@@ -134,7 +134,7 @@ test("after a conflict: a login without the email, a report, and no email at the
 });
 
 test("a failed report does not undo the login", async () => {
-  answers["/zendesk/conflicts"] = () => problem(429, { message: "Too Many Requests" });
+  responses["/zendesk/conflicts"] = () => problem(429, { message: "Too Many Requests" });
   const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE: widget(refusal, refusal) }));
   assert.equal(session.outcome, "without_email");
   assert.equal(session.conflict, null);
@@ -144,7 +144,7 @@ test("a failed report does not undo the login", async () => {
 test("a refusal unrelated to the email is not reported as a conflict", async () => {
   await rejects(connectZendesk({ endpoint, getIdpToken, zE: widget(refusal, refusal, refusal) }), "login_refused", /signing secret/);
   assert.equal(asked.filter((one) => one.what.includes("conflicts")).length, 0);
-  answers["/zendesk/token"] = () => Response.json({ token: "jwt", externalId: "7", expiresAt: 1, emailIncluded: false });
+  responses["/zendesk/token"] = () => Response.json({ token: "jwt", externalId: "7", expiresAt: 1, emailIncluded: false });
   asked = [];
   const zE = widget(refusal, refusal);
   await rejects(connectZendesk({ endpoint, getIdpToken, zE }), "login_refused", /operator/);
@@ -156,8 +156,8 @@ test("onError gets errors of a renewal, and another user's token is not handed o
   const heard = [];
   const zE = widget();
   const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE, onError: (error) => heard.push(error.code) }));
-  const fail = async (answer) => {
-    answers["/zendesk/token"] = answer;
+  const fail = async (respond) => {
+    responses["/zendesk/token"] = respond;
     const handed = zE.expire().then(() => heard.push("handed over"));
     const told = heard.length;
     for (let turns = 0; heard.length === told; turns += 1) {
@@ -186,13 +186,13 @@ test("a login rejects if the widget never responds", async (context) => {
 test("after the logout no token is handed over, even if its request was under way", async () => {
   const zE = widget();
   const session = await clock.until(connectZendesk({ endpoint, getIdpToken, zE }));
-  let answer;
-  answers["/zendesk/token"] = () => new Promise((resolve) => (answer = resolve));
+  let respond;
+  responses["/zendesk/token"] = () => new Promise((resolve) => (respond = resolve));
   let handed = false;
   zE.expire().then(() => (handed = true));
-  while (!answer) await new Promise(setImmediate);
+  while (!respond) await new Promise(setImmediate);
   await session.logout();
-  answer(Response.json({ token: "late", externalId: "123456", expiresAt: 1, emailIncluded: true }));
+  respond(Response.json({ token: "late", externalId: "123456", expiresAt: 1, emailIncluded: true }));
   for (let turns = 0; turns < 5; turns += 1) await new Promise(setImmediate);
   assert.equal(handed, false);
 });
@@ -201,7 +201,7 @@ test("after a logout another user can log in", async () => {
   const zE = widget();
   const ada = await clock.until(connectZendesk({ endpoint, getIdpToken, zE }));
   await ada.logout();
-  answers["/zendesk/token"] = () => Response.json({ token: "bob", externalId: "42", expiresAt: 1, emailIncluded: true });
+  responses["/zendesk/token"] = () => Response.json({ token: "bob", externalId: "42", expiresAt: 1, emailIncluded: true });
   const bob = await clock.until(connectZendesk({ endpoint, getIdpToken, zE }));
   assert.equal(bob.externalId, "42");
   assert.deepEqual(zE.calls, ["jwt-1", "logoutUser", "bob"]);
@@ -209,8 +209,8 @@ test("after a logout another user can log in", async () => {
 
 test("errors have a code, advice, the status and Retry-After", async () => {
   const login = () => connectZendesk({ endpoint, getIdpToken, zE: widget() });
-  const says = async (answer, code, message, status = 0, retryAfter = 0) => {
-    answers["/zendesk/token"] = answer;
+  const says = async (respond, code, message, status = 0, retryAfter = 0) => {
+    responses["/zendesk/token"] = respond;
     await rejects(login(), code, message);
     await assert.rejects(clock.until(login()), { status, retryAfter });
   };
@@ -263,7 +263,7 @@ test("Puzzel, if the page holds the verifier: only the S256 challenge is sent", 
 });
 
 test("Puzzel, if the function holds the verifier: ids are encoded, and the kind of token can be set", async () => {
-  answers["*"] = (_, { method }) =>
+  responses["*"] = (_, { method }) =>
     method === "PUT" ? new Response(null, { status: 204 }) : Response.json({ conversation: { state: "queued" } });
   const puzzel = connectPuzzel({ endpoint, getIdpToken, tokenKind: "idToken", providerId: 0, visitorToken: "v" });
   assert.deepEqual(await puzzel.startChat("c-1", "Søk hjelp/?"), { state: "queued" });

@@ -88,7 +88,7 @@ export function fakeApi() {
 
 export const problem = (status, json = null, headers = {}) => new Response(json && JSON.stringify(json), { status, headers });
 /** Returns the scripted responses in order, then the usual one. */
-export const inTurn = (...answers) => () => answers.shift();
+export const inTurn = (...responses) => () => responses.shift();
 
 /** A promise that the test resolves. */
 export function gate() {

@@ -234,14 +234,14 @@ test("all failures of Puzzel's calls are a ChatIdentityError", async () => {
   const reject = async (code, options) => {
     for (const call of calls(options)) await assert.rejects(clock.until(call()), (error) => isOurs(error, code));
   };
-  const answer = (make) => (globalThis.fetch = async () => make());
+  const respond = (make) => (globalThis.fetch = async () => make());
   await reject("invalid_options", { endpoint: undefined });
   await reject("no_idp_token", { getIdpToken: () => { throw new Error("Login required"); } });
-  answer(() => Promise.reject(new TypeError("fetch failed")));
+  respond(() => Promise.reject(new TypeError("fetch failed")));
   await reject("unreachable");
-  answer(() => problem(401));
+  respond(() => problem(401));
   await reject("unauthenticated");
-  answer(() => new Response("<!doctype html>"));
+  respond(() => new Response("<!doctype html>"));
   const [exchange, startChat] = calls();
   for (const call of [exchange, startChat]) await assert.rejects(call(), (error) => isOurs(error, "upstream_error"));
   await assert.rejects(connectPuzzel({ endpoint, getIdpToken }).startChat("\ud800", "q"), (error) => isOurs(error, "invalid_options"));

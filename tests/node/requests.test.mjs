@@ -35,16 +35,16 @@ const PASSING = {
   504: () => problem(504, { code: "upstream_timeout", detail: "…" }),
 };
 
-for (const [what, answer] of Object.entries(PASSING)) {
+for (const [what, respond] of Object.entries(PASSING)) {
   test(`${what}: a login makes at most four attempts`, async () => {
-    api.script["/zendesk/token"] = inTurn(answer(), answer(), answer());
+    api.script["/zendesk/token"] = inTurn(respond(), respond(), respond());
     assert.equal((await clock.until(connect())).outcome, "with_email");
     assert.equal(api.log.length, 4);
     const [one, two, three] = gaps();
     assert.ok(one >= 500 && one <= 1100 && two >= 1000 && two <= 2100 && three >= 2000 && three <= 4100, `${gaps()}`);
 
     api.log.length = 0;
-    api.script["/zendesk/token"] = answer;
+    api.script["/zendesk/token"] = respond;
     await assert.rejects(clock.until(connect()), (error) => isOurs(error));
     assert.equal(api.log.length, 4);
   });
@@ -52,7 +52,7 @@ for (const [what, answer] of Object.entries(PASSING)) {
   test(`${what}: a renewal retries until it works`, async () => {
     await clock.until(connect());
     await clock.pass(15 * MINUTE);
-    api.script["/zendesk/token"] = answer;
+    api.script["/zendesk/token"] = respond;
     const want = wanted();
     await clock.pass(HOUR);
     assert.equal(want.token, null);

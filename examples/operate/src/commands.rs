@@ -86,18 +86,18 @@ impl Session {
     }
 
     /// Shows a response: as JSON if requested, else with `shown`.
-    fn show(&self, answer: &Value, shown: impl FnOnce(&Value)) {
+    fn show(&self, response: &Value, shown: impl FnOnce(&Value)) {
         if self.json {
-            output::json(answer);
+            output::json(response);
         } else {
-            shown(answer);
+            shown(response);
         }
     }
 }
 
 /// The items of a list in a response.
-fn items<'a>(answer: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    answer
+fn items<'a>(response: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    response
         .get(name)
         .and_then(Value::as_array)
         .into_iter()
@@ -105,6 +105,9 @@ fn items<'a>(answer: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
 }
 
 /// A number in a response; 0 if it is missing.
-fn number(answer: &Value, name: &str) -> u64 {
-    answer.get(name).and_then(Value::as_u64).unwrap_or_default()
+fn number(response: &Value, name: &str) -> u64 {
+    response
+        .get(name)
+        .and_then(Value::as_u64)
+        .unwrap_or_default()
 }

@@ -96,13 +96,13 @@ pub fn quoted(argument: &str) -> String {
 }
 
 /// Prints a response as JSON.
-pub fn json(answer: &Value) {
-    line(format_args!("{answer:#}"));
+pub fn json(response: &Value) {
+    line(format_args!("{response:#}"));
 }
 
 /// A field of a response in readable form: `-` if it is missing, and times as times.
-pub fn field(answer: &Value, name: &str) -> String {
-    let value = answer.get(name).unwrap_or(&Value::Null);
+pub fn field(response: &Value, name: &str) -> String {
+    let value = response.get(name).unwrap_or(&Value::Null);
     let is_time = name.ends_with("At") || name == "time" || name == "notBefore";
     match value.as_u64() {
         Some(number) if is_time => instant(number),
@@ -152,10 +152,10 @@ mod tests {
     fn times_are_shown_as_times_whatever_their_unit() {
         assert_eq!(instant(1_795_465_156_715), "2026-11-23T20:19:16Z");
         assert_eq!(instant(1_795_465_156), "2026-11-23T20:19:16Z");
-        let answer = json!({"updatedAt": 1_795_465_156_715_u64, "version": 3, "reason": null});
-        assert_eq!(field(&answer, "updatedAt"), "2026-11-23T20:19:16Z");
+        let response = json!({"updatedAt": 1_795_465_156_715_u64, "version": 3, "reason": null});
+        assert_eq!(field(&response, "updatedAt"), "2026-11-23T20:19:16Z");
         assert_eq!(
-            (field(&answer, "version"), field(&answer, "reason")),
+            (field(&response, "version"), field(&response, "reason")),
             ("3".into(), "-".into())
         );
     }

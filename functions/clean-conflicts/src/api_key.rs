@@ -22,7 +22,7 @@ impl Secret for ApiKeySecret {
             })
     }
 
-    fn look(object: &Map<String, Value>) -> Result<&'static str, &'static str> {
+    fn inspect(object: &Map<String, Value>) -> Result<&'static str, &'static str> {
         let id = object.get("keyId").and_then(Value::as_str);
         let id = id.unwrap_or_default();
         if id.starts_with("int_") {
@@ -71,9 +71,9 @@ mod tests {
 
     #[test]
     fn an_integration_key_is_right_and_an_app_key_is_too_strong() {
-        let look = |id: &str| ApiKeySecret::look(json!({"keyId": id}).as_object().unwrap());
-        assert_eq!(look("int_1"), Ok("an integration key"));
-        assert!(look("app_1").unwrap().contains("deleting the app"));
-        assert!(look("act_1").is_err() && look("").is_err());
+        let inspect = |id: &str| ApiKeySecret::inspect(json!({"keyId": id}).as_object().unwrap());
+        assert_eq!(inspect("int_1"), Ok("an integration key"));
+        assert!(inspect("app_1").unwrap().contains("deleting the app"));
+        assert!(inspect("act_1").is_err() && inspect("").is_err());
     }
 }

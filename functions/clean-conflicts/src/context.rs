@@ -22,7 +22,7 @@ pub struct Deadlines {
     /// Calls must end by this, so that their results can be recorded.
     pub calls: Deadline,
     /// The run must end by this. The rest of the time is for the response.
-    pub answer: Deadline,
+    pub response: Deadline,
     /// The end of the invocation and of all its leases, in milliseconds since 1970.
     pub end: u64,
 }

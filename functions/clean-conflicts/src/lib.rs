@@ -122,7 +122,7 @@ impl CleanConflicts {
                 self.allow(resolve.remedy)?;
                 // A dry run writes nothing at all, so it takes no lease either.
                 let run = Run::new(self.context(ends_at, request_id, resolve.remedy));
-                let deadline = run.ctx.deadlines.answer.instant();
+                let deadline = run.ctx.deadlines.response.instant();
                 match timeout_at(deadline, run.resolve(&resolve)).await {
                     Ok(worked) => worked?,
                     Err(_elapsed) => run.ctx.stop(StopReason::OutOfTime),
@@ -157,7 +157,7 @@ impl CleanConflicts {
             event => {
                 let run = Run::new(self.context(ends_at, request_id, None));
                 let deadline = Deadline::of_invocation(ends_at).minus(RESPONSE_MARGIN);
-                let work = Box::pin(self.answer(&run, event, deadline));
+                let work = Box::pin(self.respond(&run, event, deadline));
                 timeout_at(deadline.instant(), work)
                     .await
                     .unwrap_or_else(|_elapsed| {
@@ -169,7 +169,7 @@ impl CleanConflicts {
     }
 
     /// Handles the events that change nothing at Zendesk, without a lease.
-    async fn answer(
+    async fn respond(
         &self,
         run: &Run<'_>,
         event: Event,
@@ -231,7 +231,7 @@ impl CleanConflicts {
         let run = Run::new(self.context(ends_at, request_id, named));
         // Work still in flight at the deadline is abandoned as if we had crashed; its leases expire
         // with the invocation and the next run resumes it.
-        let deadline = run.ctx.deadlines.answer.instant();
+        let deadline = run.ctx.deadlines.response.instant();
         let stopped = |reason| {
             let report = RunReport::stopped(reason);
             report.emit_stop(request_id);
@@ -299,7 +299,7 @@ impl CleanConflicts {
             deadlines: Deadlines {
                 begin: end.minus(shortest),
                 calls: end.minus(recording),
-                answer: end.minus(recording / 2),
+                response: end.minus(recording / 2),
                 end: ends_at,
             },
             actions: Actions::new(config.max_actions),
@@ -310,7 +310,7 @@ impl CleanConflicts {
     }
 }
 
-fn json(answer: &impl serde::Serialize) -> Result<Value, OperatorError> {
-    serde_json::to_value(answer)
+fn json(response: &impl serde::Serialize) -> Result<Value, OperatorError> {
+    serde_json::to_value(response)
         .map_err(|_| OperatorError::Internal("the response could not be written".to_owned()))
 }

@@ -13,7 +13,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use support::{CHALLENGE, Fault, Faulty, IDENTIFY, ISSUER, START, USER_INFO_ID, answer, call};
+use support::{CHALLENGE, Fault, Faulty, IDENTIFY, ISSUER, START, USER_INFO_ID, call, response};
 use support::{event, function, jwt, puzzel};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -53,14 +53,14 @@ async fn secrets_are_in_no_response_and_in_no_log() {
 
     let token = jwt(&json!({"sub": "1234", "iss": ISSUER, "email": EMAIL}));
     let well = puzzel().await;
-    let refuses = Faulty::start(Fault::Say(answer(401, "", USER_INFO_ID))).await;
+    let refuses = Faulty::start(Fault::Say(response(401, "", USER_INFO_ID))).await;
     let breaks = Faulty::start(Fault::Reset).await;
     let unheard = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
     let foreign = jwt(&json!({"sub": "5678", "email": EMAIL}));
-    let mut answers = String::new();
+    let mut responses = String::new();
     for identity in [&well.uri(), &refuses.url, &breaks.url, &unheard] {
         for chat in [&well.uri(), &refuses.url, &breaks.url, &unheard] {
             let function = function(identity, chat, &[]).await;
@@ -74,13 +74,13 @@ async fn secrets_are_in_no_response_and_in_no_log() {
             ] {
                 for (method, path) in [("POST", START), ("PUT", IDENTIFY)] {
                     let reply = call(&function, &event(method, path, bearer, &sent)).await;
-                    answers.push_str(&reply.text());
+                    responses.push_str(&reply.text());
                 }
                 sent["codeChallenge"] = CHALLENGE.into();
                 let event = event("POST", "/puzzel/identity", bearer, &sent);
                 let reply = call(&function, &event).await;
                 if reply.status() != 200 {
-                    answers.push_str(&reply.text());
+                    responses.push_str(&reply.text());
                 }
             }
         }
@@ -103,7 +103,7 @@ async fn secrets_are_in_no_response_and_in_no_log() {
         "{log}"
     );
     for secret in secrets {
-        assert!(!answers.contains(&secret), "a response contains {secret}");
+        assert!(!responses.contains(&secret), "a response contains {secret}");
         assert!(!log.contains(&secret), "the log contains {secret}");
     }
 }

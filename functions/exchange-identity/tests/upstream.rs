@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 use exchange_identity::ExchangeIdentity;
 use serde_json::{Value, json};
-use support::{CHALLENGE, Fault, Faulty, IDENTIFY, START, USER_INFO_ID, answer, call, call_within};
+use support::{
+    CHALLENGE, Fault, Faulty, IDENTIFY, START, USER_INFO_ID, call, call_within, response,
+};
 use support::{event, function, puzzel, read_request, token};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -23,7 +25,7 @@ const CANARY: &str = "{\"message\":\"CANARY\"}";
 
 /// Each fault of Puzzel, with the status, code and `Retry-After` that the caller gets.
 fn faults() -> Vec<(Fault, (u64, &'static str), Option<&'static str>)> {
-    let say = |status, headers| Fault::Say(answer(status, headers, CANARY));
+    let say = |status, headers| Fault::Say(response(status, headers, CANARY));
     let rejected = (403, "identity_rejected");
     let error = (502, "upstream_error");
     let busy = (503, "upstream_busy");
@@ -79,7 +81,7 @@ async fn listener_and_function() -> (TcpListener, ExchangeIdentity) {
 /// Reads a request, and responds with a `userInfoId`.
 async fn serve(stream: &mut TcpStream) {
     read_request(stream).await;
-    let ok = answer(200, "", &json!({"userInfoId": USER_INFO_ID}).to_string());
+    let ok = response(200, "", &json!({"userInfoId": USER_INFO_ID}).to_string());
     stream.write_all(ok.as_bytes()).await.unwrap();
 }
 
@@ -142,7 +144,7 @@ async fn authenticate_needs_a_user_info_id() {
         r#"{"userInfoId":"a\nb"}"#,
         r#"{"userinfoid":"usr"}"#,
     ] {
-        let upstream = Faulty::start(Fault::Say(answer(200, "", body))).await;
+        let upstream = Faulty::start(Fault::Say(response(200, "", body))).await;
         let function = function(&upstream.url, &upstream.url, &[]).await;
         let reply = call(&function, &authenticate()).await;
         assert_eq!(
@@ -167,7 +169,7 @@ async fn any_2xx_of_a_chat_call_is_success() {
         (200, "<html>", "null"),
         (200, "{\"id\":", "null"),
     ] {
-        let upstream = Faulty::start(Fault::Say(answer(status, "", body))).await;
+        let upstream = Faulty::start(Fault::Say(response(status, "", body))).await;
         let function = function(&puzzel.uri(), &upstream.url, &[]).await;
         let reply = call(&function, &event("POST", START, &token(), &Value::Null)).await;
         assert_eq!(reply.status(), 200, "{body}");

@@ -132,7 +132,7 @@ impl Secret for SigningSecrets {
         keys.map(Self).ok_or_else(wrong)
     }
 
-    fn look(_: &Map<String, Value>) -> Result<&'static str, &'static str> {
+    fn inspect(_: &Map<String, Value>) -> Result<&'static str, &'static str> {
         Ok("it has the right form; Zendesk's next event shows whether it is its own")
     }
 }

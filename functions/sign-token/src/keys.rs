@@ -47,7 +47,7 @@ impl Secret for SigningKey {
     }
 
     /// Checks the ids of the keys: those of Zendesk's messaging keys begin with `app_`.
-    fn look(object: &Map<String, Value>) -> Result<&'static str, &'static str> {
+    fn inspect(object: &Map<String, Value>) -> Result<&'static str, &'static str> {
         let active = object.get("activeKid").and_then(Value::as_str);
         let keys = object.get("keys").and_then(Value::as_object);
         let ids = keys.into_iter().flat_map(Map::keys).map(String::as_str);
@@ -92,8 +92,8 @@ mod tests {
                 false,
             ),
         ] {
-            let look = SigningKey::look(secret.as_object().unwrap());
-            assert_eq!(look.is_ok(), is_right, "{secret}");
+            let inspected = SigningKey::inspect(secret.as_object().unwrap());
+            assert_eq!(inspected.is_ok(), is_right, "{secret}");
         }
     }
 

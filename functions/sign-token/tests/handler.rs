@@ -19,8 +19,8 @@ use serde_json::{Map, Value, json};
 use shared::lambda::http::Response;
 use shared::lambda::problem::Code;
 
-fn claims(answer: &Response) -> Map<String, Value> {
-    let body: Value = serde_json::from_str(answer.body.as_deref().unwrap()).unwrap();
+fn claims(response: &Response) -> Map<String, Value> {
+    let body: Value = serde_json::from_str(response.body.as_deref().unwrap()).unwrap();
     let key = DecodingKey::from_secret(SECRET.as_bytes());
     let validation = Validation::new(Algorithm::HS256);
     decode(body["token"].as_str().unwrap(), &key, &validation)
@@ -40,10 +40,10 @@ async fn the_response_says_what_the_token_holds() {
     ] {
         let mut event = event(&anna);
         event["body"] = body;
-        let answer = it.handle(&event).await.ok().unwrap();
-        let claims = claims(&answer);
+        let response = it.handle(&event).await.ok().unwrap();
+        let claims = claims(&response);
         assert_eq!(claims.contains_key("email"), included);
-        let body: Map<String, Value> = serde_json::from_str(&answer.body.unwrap()).unwrap();
+        let body: Map<String, Value> = serde_json::from_str(&response.body.unwrap()).unwrap();
         assert_eq!(body["externalId"], "7");
         assert_eq!(body["expiresAt"], claims["exp"]);
         assert_eq!(body["emailIncluded"], included);
@@ -78,8 +78,8 @@ async fn a_hundred_requests_at_once_on_a_cold_cache_read_the_key_once() {
     assert_eq!(it.reads().await, 1, "the last failure is too recent");
 
     it.secrets_manager_is_back().await;
-    let answers = join_all((0..100).map(|_| it.handle(&event))).await;
-    assert!(answers.iter().all(Result::is_ok));
+    let responses = join_all((0..100).map(|_| it.handle(&event))).await;
+    assert!(responses.iter().all(Result::is_ok));
     assert_eq!(it.reads().await, 1);
 }
 
@@ -196,8 +196,8 @@ fn no_body_path_query_or_header_changes_the_user_of_a_token() {
             event["headers"] = json!({"content-type": "application/json", "external_id": "victim",
                 "x-scope": header, "sub": header});
             match runtime.block_on(it.handle(&event)) {
-                Ok(answer) => {
-                    let claims = claims(&answer);
+                Ok(response) => {
+                    let claims = claims(&response);
                     prop_assert_eq!(&claims["external_id"], "7");
                     prop_assert_eq!(&claims["scope"], "user");
                     prop_assert_eq!(&claims["name"], "Anna");

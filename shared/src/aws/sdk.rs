@@ -59,9 +59,9 @@ pub fn failure<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Fa
         is_refusal: false,
     };
     match error {
-        SdkError::ServiceError(answer) => {
-            let code = answer.err().code().unwrap_or("no code").to_owned();
-            let status = answer.raw().status().as_u16();
+        SdkError::ServiceError(response) => {
+            let code = response.err().code().unwrap_or("no code").to_owned();
+            let status = response.raw().status().as_u16();
             let is_passing = status >= 500
                 || status == 429
                 || code.contains("Throttl")

@@ -32,7 +32,7 @@ pub trait Secret: Sized {
     /// Looks for a mistake, in a secret of the right form, that only the upstream would notice.
     /// `Ok` is a remark for the operator who checks the secret, `Err` is the mistake and what to do
     /// about it. Neither may contain a value of the secret.
-    fn look(object: &Map<String, Value>) -> Result<&'static str, &'static str>;
+    fn inspect(object: &Map<String, Value>) -> Result<&'static str, &'static str>;
 }
 
 /// A secret with an unexpected form. Names the field, never its value.
@@ -196,8 +196,8 @@ impl<T: Secret> CachedSecret<T> {
             ))),
         };
         match fetched {
-            Ok((secret, look)) => {
-                if let Err(mistake) = look {
+            Ok((secret, remark)) => {
+                if let Err(mistake) = remark {
                     tracing::warn!(mistake, "a secret looks wrong");
                     metrics::emit(&[Metric::once("SecretLooksWrong")], &[]);
                 }
@@ -250,7 +250,7 @@ fn field_with_white_space(value: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// A secret, and the result of [`Secret::look`]: a remark, or a mistake.
+/// A secret, and the result of [`Secret::inspect`]: a remark, or a mistake.
 type Parsed<T> = (T, Result<String, String>);
 
 fn parse<T: Secret>(secret: Option<&str>) -> Result<Parsed<T>, WrongShape> {
@@ -262,14 +262,16 @@ fn parse<T: Secret>(secret: Option<&str>) -> Result<Parsed<T>, WrongShape> {
         });
     };
     let secret = T::from_json(&object)?;
-    let look = T::look(&object).map(str::to_owned).map_err(str::to_owned);
-    let look = match field_with_white_space(&Value::Object(object), "") {
+    let remark = T::inspect(&object)
+        .map(str::to_owned)
+        .map_err(str::to_owned);
+    let remark = match field_with_white_space(&Value::Object(object), "") {
         Some(field) => Err(format!(
             "{field} has white space around it: put the secret in again without"
         )),
-        None => look,
+        None => remark,
     };
-    Ok((secret, look))
+    Ok((secret, remark))
 }
 
 #[cfg(test)]

@@ -312,7 +312,7 @@ impl Table {
         limit: i32,
         start: Option<Position>,
     ) -> Result<(Vec<Conflict>, Option<Position>), TableError> {
-        let answer = self
+        let response = self
             .query_state(state.as_str())
             .scan_index_forward(false)
             .limit(limit)
@@ -320,7 +320,7 @@ impl Table {
             .send()
             .await
             .map_err(|error| unavailable(&error))?;
-        Ok((read_all(answer.items), answer.last_evaluated_key))
+        Ok((read_all(response.items), response.last_evaluated_key))
     }
 
     /// A query of a partition of the index `state`.
@@ -355,8 +355,8 @@ impl Table {
             .key("sk", string(sk))
             .consistent_read(true)
             .send();
-        let answer = Box::pin(get).await.map_err(|error| unavailable(&error))?;
-        Ok(answer.item)
+        let response = Box::pin(get).await.map_err(|error| unavailable(&error))?;
+        Ok(response.item)
     }
 
     /// Writes an item on a condition. The SDK retries a put whose response was lost, and the retry

@@ -60,16 +60,16 @@ pub enum TransportError {
     #[error("no connection")]
     Connect,
     /// The deadline came first. The request may have been executed.
-    #[error("no answer in time")]
+    #[error("no response in time")]
     Timeout,
     /// The connection ended before a response. The request may have been executed.
-    #[error("the connection ended before an answer")]
+    #[error("the connection ended before a response")]
     ClosedBeforeResponse,
     /// A connection kept from an earlier call ended without a byte of a response. Almost always the
     /// upstream had closed it, because it was idle, before the request arrived. But nothing on the
     /// wire proves that, so the request may have been executed. (If no byte of the request was
     /// written, hyper has already sent it again on a new connection.)
-    #[error("a kept connection ended before an answer")]
+    #[error("a kept connection ended before a response")]
     KeptConnectionClosed,
     /// The connection ended in the middle of the body.
     #[error("the connection ended within the body")]
@@ -158,7 +158,7 @@ impl HttpClient {
         let response = sent.map_err(|error| {
             // With several calls at once, the new connection of another call hides that this call
             // used a kept one. The error is then `ClosedBeforeResponse`, which promises less.
-            before_answer(&error, used == self.connections.used())
+            before_response(&error, used == self.connections.used())
         })?;
         read(response, body_limit).await
     }
@@ -186,7 +186,7 @@ async fn read(
     })
 }
 
-fn before_answer(error: &reqwest::Error, kept: bool) -> TransportError {
+fn before_response(error: &reqwest::Error, kept: bool) -> TransportError {
     if error.is_builder() {
         TransportError::Request
     } else if error.is_connect() {

@@ -94,10 +94,10 @@ mod tests {
             serde_json::to_value(checks).unwrap()
         };
         let passed = Check::passed("table", "");
-        let answer = ok(&[passed.clone(), Check::failed("api_key", "401")]);
-        assert_eq!(answer["ok"], false);
+        let response = ok(&[passed.clone(), Check::failed("api_key", "401")]);
+        assert_eq!(response["ok"], false);
         assert_eq!(
-            answer["checks"][1],
+            response["checks"][1],
             json!({"name": "api_key", "ok": false, "detail": "401"})
         );
         let unasked = ok(&[passed.clone(), Check::not_asked("sunshine", "api_key")]);

@@ -31,7 +31,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// Any other status outside 2xx, and 404 if the app does not exist.
-    #[error("answered with status {status}")]
+    #[error("responded with status {status}")]
     Upstream {
         /// The status.
         status: u16,

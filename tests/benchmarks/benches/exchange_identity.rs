@@ -78,16 +78,16 @@ async fn main() {
 
 async fn straight(client: &reqwest::Client, url: &str, body: &Value) -> Duration {
     let started = Instant::now();
-    let answer = client.post(url).json(body).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
-    answer.bytes().await.unwrap();
+    let response = client.post(url).json(body).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.bytes().await.unwrap();
     started.elapsed()
 }
 
 async fn exchange(function: &Function, event: &HttpEvent) -> Duration {
     let started = Instant::now();
-    let answer = function.http(event).await.unwrap();
-    assert_eq!(answer.status, 200);
+    let response = function.http(event).await.unwrap();
+    assert_eq!(response.status, 200);
     started.elapsed()
 }
 

@@ -24,17 +24,17 @@ fn each_event_gets_a_response_and_the_times_are_in_order() {
     let mut function = start(&[]).unwrap();
     for n in 0..20 {
         let event = json!({"n": n, "long": "x".repeat(n * 1000)});
-        let answered = function.invoke(&event.to_string()).unwrap();
-        let answer: Value = serde_json::from_slice(&answered.body).unwrap();
-        assert_eq!(answer["event"], event);
+        let responded = function.invoke(&event.to_string()).unwrap();
+        let response: Value = serde_json::from_slice(&responded.body).unwrap();
+        assert_eq!(response["event"], event);
         assert!(
-            answer["request"]
+            response["request"]
                 .as_str()
                 .unwrap()
                 .ends_with(&(n + 1).to_string())
         );
-        assert!(answered.began < answered.answered && answered.answered < answered.ready);
-        assert!(function.init() < function.cold_start(&answered));
+        assert!(responded.began < responded.responded && responded.responded < responded.ready);
+        assert!(function.init() < function.cold_start(&responded));
     }
     assert!(function.peak_memory().unwrap() > 1 << 20);
 }

@@ -7,21 +7,21 @@ fn load(target: &str) {
         .args([target, "--short"])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n{complained}");
-    assert!(said.starts_with("seed 1\n"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}\n{errors}");
+    assert!(printed.starts_with("seed 1\n"), "{printed}");
     for function in [
         "sign-token",
         "report-conflict",
         "receive-webhook",
         "exchange-identity",
     ] {
-        let rows = said.lines().filter(|line| line.starts_with("| "));
+        let rows = printed.lines().filter(|line| line.starts_with("| "));
         let rows = rows.filter(|row| row.contains(function));
-        assert!(rows.count() >= 1, "{function}: {said}");
+        assert!(rows.count() >= 1, "{function}: {printed}");
     }
-    assert!(said.ends_with("0 wrong\n"), "{said}");
+    assert!(printed.ends_with("0 wrong\n"), "{printed}");
 }
 
 #[test]

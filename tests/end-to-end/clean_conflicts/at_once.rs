@@ -14,16 +14,16 @@ async fn the_same_report_a_hundred_times_is_one_record() {
     let reporters = join_all((0..4).map(|_| stack.launch("report-conflict", &[]))).await;
     let event = reported_by(NEW);
     let reports = (0..100).map(|n| reporters[n % reporters.len()].http(&event));
-    let answers: BTreeSet<String> = join_all(reports)
+    let responses: BTreeSet<String> = join_all(reports)
         .await
         .into_iter()
-        .map(|answer| {
-            let answer = answer.unwrap();
-            assert_eq!(answer.status, 202, "{answer:?}");
-            answer.body
+        .map(|response| {
+            let response = response.unwrap();
+            assert_eq!(response.status, 202, "{response:?}");
+            response.body
         })
         .collect();
-    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert_eq!(responses.len(), 1, "{responses:?}");
     assert_eq!(stack.the_record()["version"], 1);
 }
 
@@ -36,8 +36,8 @@ async fn many_callers_at_once_are_all_claimants_of_one_record() {
         .collect();
     let reports = events.iter().enumerate();
     let reports = reports.map(|(n, event)| reporters[n % reporters.len()].http(event));
-    for answer in join_all(reports).await {
-        assert_eq!(answer.unwrap().status, 202);
+    for response in join_all(reports).await {
+        assert_eq!(response.unwrap().status, 202);
     }
     let record = stack.the_record();
     assert_eq!(record["claimants"].as_array().unwrap().len(), 5, "{record}");

@@ -61,13 +61,13 @@ async fn no_personal_data_and_no_secret_leaks() {
             "sub": NEW_ID, "previous": OLD_ID, "email": MAIL, "email_verified": true,
             "name": "CANARY-name",
         });
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
 
         let user = stack.sunshine.add_user(canary());
         stack.sunshine.add_client(&user.id, Client::sdk());
         let conversation = stack.sunshine.add_conversation(&user.id, 2);
         stack.sunshine.post_message(&conversation.id, "CANARY-text");
-        answers.push(stack.report_as(caller.clone()).await.body);
+        responses.push(stack.report_as(caller.clone()).await.body);
         for fault in [
             Fault::answer(500, r#"{"errors":[{"code":"CANARY","title":"CANARY"}]}"#),
             Fault::answer(403, "CANARY"),
@@ -78,13 +78,13 @@ async fn no_personal_data_and_no_secret_leaks() {
             stack.sunshine.faults().add(Rule::new("*", fault));
             let drain = json!({"action": "drain"});
             let report = stack.invoke_within(drain, Duration::from_secs(6)).await;
-            answers.push(report.to_string());
+            responses.push(report.to_string());
             stack.sunshine.faults().clear();
             stack.make_due();
         }
         for remedy in ["release-email", "merge", "delete"] {
-            answers.push(stack.invoke(resolving(remedy)).await.to_string());
-            answers.push(stack.drain().await.to_string());
+            responses.push(stack.invoke(resolving(remedy)).await.to_string());
+            responses.push(stack.drain().await.to_string());
         }
         stack.sunshine.set_core_user(ZENDESK_ID, core_user());
         for remedy in ["merge", "delete"] {
@@ -92,8 +92,8 @@ async fn no_personal_data_and_no_secret_leaks() {
                 stack.sunshine.remove_user(&user.id);
             }
             stack.sunshine.add_user(canary());
-            answers.push(stack.invoke(resolving(remedy)).await.to_string());
-            answers.push(stack.drain().await.to_string());
+            responses.push(stack.invoke(resolving(remedy)).await.to_string());
+            responses.push(stack.drain().await.to_string());
         }
         for state in [
             "resolved",
@@ -102,7 +102,7 @@ async fn no_personal_data_and_no_secret_leaks() {
             "confirming",
             "failed",
         ] {
-            answers.push(json!(stack.list(state).await).to_string());
+            responses.push(json!(stack.list(state).await).to_string());
         }
         for event in [
             json!({"action": "CANARY"}),
@@ -111,7 +111,7 @@ async fn no_personal_data_and_no_secret_leaks() {
             json!({"action": "resolve", "previousExternalId": "CANARY\n", "currentExternalId": "CANARY"}),
             json!({"action": "approve", "conflictId": "CANARY", "version": 1, "remedy": "CANARY"}),
         ] {
-            answers.push(stack.refusal(event).await);
+            responses.push(stack.refusal(event).await);
         }
         let aws_fails = [
             AwsFault::error(Service::S3, 403, "AccessDenied"),
@@ -120,13 +120,13 @@ async fn no_personal_data_and_no_secret_leaks() {
         for fault in aws_fails {
             stack.aws.set_faults([fault]);
             let outcome = stack.clean.invoke(&resolving("delete")).await;
-            answers.push(format!("{outcome:?}"));
-            answers.push(format!("{:?}", stack.report_as(caller.clone()).await));
+            responses.push(format!("{outcome:?}"));
+            responses.push(format!("{:?}", stack.report_as(caller.clone()).await));
             stack.aws.set_faults([]);
         }
 
-        for answer in answers {
-            check("an answer", &answer);
+        for response in responses {
+            check("a response", &response);
         }
         check_output(&stack.clean);
         check_output(&stack.report);

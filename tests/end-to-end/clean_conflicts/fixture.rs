@@ -5,7 +5,7 @@ pub(crate) use std::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
-pub(crate) use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
+pub(crate) use harness::lambda::{Function, HttpEvent, HttpResponse, LambdaError};
 pub(crate) use local_stack::aws::{Effect, Fault as AwsFault, Service};
 pub(crate) use local_stack::standins::faults::{Fault, Rule};
 pub(crate) use local_stack::standins::sunshine::{

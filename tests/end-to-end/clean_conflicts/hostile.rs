@@ -42,14 +42,14 @@ async fn as_the_callers_external_id() {
         };
         let user = stack.sunshine.add_user(user);
         let caller = json!({"sub": id, "email": email, "email_verified": true});
-        let answer = stack.report_as(caller).await;
+        let response = stack.report_as(caller).await;
         let refused = if id.is_empty() { 401 } else { 422 };
         let expected = if is_taken { 202 } else { refused };
-        assert_eq!(answer.status, expected, "{id:?}");
+        assert_eq!(response.status, expected, "{id:?}");
         stack.make_due();
         stack.drain().await;
         if is_taken {
-            let record = stack.record(answer.json()["conflictId"].as_str().unwrap());
+            let record = stack.record(response.json()["conflictId"].as_str().unwrap());
             assert_eq!(record["state"], "resolved", "{id:?} {record}");
             assert!(!stack.sunshine.user(&user.id).unwrap().has_email(&email));
         }
@@ -163,8 +163,8 @@ async fn as_ids_and_cursors_of_pages() {
     for (id, _) in external_ids() {
         let is_a_word = id.len() == 24;
         if !is_a_word {
-            let answers = [("GET **/conversations", listed(&id, "1"))];
-            assert_nothing_comes_of(&stack, "delete", &answers).await;
+            let responses = [("GET **/conversations", listed(&id, "1"))];
+            assert_nothing_comes_of(&stack, "delete", &responses).await;
         }
         // Any cursor is used in a query only.
         for pattern in ["GET **/conversations", "GET **/clients"] {
@@ -174,14 +174,14 @@ async fn as_ids_and_cursors_of_pages() {
 }
 
 /// Checks that a requested remedy is not sent while the upstream returns these responses.
-async fn assert_nothing_comes_of(stack: &Stack, remedy: &str, answers: &[(&str, String)]) {
+async fn assert_nothing_comes_of(stack: &Stack, remedy: &str, responses: &[(&str, String)]) {
     stack.sunshine.faults().clear();
-    for (pattern, body) in answers {
+    for (pattern, body) in responses {
         let rule = Rule::new(*pattern, Fault::answer(200, body.as_str()));
         stack.sunshine.faults().add(rule);
     }
     let report = stack.resolve(Some(remedy)).await;
-    assert_eq!(report["resolved"], 0, "{report} {answers:?}");
+    assert_eq!(report["resolved"], 0, "{report} {responses:?}");
     stack.assert_untouched();
     // The next copy must start from the beginning.
     for mut record in stack.records() {

@@ -81,8 +81,8 @@ impl Case {
         let caller = json!({
             "sub": self.new, "previous": self.old, "email": self.email, "email_verified": true,
         });
-        let answer = stack.report_as(caller).await;
-        assert_eq!(answer.status, 202, "{answer:?}");
+        let response = stack.report_as(caller).await;
+        assert_eq!(response.status, 202, "{response:?}");
     }
 
     fn resolve(&self, remedy: &str) -> Value {
@@ -150,8 +150,8 @@ async fn killed(stack: &Stack, event: &Value, kill: Kill) -> bool {
             stack.clean.kill().await;
             true
         }
-        answer = stack.clean.invoke_within(event, SHORT) => {
-            assert!(answer.is_ok(), "{answer:?}");
+        response = stack.clean.invoke_within(event, SHORT) => {
+            assert!(response.is_ok(), "{response:?}");
             false
         }
     };

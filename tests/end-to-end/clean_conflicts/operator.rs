@@ -390,9 +390,9 @@ async fn a_mistake_has_a_type_and_names_the_field() {
             "conflictId",
         ),
     ] {
-        let answer = stack.clean.invoke_within(&event, DEADLINE).await;
-        let Err(LambdaError::Function(error)) = answer else {
-            panic!("{event}: {answer:?}");
+        let response = stack.clean.invoke_within(&event, DEADLINE).await;
+        let Err(LambdaError::Function(error)) = response else {
+            panic!("{event}: {response:?}");
         };
         assert_eq!(error["errorType"], "InvalidRequest", "{event}: {error}");
         let words = error["errorMessage"].as_str().unwrap();

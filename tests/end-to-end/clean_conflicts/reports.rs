@@ -30,9 +30,9 @@ async fn a_caller_without_a_verified_email_cannot_have_a_conflict() {
         json!({"sub": NEW, "email": EMAIL, "email_verified": "yes"}),
         json!({"sub": NEW, "email": " ", "email_verified": true}),
     ] {
-        let answer = stack.report_as(caller).await;
+        let response = stack.report_as(caller).await;
         assert_eq!(
-            (answer.status, &answer.json()["code"]),
+            (response.status, &response.json()["code"]),
             (422, &json!("email_not_verified"))
         );
     }
@@ -51,13 +51,13 @@ async fn a_hanging_table_causes_a_timely_response_that_asks_for_a_retry() {
     let caller = json!({"sub": NEW, "email": EMAIL, "email_verified": true});
     let event = HttpEvent::post("/zendesk/conflicts").authorizer(json!({ "lambda": caller }));
     let event = event.api_gateway();
-    let answer = stack.report.invoke_within(&event, Duration::from_secs(2));
-    let answer = HttpAnswer::new(answer.await.unwrap());
+    let response = stack.report.invoke_within(&event, Duration::from_secs(2));
+    let response = HttpResponse::new(response.await.unwrap());
     assert_eq!(
-        (answer.status, &answer.json()["code"]),
+        (response.status, &response.json()["code"]),
         (503, &json!("upstream_busy"))
     );
-    assert!(answer.header("retry-after").is_some());
+    assert!(response.header("retry-after").is_some());
     let list = json!({"action": "list"});
     let list = stack.clean.invoke_within(&list, Duration::from_secs(2));
     assert!(matches!(list.await, Err(LambdaError::Function(_))));

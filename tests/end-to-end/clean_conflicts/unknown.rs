@@ -7,7 +7,7 @@ const RELEASE: &str = "DELETE **/users/*/personalinformation";
 const SYNC: &str = "POST **/users/*/sync";
 
 /// Loses the response to the next such request, which takes effect.
-fn lose_the_answer(stack: &Stack, request: &str) {
+fn lose_the_response(stack: &Stack, request: &str) {
     let faults = stack.sunshine.faults();
     faults.add(Rule::new(request, Fault::Drop).times(1));
 }
@@ -23,7 +23,7 @@ async fn a_user_who_came_after_a_delete_of_unknown_outcome_survives() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     let user = stack.sunshine.add_user(holder());
     let held = stack.sunshine.traffic().hold(DELETE, 1, Point::Handled);
-    lose_the_answer(&stack, DELETE);
+    lose_the_response(&stack, DELETE);
     let again = async {
         held.reached().await.unwrap();
         // Before the function learns anything, someone logs in with the old external id.
@@ -51,7 +51,7 @@ async fn a_new_holder_after_a_call_of_unknown_outcome_is_a_new_decision() {
         let stack = Stack::start(&[("REMEDY", "delete")]).await;
         let user = stack.sunshine.add_user(holder());
         let held = stack.sunshine.traffic().hold("DELETE", 1, Point::Handled);
-        lose_the_answer(&stack, "DELETE");
+        lose_the_response(&stack, "DELETE");
         let newcomer = async {
             held.reached().await.unwrap();
             stack.sunshine.remove_user(&user.id);
@@ -99,7 +99,7 @@ async fn a_delete_that_was_sent_to_one_user_is_never_applied_to_another() {
     stack.report_changed(OLD, NEW).await;
     assert_eq!(outcome(&stack.drain().await).0, "needs_review");
     let held = stack.sunshine.traffic().hold(DELETE, 1, Point::Handled);
-    lose_the_answer(&stack, DELETE);
+    lose_the_response(&stack, DELETE);
     let again = async {
         held.reached().await.unwrap();
         let again = stack.sunshine.add_user(holder());
@@ -124,7 +124,7 @@ async fn a_delete_that_was_sent_to_one_user_is_never_applied_to_another() {
 async fn a_delete_whose_response_was_lost_is_recognised_as_done() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     stack.sunshine.add_user(holder());
-    lose_the_answer(&stack, DELETE);
+    lose_the_response(&stack, DELETE);
     let report = stack.resolve(Some("delete")).await;
     assert_eq!(outcome(&report), ("resolved", None), "{report}");
     assert_eq!(stack.changes().len(), 1);
@@ -205,8 +205,8 @@ async fn after_a_release_whose_response_was_lost_the_fields_are_restored() {
     let stack = Stack::start(&[("REMEDY", "release-email")]).await;
     let user = stack.sunshine.add_user(holder());
     stack.report(NEW, EMAIL).await;
-    lose_the_answer(&stack, RELEASE);
-    lose_the_answer(&stack, "PATCH");
+    lose_the_response(&stack, RELEASE);
+    lose_the_response(&stack, "PATCH");
     stack.drain().await;
     assert_eq!(stack.drain_to_the_end().await["state"], "resolved");
     let released = stack.sunshine.user(&user.id).unwrap();
@@ -241,7 +241,7 @@ async fn a_merge_whose_response_was_lost_is_recognised_as_done() {
     stack.sunshine.set_core_user(ZENDESK_ID, core_user());
     stack.support_user(ZENDESK_ID, NEW, EMAIL);
     stack.report_changed(OLD, NEW).await;
-    lose_the_answer(&stack, SYNC);
+    lose_the_response(&stack, SYNC);
     assert_eq!(outcome(&stack.drain().await), ("resolved", None));
     assert_eq!(stack.changes().len(), 1);
     assert_eq!(stack.messages_of(&user.id), 3);

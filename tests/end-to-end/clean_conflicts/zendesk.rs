@@ -45,8 +45,8 @@ impl Zendesk {
     ) {
         let event = webhook::event(kind, id, time, &detail, &change);
         let request = webhook::delivery(SECRET, &event.to_string());
-        let answer = self.receive.http(&request).await.unwrap();
-        assert_eq!(answer.status, 200, "{answer:?}");
+        let response = self.receive.http(&request).await.unwrap();
+        assert_eq!(response.status, 200, "{response:?}");
     }
 
     /// Delivers a change of the external id of [`EMAIL`]'s Support user, this many seconds ago.

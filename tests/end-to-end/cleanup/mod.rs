@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
+use harness::lambda::{Function, HttpEvent, HttpResponse, LambdaError};
 pub(crate) use harness::under_test::Services;
 use local_stack::aws::Aws;
 use local_stack::standins::sunshine::{Sunshine, SunshineConfig, User};
@@ -140,7 +140,7 @@ impl Stack {
     }
 
     /// `report-conflict` with these values of the Lambda authorizer.
-    pub(crate) async fn report_as(&self, caller: Value) -> HttpAnswer {
+    pub(crate) async fn report_as(&self, caller: Value) -> HttpResponse {
         let event = HttpEvent::post("/zendesk/conflicts")
             .header("content-type", "application/json")
             .authorizer(json!({ "lambda": caller }));
@@ -165,9 +165,9 @@ impl Stack {
 }
 
 /// The id of the conflict in the response to a report.
-pub(crate) fn reported(answer: &HttpAnswer) -> String {
-    assert_eq!(answer.status, 202, "{answer:?}");
-    answer.json()["conflictId"].as_str().unwrap().to_owned()
+pub(crate) fn reported(response: &HttpResponse) -> String {
+    assert_eq!(response.status, 202, "{response:?}");
+    response.json()["conflictId"].as_str().unwrap().to_owned()
 }
 
 /// The response of a function to an event.

@@ -112,13 +112,18 @@ fn check_end(person: &Person, record: &Value) -> String {
 fn check_lineage(world: &World, person: &Person) {
     let items = world.aws.items(TABLE);
     let changes = items.iter().filter(|item| item["sk"] == "changes");
-    let told = changes.filter(|item| {
+    let recorded = changes.filter(|item| {
         let changes = item["changes"].as_array().unwrap();
         changes.iter().any(|change| {
             change["previous"] == person.old.as_str() && change["current"] == person.new.as_str()
         })
     });
-    assert_eq!(told.count(), 2, "both ids have the change: {}", person.old);
+    assert_eq!(
+        recorded.count(),
+        2,
+        "both ids have the change: {}",
+        person.old
+    );
 }
 
 /// Checks that all data still exists, except for what a remedy may take, and that this is in the

@@ -13,9 +13,9 @@
     reason = "all of this is test code"
 )]
 
-mod answers;
 mod checks;
 mod people;
+mod responses;
 mod schedule;
 mod work;
 mod world;
@@ -29,9 +29,9 @@ use harness::lambda::Function;
 use harness::seed::{number, seed};
 use harness::under_test::Services;
 
-use answers::Tally;
 use checks::{check, check_the_rest, expire, has_ended};
 use people::Person;
+use responses::Tally;
 use work::{Promises, RUN, Worker, drain};
 use world::World;
 

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
+use harness::lambda::{Function, HttpEvent, HttpResponse, LambdaError};
 use local_stack::standins::sunshine::user_token;
 use local_stack::webhook::{self, external_id_changed, seconds_from_now};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::answers::Tally;
 use crate::people::{Kind, Person};
+use crate::responses::Tally;
 use crate::world::{KID, SIGNING_SECRET, WEBHOOK_SECRET, World};
 
 /// The timeout of a request. It is shorter than in the template, so that many fit into a minute.
@@ -133,12 +133,12 @@ impl<'a> Worker<'a> {
     }
 
     /// The response, which must come in time.
-    async fn http(&self, event: &HttpEvent) -> HttpAnswer {
-        let answer = self
+    async fn http(&self, event: &HttpEvent) -> HttpResponse {
+        let response = self
             .function
             .invoke_within(&event.api_gateway(), REQUEST)
             .await;
-        HttpAnswer::new(answer.unwrap_or_else(|error| self.broken(&error)))
+        HttpResponse::new(response.unwrap_or_else(|error| self.broken(&error)))
     }
 
     async fn sign(&mut self) {
@@ -149,21 +149,21 @@ impl<'a> Worker<'a> {
             let token = self.world.issuer.id_token(json!({
                 "sub": "CANARY-stranger", "aud": "somebody-else",
             }));
-            let answer = self.http(&event.bearer(&token)).await;
+            let response = self.http(&event.bearer(&token)).await;
             let is_signed = self
                 .tally
-                .check(self.name, &answer, &["401 unauthenticated"]);
-            assert!(!is_signed, "{answer:?}");
+                .check(self.name, &response, &["401 unauthenticated"]);
+            assert!(!is_signed, "{response:?}");
             return;
         }
-        let answer = self.http(&event.bearer(&person.token(self.world))).await;
-        if self.tally.check(self.name, &answer, &[]) {
+        let response = self.http(&event.bearer(&person.token(self.world))).await;
+        if self.tally.check(self.name, &response, &[]) {
             let keys = BTreeMap::from([(KID.to_owned(), SIGNING_SECRET.to_owned())]);
-            let answer = answer.json();
-            let claims = user_token::verify(answer["token"].as_str().unwrap(), &keys).unwrap();
+            let response = response.json();
+            let claims = user_token::verify(response["token"].as_str().unwrap(), &keys).unwrap();
             assert_eq!(claims.external_id, person.new);
             assert_eq!(claims.email.as_ref(), Some(&person.email));
-            assert_eq!(answer["externalId"], person.new.as_str());
+            assert_eq!(response["externalId"], person.new.as_str());
         }
     }
 
@@ -174,9 +174,9 @@ impl<'a> Worker<'a> {
             return;
         }
         let event = HttpEvent::post("/zendesk/conflicts").bearer(&person.token(self.world));
-        let answer = self.http(&event).await;
-        if self.tally.check(self.name, &answer, &[]) {
-            assert_eq!(answer.json()["conflictId"], person.conflict_id.as_str());
+        let response = self.http(&event).await;
+        if self.tally.check(self.name, &response, &[]) {
+            assert_eq!(response.json()["conflictId"], person.conflict_id.as_str());
             self.promises.note(|it| {
                 it.reported.insert(number);
             });
@@ -195,8 +195,8 @@ impl<'a> Worker<'a> {
         let mut event = external_id_changed(&id, &EVENT_TIME, &person.email, ids);
         event["detail"]["id"] = json!(person.zendesk_id);
         let event = webhook::delivery(WEBHOOK_SECRET, &event.to_string());
-        let answer = self.http(&event).await;
-        if self.tally.check(self.name, &answer, &[]) {
+        let response = self.http(&event).await;
+        if self.tally.check(self.name, &response, &[]) {
             self.promises.note(|it| {
                 it.recorded.insert(number);
             });
@@ -221,17 +221,17 @@ impl<'a> Worker<'a> {
                 (HttpEvent::post(&path), Some(chat))
             }
         };
-        let answer = self.http(&event.bearer(&person.token(self.world))).await;
-        if !self.tally.check(self.name, &answer, &[]) {
+        let response = self.http(&event.bearer(&person.token(self.world))).await;
+        if !self.tally.check(self.name, &response, &[]) {
             return;
         }
         if let Some(chat) = chat {
             let known = self.world.puzzel.chat(&chat).unwrap();
-            assert_eq!(known.subject.as_ref(), Some(&person.new), "{answer:?}");
+            assert_eq!(known.subject.as_ref(), Some(&person.new), "{response:?}");
             started.push(chat);
         } else {
             let known = self.world.puzzel.authentications();
-            let given = answer.json();
+            let given = response.json();
             let given = known
                 .iter()
                 .find(|it| given["userInfoId"] == *it.user_info_id);

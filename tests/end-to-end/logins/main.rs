@@ -8,7 +8,7 @@ mod providers;
 mod reports;
 mod rules;
 
-use harness::lambda::{Function, HttpAnswer};
+use harness::lambda::{Function, HttpResponse};
 use harness::under_test::Services;
 use local_stack::aws::Aws;
 use local_stack::issuer::keys::claims_of;
@@ -49,8 +49,8 @@ impl Logins {
     }
 }
 
-async fn send(function: &Function, event: &Value) -> HttpAnswer {
-    HttpAnswer::new(function.invoke(event).await.unwrap())
+async fn send(function: &Function, event: &Value) -> HttpResponse {
+    HttpResponse::new(function.invoke(event).await.unwrap())
 }
 
 fn log(function: &Function) -> String {
@@ -58,7 +58,7 @@ fn log(function: &Function) -> String {
 }
 
 /// The claims of the messaging JWT in a response that must contain one.
-fn signed(answer: &HttpAnswer) -> Value {
-    assert_eq!(answer.status, 200, "{answer:?}");
-    claims_of(answer.json()["token"].as_str().unwrap()).unwrap()
+fn signed(response: &HttpResponse) -> Value {
+    assert_eq!(response.status, 200, "{response:?}");
+    claims_of(response.json()["token"].as_str().unwrap()).unwrap()
 }

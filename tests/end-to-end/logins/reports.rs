@@ -84,17 +84,17 @@ async fn run(services: &Logins, login: &Value) -> Result<(), String> {
         return has_log(expect, &log(&function));
     }
 
-    let answer = send(&function, &event(&login, token.as_deref())).await;
+    let response = send(&function, &event(&login, token.as_deref())).await;
     check(
-        expect["status"] == answer.status,
-        &format!("{answer:?} {}", log(&function)),
+        expect["status"] == response.status,
+        &format!("{response:?} {}", log(&function)),
     )?;
     has_log(expect, &log(&function))?;
     if let Some(code) = expect.get("code") {
-        check(answer.json()["code"] == *code, &answer.body)?;
+        check(response.json()["code"] == *code, &response.body)?;
     }
-    if answer.status == 200 {
-        let claims = signed(&answer);
+    if response.status == 200 {
+        let claims = signed(&response);
         for (field, claim) in [
             ("externalId", "external_id"),
             ("email", "email"),
@@ -104,10 +104,13 @@ async fn run(services: &Logins, login: &Value) -> Result<(), String> {
                 check(claims[claim] == *expected, &format!("{field} in {claims}"))?;
             }
         }
-        let omitted = &answer.json()["emailOmittedBecause"];
-        check(claims["email"].is_null() != omitted.is_null(), &answer.body)?;
+        let omitted = &response.json()["emailOmittedBecause"];
+        check(
+            claims["email"].is_null() != omitted.is_null(),
+            &response.body,
+        )?;
         if let Some(expected) = expect.get("omitted") {
-            check(omitted == expected, &answer.body)?;
+            check(omitted == expected, &response.body)?;
         }
     }
     Ok(())

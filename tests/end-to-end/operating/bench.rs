@@ -96,8 +96,8 @@ async fn import(stack: &Stack, count: usize) {
             .map(|number| [old(number), format!("new{number}")])
             .collect();
         let event = json!({"action": "import", "batch": BATCH, "pairs": pairs, "by": "ada"});
-        let answer = stack.invoke(event).await;
-        assert_eq!(answer["taken"], pairs.len(), "{answer}");
+        let response = stack.invoke(event).await;
+        assert_eq!(response["taken"], pairs.len(), "{response}");
     }
     let took = began.elapsed().as_secs_f64();
     println!(
@@ -213,8 +213,8 @@ async fn states(stack: &Stack) -> BTreeMap<String, u64> {
             .invoke_within(&event, Duration::from_mins(1))
             .await
         {
-            Ok(answer) => {
-                let states = answer["states"].as_object().unwrap().clone();
+            Ok(response) => {
+                let states = response["states"].as_object().unwrap().clone();
                 return states
                     .into_iter()
                     .map(|(state, reasons)| {

@@ -8,12 +8,12 @@ use crate::cleanup::*;
 
 /// The result of one check, and what it says.
 async fn check(function: &Function, name: &str) -> (Value, String) {
-    let answer = response(function, &json!({"action": "check"})).await;
-    let checks = answer["checks"].as_array().unwrap();
+    let response = response(function, &json!({"action": "check"})).await;
+    let checks = response["checks"].as_array().unwrap();
     let check = checks.iter().find(|it| it["name"] == name);
-    let check = check.unwrap_or_else(|| panic!("no {name}: {answer}"));
+    let check = check.unwrap_or_else(|| panic!("no {name}: {response}"));
     let all = checks.iter().all(|it| it["ok"] == true);
-    assert_eq!(answer["ok"], all, "{answer}");
+    assert_eq!(response["ok"], all, "{response}");
     (
         check["ok"].clone(),
         check["detail"].as_str().unwrap().to_owned(),
@@ -252,6 +252,6 @@ async fn no_route_leads_to_a_check() {
     let event = HttpEvent::post("/zendesk/conflicts")
         .header("content-type", "application/json")
         .body(r#"{"action":"check"}"#);
-    let answer = report.http(&event).await.unwrap();
-    assert_eq!(answer.status, 401, "{answer:?}");
+    let response = report.http(&event).await.unwrap();
+    assert_eq!(response.status, 401, "{response:?}");
 }

@@ -124,9 +124,9 @@ async fn missing_credentials_are_explained() {
 }
 
 /// Every id of a response that an operator has to copy.
-fn ids(answer: &Value) -> BTreeSet<String> {
+fn ids(response: &Value) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
-    let mut rest = vec![answer];
+    let mut rest = vec![response];
     while let Some(value) = rest.pop() {
         match value {
             Value::Array(values) => rest.extend(values),

@@ -33,9 +33,9 @@ async fn a_burst_is_recorded_completely_and_each_event_once() {
                 let times = if number % 10 == 0 { 2 } else { 1 };
                 for _ in 0..times {
                     let began = Instant::now();
-                    let answer = function.http(&signed(&event(number))).await.unwrap();
+                    let response = function.http(&signed(&event(number))).await.unwrap();
                     took.push(began.elapsed());
-                    assert_eq!(answer.status, 200, "{answer:?}");
+                    assert_eq!(response.status, 200, "{response:?}");
                 }
             }
             took

@@ -23,9 +23,9 @@ async fn no_log_line_contains_a_secret_or_the_person_of_an_event() {
             (with_signature("CANARY", "CANARY").body("CANARY"), 401),
             (HttpEvent::post("/CANARY").body("CANARY"), 404),
         ] {
-            let answer = stack.http(&event).await;
-            assert_eq!(answer.status, status, "{answer:?}");
-            assert!(!format!("{answer:?}").contains("CANARY"), "{answer:?}");
+            let response = stack.http(&event).await;
+            assert_eq!(response.status, status, "{response:?}");
+            assert!(!format!("{response:?}").contains("CANARY"), "{response:?}");
         }
         for fault in [
             Fault::error(Service::DynamoDb, 400, "AccessDeniedException"),

@@ -300,9 +300,9 @@ async fn an_event_that_cannot_be_recorded_is_delivered_again() {
     ] {
         let stack = Stack::start(&[]).await;
         stack.aws.set_faults([fault]);
-        let answer = stack.http(&signed(&event)).await;
-        assert_problem(&answer, 503, "upstream_busy");
-        assert_eq!(answer.header("retry-after"), Some("5"));
+        let response = stack.http(&signed(&event)).await;
+        assert_problem(&response, 503, "upstream_busy");
+        assert_eq!(response.header("retry-after"), Some("5"));
         // The table never contains a part of an event.
         assert_eq!(stack.aws.items(TABLE), [Value::Null; 0]);
         stack.aws.set_faults([]);
@@ -316,7 +316,7 @@ async fn an_event_that_cannot_be_recorded_is_delivered_again() {
 #[tokio::test]
 async fn a_lost_response_of_the_table_does_not_record_an_event_twice() {
     let stack = Stack::start(&[]).await;
-    let lost = Fault::new(Service::DynamoDb, Effect::DropAnswer).on("TransactWriteItems");
+    let lost = Fault::new(Service::DynamoDb, Effect::DropResponse).on("TransactWriteItems");
     stack.aws.set_faults([lost.times(1)]);
     stack.deliver(&changed("e", "1234", "123456")).await;
     assert_eq!(stack.aws.count("TransactWriteItems"), 2);
@@ -343,10 +343,10 @@ async fn the_response_comes_within_four_seconds_whatever_hangs() {
         let hang = Fault::new(Service::DynamoDb, Effect::Delay).on(operation);
         stack.aws.set_faults([hang.after(Duration::from_mins(1))]);
         let began = std::time::Instant::now();
-        let answer = stack.http(&signed(&event)).await;
+        let response = stack.http(&signed(&event)).await;
         assert!(began.elapsed() < Duration::from_secs(4), "{operation}");
-        assert_problem(&answer, 503, "upstream_busy");
-        assert_eq!(answer.header("retry-after"), Some("5"));
+        assert_problem(&response, 503, "upstream_busy");
+        assert_eq!(response.header("retry-after"), Some("5"));
         stack.aws.set_faults([]);
         stack.deliver(&event).await;
         assert!(!stack.counted("Replayed"));
@@ -361,12 +361,12 @@ async fn the_response_comes_before_the_invocation_ends() {
     let hang = Fault::new(Service::DynamoDb, Effect::Delay).on("TransactWriteItems");
     stack.aws.set_faults([hang.after(Duration::from_mins(1))]);
     let delivery = signed(&event).api_gateway();
-    let answer = stack
+    let response = stack
         .function
         .invoke_within(&delivery, Duration::from_secs(2));
-    let answer = HttpAnswer::new(answer.await.unwrap());
-    assert_problem(&answer, 503, "upstream_busy");
-    assert_eq!(answer.header("retry-after"), Some("5"));
+    let response = HttpResponse::new(response.await.unwrap());
+    assert_problem(&response, 503, "upstream_busy");
+    assert_eq!(response.header("retry-after"), Some("5"));
 }
 
 #[tokio::test]
@@ -379,8 +379,8 @@ async fn a_body_has_up_to_16_kib() {
     stack.deliver(&event).await;
     assert_eq!(stack.claimants(EMAIL), ids(["123456"]));
     event["padding"] = json!("a".repeat(room + 1));
-    let answer = stack.http(&signed(&event)).await;
-    assert_problem(&answer, 413, "payload_too_large");
+    let response = stack.http(&signed(&event)).await;
+    assert_problem(&response, 413, "payload_too_large");
 }
 
 #[tokio::test]
@@ -395,7 +395,7 @@ async fn a_signed_body_that_is_not_an_event_is_a_bad_request() {
         "\u{0}",
         r#"{"type":"x","id":"1","time":"soon"}"#,
     ] {
-        let answer = stack.http(&signed_body(body)).await;
-        assert_problem(&answer, 400, "invalid_request");
+        let response = stack.http(&signed_body(body)).await;
+        assert_problem(&response, 400, "invalid_request");
     }
 }

@@ -90,7 +90,7 @@ impl History {
         }
     }
 
-    async fn assert_told(&self, expected: &[(&str, &str, &str)]) {
+    async fn assert_between(&self, expected: &[(&str, &str, &str)]) {
         for (previous, current, changes) in expected {
             let seen = self.changes(previous, current).await;
             assert_eq!(seen, *changes, "{previous} to {current}");
@@ -132,7 +132,7 @@ async fn a_chain_is_followed_in_any_order_of_events() {
             ("A", "X", "otherwise"),
             ("D", "X", "nothing"),
         ];
-        History::of(&order).await.assert_told(&expected).await;
+        History::of(&order).await.assert_between(&expected).await;
     }
 }
 
@@ -141,7 +141,7 @@ async fn the_way_back_is_followed_and_the_way_there_is_not() {
     for order in orders(&[(10, "A", "B"), (20, "B", "A")]) {
         let history = History::of(&order).await;
         history
-            .assert_told(&[
+            .assert_between(&[
                 ("B", "A", "20"),
                 ("A", "B", "otherwise"),
                 ("X", "A", "nothing"),
@@ -150,7 +150,7 @@ async fn the_way_back_is_followed_and_the_way_there_is_not() {
         // Then from A to C: B is still on the way, and A was left twice.
         history.tell((30, "A", "C")).await;
         history
-            .assert_told(&[("B", "C", "20"), ("A", "C", "otherwise")])
+            .assert_between(&[("B", "C", "20"), ("A", "C", "otherwise")])
             .await;
     }
 }
@@ -160,13 +160,13 @@ async fn a_loop_proves_nothing() {
     for order in orders(&[(10, "A", "B"), (20, "B", "A"), (30, "A", "B")]) {
         let history = History::of(&order).await;
         history
-            .assert_told(&[("A", "B", "otherwise"), ("B", "A", "otherwise")])
+            .assert_between(&[("A", "B", "otherwise"), ("B", "A", "otherwise")])
             .await;
     }
     for order in orders(&[(10, "A", "B"), (10, "B", "A")]) {
         let history = History::of(&order).await;
         history
-            .assert_told(&[("A", "B", "otherwise"), ("B", "A", "otherwise")])
+            .assert_between(&[("A", "B", "otherwise"), ("B", "A", "otherwise")])
             .await;
     }
     let all_at_once = [(10, "A", "B"), (10, "B", "C"), (10, "C", "A")];
@@ -185,7 +185,7 @@ async fn a_loop_proves_nothing() {
 async fn a_chain_of_one_moment_is_followed() {
     for order in orders(&[(10, "A", "B"), (10, "B", "C")]) {
         let expected = [("A", "C", "10"), ("B", "C", "10"), ("A", "B", "otherwise")];
-        History::of(&order).await.assert_told(&expected).await;
+        History::of(&order).await.assert_between(&expected).await;
     }
 }
 
@@ -194,7 +194,7 @@ async fn an_id_that_became_two_others_proves_neither() {
     for time in [10, 20] {
         for order in orders(&[(10, "A", "B"), (time, "A", "C")]) {
             let expected = [("A", "B", "otherwise"), ("A", "C", "otherwise")];
-            History::of(&order).await.assert_told(&expected).await;
+            History::of(&order).await.assert_between(&expected).await;
         }
     }
     // The same is true in the middle of a chain.
@@ -204,7 +204,7 @@ async fn an_id_that_became_two_others_proves_neither() {
             ("B", "D", "otherwise"),
             ("B", "C", "otherwise"),
         ];
-        History::of(&order).await.assert_told(&expected).await;
+        History::of(&order).await.assert_between(&expected).await;
     }
 }
 
@@ -212,7 +212,7 @@ async fn an_id_that_became_two_others_proves_neither() {
 async fn two_ids_that_became_the_same_one_prove_nothing() {
     for order in orders(&[(10, "A", "C"), (20, "B", "C")]) {
         let expected = [("A", "C", "otherwise"), ("B", "C", "otherwise")];
-        History::of(&order).await.assert_told(&expected).await;
+        History::of(&order).await.assert_between(&expected).await;
     }
 }
 
@@ -222,7 +222,7 @@ async fn a_reassigned_id_proves_nothing() {
     for again in ["X", ""] {
         for order in orders(&[(10, "A", "B"), (20, again, "A"), (30, "A", "C")]) {
             let expected = [("A", "B", "otherwise"), ("A", "C", "otherwise")];
-            History::of(&order).await.assert_told(&expected).await;
+            History::of(&order).await.assert_between(&expected).await;
         }
         let history = History::of(&[(20, again, "A"), (10, "A", "B")]).await;
         assert_eq!(history.changes("A", "B").await, "otherwise");
@@ -230,7 +230,7 @@ async fn a_reassigned_id_proves_nothing() {
     // Its first assignment does not count.
     let history = History::of(&[(10, "A", "B"), (5, "", "A")]).await;
     history
-        .assert_told(&[("A", "B", "10"), ("", "A", "nothing"), ("", "B", "nothing")])
+        .assert_between(&[("A", "B", "10"), ("", "A", "nothing"), ("", "B", "nothing")])
         .await;
 }
 
@@ -243,7 +243,7 @@ async fn an_older_event_replaces_nothing_and_a_repeated_one_writes_nothing() {
     }
     assert_eq!(history.items(), before);
     history
-        .assert_told(&[("A", "B", "20"), ("Z", "B", "10")])
+        .assert_between(&[("A", "B", "20"), ("Z", "B", "10")])
         .await;
 }
 

@@ -21,7 +21,7 @@ mod signature;
 
 use std::collections::BTreeSet;
 
-use harness::lambda::{Function, HttpAnswer, HttpEvent};
+use harness::lambda::{Function, HttpEvent, HttpResponse};
 use harness::under_test::{Services, Suite, UnderTest, assert_problem};
 use local_stack::aws::{Aws, Effect, Fault, Service};
 use local_stack::stack::conflicts_table;
@@ -97,9 +97,9 @@ trait Deliver {
 
 impl Deliver for Stack {
     async fn deliver(&self, event: &Value) {
-        let answer = self.http(&signed(event)).await;
-        assert_eq!((answer.status, answer.body.as_str()), (200, "{}"));
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let response = self.http(&signed(event)).await;
+        assert_eq!((response.status, response.body.as_str()), (200, "{}"));
+        assert_eq!(response.header("cache-control"), Some("no-store"));
     }
 }
 

@@ -97,7 +97,7 @@ fn body(random: &mut StdRng) -> Vec<u8> {
 async fn no_body_causes_a_panic_or_a_5xx() {
     let mut random = StdRng::seed_from_u64(seed("WEBHOOK_SEED"));
     let stack = Stack::start(&[]).await;
-    let mut answers = std::collections::BTreeMap::<_, usize>::new();
+    let mut responses = std::collections::BTreeMap::<_, usize>::new();
     for number in 0..10_000 {
         let body = body(&mut random);
         let now = seconds_from_now(0);
@@ -105,15 +105,18 @@ async fn no_body_causes_a_panic_or_a_5xx() {
         let secret = if is_signed { SECRET } else { "another" };
         let signature = webhook::signature(secret, &now, &body);
         let event = with_signature(&now, &signature).base64_body(&body);
-        let answer = stack.function.http(&event).await;
+        let response = stack.function.http(&event).await;
         let text = String::from_utf8_lossy(&body);
-        let status = answer
+        let status = response
             .unwrap_or_else(|error| panic!("{number}: {error} at {text}"))
             .status;
         let expected: &[u16] = if is_signed { &[200, 400] } else { &[401] };
         assert!(expected.contains(&status), "{number}: {status} at {text}");
-        *answers.entry((is_signed, status)).or_default() += 1;
+        *responses.entry((is_signed, status)).or_default() += 1;
     }
-    println!("{answers:?}");
-    assert!(answers.values().all(|times| *times > 1_000), "{answers:?}");
+    println!("{responses:?}");
+    assert!(
+        responses.values().all(|times| *times > 1_000),
+        "{responses:?}"
+    );
 }

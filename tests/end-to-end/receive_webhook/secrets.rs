@@ -58,8 +58,8 @@ async fn a_secret_that_proves_nothing_is_refused_by_the_name_of_its_field() {
         json!({"signingSecret": SECRET}),
     ] {
         let stack = Stack::on(Store::with_secret(&secret).await, &[]).await;
-        let answer = stack.http(&signed(&changed("e", "1", "2"))).await;
-        assert_problem(&answer, 503, "keys_unavailable");
+        let response = stack.http(&signed(&changed("e", "1", "2"))).await;
+        assert_problem(&response, 503, "keys_unavailable");
         let names_it = |line: &str| line.contains("signingSecrets");
         let line = stack.function.output().line(names_it).await;
         assert!(
@@ -79,8 +79,8 @@ async fn two_webhooks_side_by_side_have_one_effect() {
     let event = changed("e", "1234", "123456").to_string();
     let mut recorded = Vec::new();
     for (secret, metric) in [("first", "ExternalIdChanged"), ("second", "Replayed")] {
-        let answer = stack.http(&webhook::delivery(secret, &event)).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        let response = stack.http(&webhook::delivery(secret, &event)).await;
+        assert_eq!(response.status, 200, "{response:?}");
         assert!(stack.counted(metric), "{secret}");
         recorded.push(stack.recorded());
     }
@@ -109,9 +109,9 @@ async fn without_a_secret_zendesk_is_asked_to_deliver_again() {
     aws.set_faults([down]);
     let stack = Stack::on(Store { aws }, &[]).await;
     let event = signed(&changed("e", "1", "2"));
-    let answer = stack.http(&event).await;
-    assert_problem(&answer, 503, "keys_unavailable");
-    assert_eq!(answer.header("retry-after"), Some("5"));
+    let response = stack.http(&event).await;
+    assert_problem(&response, 503, "keys_unavailable");
+    assert_eq!(response.header("retry-after"), Some("5"));
     stack.aws.set_faults([]);
     until(&stack, SECRET, 200).await;
 }
@@ -146,7 +146,7 @@ async fn the_response_comes_within_four_seconds_if_the_secret_does_not() {
     stack.aws.set_faults([hang.after(Duration::from_mins(1))]);
     tokio::time::sleep(Duration::from_secs(5)).await;
     let began = Instant::now();
-    let answer = stack.http(&signed(&changed("e", "1", "2"))).await;
+    let response = stack.http(&signed(&changed("e", "1", "2"))).await;
     assert!(began.elapsed() < Duration::from_secs(4));
-    assert_problem(&answer, 503, "keys_unavailable");
+    assert_problem(&response, 503, "keys_unavailable");
 }

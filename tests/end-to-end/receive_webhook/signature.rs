@@ -77,9 +77,9 @@ async fn an_unsigned_request_is_refused_and_leaves_nothing() {
         ),
     ];
     for (what, event) in refused {
-        let answer = stack.http(&event).await;
-        assert_eq!(answer.status, 401, "{what}: {answer:?}");
-        assert_problem(&answer, 401, "invalid_signature");
+        let response = stack.http(&event).await;
+        assert_eq!(response.status, 401, "{what}: {response:?}");
+        assert_problem(&response, 401, "invalid_signature");
     }
     assert_eq!(stack.aws.items(TABLE), [Value::Null; 0]);
     let tables = stack.aws.requests();
@@ -91,8 +91,8 @@ async fn a_timestamp_at_the_edge_is_accepted() {
     let stack = Stack::start(&[]).await;
     let fraction = seconds_from_now(0).replace('Z', ".123Z");
     for timestamp in [&seconds_from_now(-290), &seconds_from_now(290), &fraction] {
-        let answer = stack.http(&sign_at(timestamp, BODY)).await;
-        assert_eq!(answer.status, 200, "{timestamp}: {answer:?}");
+        let response = stack.http(&sign_at(timestamp, BODY)).await;
+        assert_eq!(response.status, 200, "{timestamp}: {response:?}");
     }
 }
 
@@ -107,8 +107,8 @@ async fn header_names_may_have_any_case_and_the_body_may_be_base64() {
             .into_iter()
             .map(|(name, value)| (case(&name), value));
         event["headers"] = renamed.collect();
-        let answer = HttpAnswer::new(stack.function.invoke(&event).await.unwrap());
-        assert_eq!(answer.status, 200, "{answer:?}");
+        let response = HttpResponse::new(stack.function.invoke(&event).await.unwrap());
+        assert_eq!(response.status, 200, "{response:?}");
     }
     let now = seconds_from_now(0);
     let signature = webhook::signature(SECRET, &now, BODY.as_bytes());
@@ -116,15 +116,15 @@ async fn header_names_may_have_any_case_and_the_body_may_be_base64() {
     assert_eq!(stack.http(&encoded).await.status, 200);
     let mut broken = encoded.api_gateway();
     broken["body"] = json!("not base64");
-    let answer = HttpAnswer::new(stack.function.invoke(&broken).await.unwrap());
-    assert_problem(&answer, 400, "invalid_request");
+    let response = HttpResponse::new(stack.function.invoke(&broken).await.unwrap());
+    assert_problem(&response, 400, "invalid_request");
 }
 
 #[tokio::test]
 async fn another_path_or_method_is_not_a_webhook() {
     let stack = Stack::start(&[]).await;
-    let answer = stack.http(&HttpEvent::new("GET", PATH)).await;
-    assert_problem(&answer, 405, "method_not_allowed");
-    let answer = stack.http(&HttpEvent::post("/webhooks/other")).await;
-    assert_problem(&answer, 404, "not_found");
+    let response = stack.http(&HttpEvent::new("GET", PATH)).await;
+    assert_problem(&response, 405, "method_not_allowed");
+    let response = stack.http(&HttpEvent::post("/webhooks/other")).await;
+    assert_problem(&response, 404, "not_found");
 }

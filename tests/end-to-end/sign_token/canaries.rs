@@ -60,11 +60,11 @@ fn loudly(format: &'static str) -> [(&'static str, &'static str); 3] {
 async fn on_success_only_the_response_contains_the_token() {
     for format in ["Text", "JSON"] {
         let stack = Stack::start(&loudly(format)).await;
-        let answer = stack.http(&HttpEvent::post(PATH).claims(user())).await;
-        let token = answer.json()["token"].as_str().unwrap().to_owned();
+        let response = stack.http(&HttpEvent::post(PATH).claims(user())).await;
+        let token = response.json()["token"].as_str().unwrap().to_owned();
         let watch = Watch::over(&[&token]);
         watch.check_output(&stack.function);
-        assert!(!answer.body.contains("CANARY-mail") && !answer.body.contains("thirty-two"));
+        assert!(!response.body.contains("CANARY-mail") && !response.body.contains("thirty-two"));
     }
 }
 
@@ -99,9 +99,9 @@ async fn no_error_contains_the_data_that_caused_it() {
         (body("{}").header("content-type", "CANARY/json"), 415),
         (by("CANARY\n"), 422),
     ] {
-        let answer = stack.http(&event).await;
-        assert_eq!(answer.status, status, "{answer:?}");
-        watch.check("the answer", &format!("{answer:?}"));
+        let response = stack.http(&event).await;
+        assert_eq!(response.status, status, "{response:?}");
+        watch.check("the response", &format!("{response:?}"));
     }
     let failed = stack.function.invoke(&json!({"email": "CANARY"})).await;
     let Err(LambdaError::Function(error)) = failed else {
@@ -124,9 +124,9 @@ async fn no_bearer_token_leaks_whether_it_is_valid_or_not() {
     let broken = format!("{valid}CANARY");
     let watch = Watch::over(&[&valid, &expired, &foreign, &nobody, &broken]);
     for token in [&expired, &foreign, &nobody, &broken, &"CANARY".to_owned()] {
-        let answer = stack.http(&HttpEvent::post(PATH).bearer(token)).await;
-        assert_problem(&answer, 401, "unauthenticated");
-        watch.check("the answer", &format!("{answer:?}"));
+        let response = stack.http(&HttpEvent::post(PATH).bearer(token)).await;
+        assert_problem(&response, 401, "unauthenticated");
+        watch.check("the response", &format!("{response:?}"));
     }
     stack.token(&HttpEvent::post(PATH).bearer(&valid)).await;
     watch.check_output(&stack.function);
@@ -147,13 +147,13 @@ async fn no_failure_of_secrets_manager_reveals_a_secret() {
         vec![],
         vec![down()],
         vec![refusing(400, "AccessDeniedException")],
-        vec![Fault::new(Service::SecretsManager, Effect::DropAnswer)],
+        vec![Fault::new(Service::SecretsManager, Effect::DropResponse)],
     ] {
         stack.aws.set_faults(faults);
         tokio::time::sleep(RETRY_AFTER).await;
-        let answer = stack.http(&event).await;
-        assert_problem(&answer, 503, "keys_unavailable");
-        watch.check("the answer", &format!("{answer:?}"));
+        let response = stack.http(&event).await;
+        assert_problem(&response, 503, "keys_unavailable");
+        watch.check("the response", &format!("{response:?}"));
     }
     let slow = Fault {
         delay_ms: 60_000,
@@ -162,11 +162,11 @@ async fn no_failure_of_secrets_manager_reveals_a_secret() {
     stack.aws.set_faults([slow]);
     tokio::time::sleep(RETRY_AFTER).await;
     let soon = Duration::from_secs(2);
-    let answer = stack
+    let response = stack
         .function
         .invoke_within(&event.api_gateway(), soon)
         .await;
-    watch.check("the answer", &answer.unwrap().to_string());
+    watch.check("the response", &response.unwrap().to_string());
     watch.check_output(&stack.function);
 }
 
@@ -178,10 +178,10 @@ async fn a_panic_is_a_500_without_its_message_and_the_process_goes_on() {
     let token = "CANARY-header.CANARY-claims.CANARY-signature";
     let watch = Watch::over(&[token]);
     for _ in 0..2 {
-        let answer = function.http(&HttpEvent::post("/").bearer(token)).await;
-        let answer = answer.unwrap();
-        assert_problem(&answer, 500, "internal_error");
-        watch.check("the response", &format!("{answer:?}"));
+        let response = function.http(&HttpEvent::post("/").bearer(token)).await;
+        let response = response.unwrap();
+        assert_problem(&response, 500, "internal_error");
+        watch.check("the response", &format!("{response:?}"));
     }
     let line = function
         .output()

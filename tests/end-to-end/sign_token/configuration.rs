@@ -37,8 +37,8 @@ async fn the_error_names_a_wrong_variable_its_value_and_the_allowed_values() {
         ("SECRET_TTL_SECONDS", "-1", SECRET_TTL),
     ] {
         let output = refusal(&[(variable, held)]).await;
-        let told = format!("{variable} holds {held:?}; it must hold {expected}");
-        assert!(output.contains(&told), "{output}");
+        let message = format!("{variable} holds {held:?}; it must hold {expected}");
+        assert!(output.contains(&message), "{output}");
     }
     for (issuer, shown) in [
         ("http://idp.example", "http://idp.example"),
@@ -51,8 +51,8 @@ async fn the_error_names_a_wrong_variable_its_value_and_the_allowed_values() {
             ("OIDC_ISSUER", issuer),
         ];
         let output = refusal(&variables).await;
-        let told = format!("OIDC_ISSUER holds {shown:?}; it must hold the issuer's URL: https");
-        assert!(output.contains(&told), "{output}");
+        let message = format!("OIDC_ISSUER holds {shown:?}; it must hold the issuer's URL: https");
+        assert!(output.contains(&message), "{output}");
     }
 }
 
@@ -60,7 +60,7 @@ async fn the_error_names_a_wrong_variable_its_value_and_the_allowed_values() {
 async fn the_error_names_a_missing_variable_and_its_allowed_values() {
     let bearer = ("IDENTITY_SOURCE", "bearer");
     let issuer = ("OIDC_ISSUER", "https://idp.example");
-    for (variables, told) in [
+    for (variables, message) in [
         (
             &[("SIGNING_KEY_SECRET_ID", "")][..],
             "SIGNING_KEY_SECRET_ID is not set; it must hold the name or ARN",
@@ -75,6 +75,6 @@ async fn the_error_names_a_missing_variable_and_its_allowed_values() {
         ),
     ] {
         let output = refusal(variables).await;
-        assert!(output.contains(told), "{output}");
+        assert!(output.contains(message), "{output}");
     }
 }

@@ -33,11 +33,11 @@ async fn a_jwt_authorizers_claims_are_the_default() {
     let stack = Stack::start(&[]).await;
     is_for_anna(&stack.token(&HttpEvent::post(PATH).claims(anna())).await);
 
-    let answer = stack
+    let response = stack
         .http(&by("7").json(&json!({"includeEmail": false})))
         .await;
-    let body = answer.json();
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let body = response.json();
+    assert_eq!(response.header("cache-control"), Some("no-store"));
     assert_eq!(
         (&body["externalId"], &body["emailIncluded"]),
         (&json!("7"), &json!(false))
@@ -69,9 +69,9 @@ async fn a_bearer_token_works_behind_a_load_balancer_and_a_function_url_too() {
         event.function_url(),
         event.load_balancer(),
     ] {
-        let answer = HttpAnswer::new(stack.function.invoke(&event).await.unwrap());
-        assert_eq!(answer.status, 200, "{answer:?}");
-        is_for_anna(answer.json()["token"].as_str().unwrap());
+        let response = HttpResponse::new(stack.function.invoke(&event).await.unwrap());
+        assert_eq!(response.status, 200, "{response:?}");
+        is_for_anna(response.json()["token"].as_str().unwrap());
     }
 }
 
@@ -107,10 +107,10 @@ async fn without_a_proven_caller_nothing_is_signed_and_no_secret_is_read() {
         HttpEvent::post(PATH).authorizer(json!("7")),
         HttpEvent::post(PATH).authorizer(json!({})),
     ] {
-        let answer = stack.http(&event).await;
-        assert_problem(&answer, 401, "unauthenticated");
+        let response = stack.http(&event).await;
+        assert_problem(&response, 401, "unauthenticated");
         assert_eq!(
-            answer.header("www-authenticate"),
+            response.header("www-authenticate"),
             Some("Bearer"),
             "{event:?}"
         );
@@ -219,9 +219,9 @@ async fn a_bearer_token_that_proves_nothing_reads_no_secret() {
         ),
         ("no JWT", "abc".to_owned()),
     ] {
-        let answer = stack.http(&HttpEvent::post(PATH).bearer(&token)).await;
-        assert_eq!(answer.status, 401, "{why}");
-        assert_problem(&answer, 401, "unauthenticated");
+        let response = stack.http(&HttpEvent::post(PATH).bearer(&token)).await;
+        assert_eq!(response.status, 401, "{why}");
+        assert_problem(&response, 401, "unauthenticated");
     }
     assert_eq!(stack.reads(), 0);
     stack
@@ -253,9 +253,9 @@ async fn an_issuer_that_is_down_causes_a_503_and_is_not_called_again_within_a_mi
     let stack = cold(&bearer(&issuer.url())).await;
     let event = HttpEvent::post(PATH).bearer(&issuer.id_token(anna()));
     for _ in 0..3 {
-        let answer = stack.http(&event).await;
-        assert_problem(&answer, 503, "keys_unavailable");
-        assert!(answer.header("retry-after").is_some());
+        let response = stack.http(&event).await;
+        assert_problem(&response, 503, "keys_unavailable");
+        assert!(response.header("retry-after").is_some());
     }
     assert_eq!(issuer.fetches().discovery, 1);
     assert_eq!(stack.reads(), 0);

@@ -6,7 +6,7 @@ mod identity;
 mod libraries;
 mod secrets;
 
-use harness::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
+use harness::lambda::{Function, HttpEvent, HttpResponse, LambdaError};
 use harness::under_test::{Services, Suite, UnderTest, assert_problem};
 use local_stack::aws::{Aws, Effect, Fault, Service};
 use local_stack::issuer::Issuer;
@@ -71,9 +71,9 @@ trait SignToken {
 
 impl SignToken for Stack {
     async fn token(&self, event: &HttpEvent) -> String {
-        let answer = self.http(event).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()["token"].as_str().unwrap().to_owned()
+        let response = self.http(event).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()["token"].as_str().unwrap().to_owned()
     }
 }
 

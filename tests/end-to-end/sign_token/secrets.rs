@@ -10,20 +10,20 @@ use super::*;
 const BRIEF: (&str, &str) = ("SECRET_TTL_SECONDS", "1");
 
 /// Requests tokens until the response is `wanted`.
-async fn ask_until(stack: &Stack, wanted: impl Fn(&HttpAnswer) -> bool) -> HttpAnswer {
+async fn ask_until(stack: &Stack, wanted: impl Fn(&HttpResponse) -> bool) -> HttpResponse {
     let started = Instant::now();
     loop {
-        let answer = stack.http(&by("7")).await;
-        if wanted(&answer) {
-            return answer;
+        let response = stack.http(&by("7")).await;
+        if wanted(&response) {
+            return response;
         }
-        assert!(started.elapsed() < Duration::from_mins(1), "{answer:?}");
+        assert!(started.elapsed() < Duration::from_mins(1), "{response:?}");
         tokio::task::yield_now().await;
     }
 }
 
-fn kid(answer: &HttpAnswer) -> Option<String> {
-    let header = header_of(answer.json()["token"].as_str()?)?;
+fn kid(response: &HttpResponse) -> Option<String> {
+    let header = header_of(response.json()["token"].as_str()?)?;
     header["kid"].as_str().map(ToOwned::to_owned)
 }
 
@@ -50,18 +50,18 @@ async fn the_key_is_read_during_init_and_not_during_a_request() {
 #[tokio::test]
 async fn a_key_is_rolled_over_by_its_active_kid() {
     let stack = Stack::start(&[BRIEF]).await;
-    let answer = stack.http(&by("7")).await;
-    assert_eq!(kid(&answer).as_deref(), Some(KID));
+    let response = stack.http(&by("7")).await;
+    assert_eq!(kid(&response).as_deref(), Some(KID));
     stack.aws.put_secret(SECRET_ID, &keys("app_a")).await;
-    ask_until(&stack, |answer| kid(answer).as_deref() == Some("app_a")).await;
+    ask_until(&stack, |response| kid(response).as_deref() == Some("app_a")).await;
 }
 
 #[tokio::test]
 async fn secrets_manager_may_fail_for_a_while_once_a_key_is_there() {
     let stack = Stack::start(&[BRIEF]).await;
     stack.aws.set_faults([down()]);
-    ask_until(&stack, |answer| {
-        assert_eq!(answer.status, 200);
+    ask_until(&stack, |response| {
+        assert_eq!(response.status, 200);
         has_metric(&stack, "SecretFetchFailed")
     })
     .await;
@@ -83,19 +83,19 @@ async fn a_refused_key_is_not_served_stale() {
     stack
         .aws
         .set_faults([refusing(400, "AccessDeniedException")]);
-    let refused = ask_until(&stack, |answer| answer.status != 200).await;
+    let refused = ask_until(&stack, |response| response.status != 200).await;
     assert_problem(&refused, 503, "keys_unavailable");
     stack.aws.set_faults([down()]);
     assert_problem(&stack.http(&by("7")).await, 503, "keys_unavailable");
     stack.aws.set_faults([]);
-    ask_until(&stack, |answer| answer.status == 200).await;
+    ask_until(&stack, |response| response.status == 200).await;
 }
 
 #[tokio::test]
 async fn a_deleted_key_is_not_served_stale() {
     let stack = Stack::start(&[BRIEF]).await;
     stack.aws.delete_secret(SECRET_ID).await;
-    let missing = ask_until(&stack, |answer| answer.status != 200).await;
+    let missing = ask_until(&stack, |response| response.status != 200).await;
     assert_problem(&missing, 503, "keys_unavailable");
 }
 
@@ -106,18 +106,18 @@ async fn without_a_key_the_function_starts_responds_with_503_and_recovers() {
         refusing(400, "AccessDeniedException"),
         refusing(400, "ThrottlingException"),
         Fault::new(Service::SecretsManager, Effect::DropRequest),
-        Fault::new(Service::SecretsManager, Effect::DropAnswer),
+        Fault::new(Service::SecretsManager, Effect::DropResponse),
     ];
     let recover = async |fault| {
         let aws = Aws::start().await.unwrap();
         aws.put_secret(SECRET_ID, &keys(KID)).await;
         aws.set_faults([fault]);
         let stack = Stack::on(Secrets { aws }, &[]).await;
-        let answer = stack.http(&by("7")).await;
-        assert_problem(&answer, 503, "keys_unavailable");
-        assert_eq!(answer.header("retry-after"), Some("5"));
+        let response = stack.http(&by("7")).await;
+        assert_problem(&response, 503, "keys_unavailable");
+        assert_eq!(response.header("retry-after"), Some("5"));
         stack.aws.set_faults([]);
-        ask_until(&stack, |answer| answer.status == 200).await;
+        ask_until(&stack, |response| response.status == 200).await;
     };
     join_all(faults.map(recover)).await;
 }
@@ -182,13 +182,16 @@ async fn a_slow_secrets_manager_costs_503_and_not_the_deadline() {
 
     tokio::time::sleep(RETRY_AFTER).await;
     let soon = Duration::from_secs(2);
-    let answer = stack
+    let response = stack
         .function
         .invoke_within(&by("7").api_gateway(), soon)
         .await;
-    assert!(matches!(HttpAnswer::new(answer.unwrap()).status, 503 | 504));
+    assert!(matches!(
+        HttpResponse::new(response.unwrap()).status,
+        503 | 504
+    ));
     stack.aws.set_faults([]);
-    ask_until(&stack, |answer| answer.status == 200).await;
+    ask_until(&stack, |response| response.status == 200).await;
 }
 
 #[tokio::test]
@@ -218,8 +221,8 @@ async fn the_error_of_a_secret_with_a_wrong_shape_names_the_field() {
         }
         let stack = Stack::on(Secrets { aws }, &[]).await;
         assert_problem(&stack.http(&by("7")).await, 503, "keys_unavailable");
-        let told = |line: &str| line.contains("WARN") && line.contains(field);
-        stack.function.output().line(told).await;
+        let is_warning = |line: &str| line.contains("WARN") && line.contains(field);
+        stack.function.output().line(is_warning).await;
         let output = stack.function.output().lines().join("\n");
         assert!(!output.contains("CANARY"), "{output}");
     }

@@ -99,7 +99,7 @@ fn each_fault_that_stops_runs_raises_an_alarm() {
 #[test]
 fn an_alarm_notifies_the_address_the_topic_or_no_one() {
     let topic = "arn:aws:sns:eu-west-1:123456789012:on-call";
-    for (given, told) in [
+    for (given, notified) in [
         (ALARMS, json!(["${AlarmTopic}"])),
         (&[("AlarmTopicArn", topic)], json!([topic])),
         (&[], Value::Null),
@@ -107,8 +107,8 @@ fn an_alarm_notifies_the_address_the_topic_or_no_one() {
         let parts = [JWT, SIGNING, CLEANUP, WEBHOOK, PUZZEL, given];
         let stack = Template::load().deploy(&parts).unwrap();
         for (id, alarm) in alarms(&stack) {
-            assert_eq!(alarm["AlarmActions"], told, "{id}");
-            assert_eq!(alarm["OKActions"], told, "{id}");
+            assert_eq!(alarm["AlarmActions"], notified, "{id}");
+            assert_eq!(alarm["OKActions"], notified, "{id}");
         }
         let topics = stack.of_type("AWS::SNS::Topic");
         assert_eq!(topics.len(), usize::from(given == ALARMS));

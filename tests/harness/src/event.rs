@@ -262,7 +262,7 @@ impl HttpEvent {
 
 /// The response of an HTTP function.
 #[derive(Clone, Debug)]
-pub struct HttpAnswer {
+pub struct HttpResponse {
     /// The status.
     pub status: u16,
     /// The headers, their names in lower case.
@@ -271,20 +271,20 @@ pub struct HttpAnswer {
     pub body: String,
 }
 
-impl HttpAnswer {
+impl HttpResponse {
     /// Parses the value that the function returned.
     ///
     /// # Panics
     /// If a gateway would not understand it.
     #[allow(clippy::needless_pass_by_value)] // it consumes the response of an invocation
-    pub fn new(answer: Value) -> Self {
-        let status = answer["statusCode"].as_u64();
+    pub fn new(response: Value) -> Self {
+        let status = response["statusCode"].as_u64();
         let status = status.and_then(|status| status.try_into().ok());
         let mut headers = BTreeMap::new();
-        for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+        for (name, value) in response["headers"].as_object().into_iter().flatten() {
             headers.insert(name.to_ascii_lowercase(), text(value));
         }
-        for (name, values) in answer["multiValueHeaders"]
+        for (name, values) in response["multiValueHeaders"]
             .as_object()
             .into_iter()
             .flatten()
@@ -292,15 +292,15 @@ impl HttpAnswer {
             let values: Vec<String> = values.as_array().into_iter().flatten().map(text).collect();
             headers.insert(name.to_ascii_lowercase(), values.join(", "));
         }
-        let body = text(&answer["body"]);
-        let body = if answer["isBase64Encoded"] == json!(true) {
+        let body = text(&response["body"]);
+        let body = if response["isBase64Encoded"] == json!(true) {
             let bytes = STANDARD.decode(body).expect("a body in base64");
             String::from_utf8(bytes).expect("a body of text")
         } else {
             body
         };
         Self {
-            status: status.unwrap_or_else(|| panic!("no statusCode in {answer}")),
+            status: status.unwrap_or_else(|| panic!("no statusCode in {response}")),
             headers,
             body,
         }

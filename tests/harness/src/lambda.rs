@@ -16,7 +16,7 @@ pub use crate::binary::{
     build, build_command, build_release, build_release_with_jitter, without_cargo_variables,
     workspace_root,
 };
-pub use crate::event::{HttpAnswer, HttpEvent};
+pub use crate::event::{HttpEvent, HttpResponse};
 pub use process::Output;
 
 use crate::openapi;
@@ -186,14 +186,14 @@ impl Function {
         killed_after: Duration,
     ) -> Result<Value, LambdaError> {
         let _turn = self.turn.lock().await;
-        let answer = self.api.submit(event, deadline);
-        let answer = tokio::select! {
+        let response = self.api.submit(event, deadline);
+        let response = tokio::select! {
             // A response counts, even if the process ended right after it.
             biased;
-            outcome = answer => match outcome {
-                Ok(Outcome::Answer(answer)) => {
-                    openapi::hold(&self.name, event, &answer);
-                    Ok(answer)
+            outcome = response => match outcome {
+                Ok(Outcome::Response(response)) => {
+                    openapi::hold(&self.name, event, &response);
+                    Ok(response)
                 }
                 Ok(Outcome::Error(error)) => Err(LambdaError::Function(error)),
                 Err(_) => Err(self.ended().await),
@@ -205,12 +205,14 @@ impl Function {
             }
         };
         self.process.drain();
-        answer
+        response
     }
 
     /// Invokes it with an HTTP API event.
-    pub async fn http(&self, event: &HttpEvent) -> Result<HttpAnswer, LambdaError> {
-        self.invoke(&event.api_gateway()).await.map(HttpAnswer::new)
+    pub async fn http(&self, event: &HttpEvent) -> Result<HttpResponse, LambdaError> {
+        self.invoke(&event.api_gateway())
+            .await
+            .map(HttpResponse::new)
     }
 
     async fn ready(&self) -> Result<(), LambdaError> {

@@ -8,7 +8,7 @@ use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use crate::binary::workspace_root;
-use crate::event::HttpAnswer;
+use crate::event::HttpResponse;
 
 /// The functions that it describes.
 const FUNCTIONS: [&str; 4] = [
@@ -25,17 +25,17 @@ static DESCRIPTION: LazyLock<Description> = LazyLock::new(Description::read);
 ///
 /// # Panics
 /// If the description does not contain the response for the route.
-pub fn hold(function: &str, event: &Value, answer: &Value) {
+pub fn hold(function: &str, event: &Value, response: &Value) {
     let Some((method, path)) = request_of(event) else {
         return;
     };
-    if !FUNCTIONS.contains(&function) || answer["statusCode"].is_null() {
+    if !FUNCTIONS.contains(&function) || response["statusCode"].is_null() {
         return;
     }
-    let answer = HttpAnswer::new(answer.clone());
-    if let Err(misfit) = check(method, path, &answer) {
+    let response = HttpResponse::new(response.clone());
+    if let Err(misfit) = check(method, path, &response) {
         panic!(
-            "the response to {method} {path} does not match docs/openapi.yaml: {misfit}\n{answer:?}"
+            "the response to {method} {path} does not match docs/openapi.yaml: {misfit}\n{response:?}"
         );
     }
 }
@@ -44,8 +44,8 @@ pub fn hold(function: &str, event: &Value, answer: &Value) {
 ///
 /// # Errors
 /// The difference, in words.
-pub fn check(method: &str, path: &str, answer: &HttpAnswer) -> Result<(), String> {
-    DESCRIPTION.check(method, path, answer)
+pub fn check(method: &str, path: &str, response: &HttpResponse) -> Result<(), String> {
+    DESCRIPTION.check(method, path, response)
 }
 
 /// Method and path of an event of API Gateway, a function URL or a load balancer.
@@ -71,8 +71,8 @@ impl Description {
         }
     }
 
-    fn check(&self, method: &str, path: &str, answer: &HttpAnswer) -> Result<(), String> {
-        let status = answer.status;
+    fn check(&self, method: &str, path: &str, response: &HttpResponse) -> Result<(), String> {
+        let status = response.status;
         let Some((operation, is_method)) = self.operation(method, path) else {
             // An unreadable request is refused before its path is checked.
             return match status {
@@ -84,29 +84,29 @@ impl Description {
             return Err(format!("status {status}, and no such method"));
         }
         let pointer = self.follow(&format!("{operation}/responses/{status}"));
-        let response = self.document.pointer(&pointer);
-        let response = response.ok_or_else(|| format!("status {status} is not described"))?;
-        self.check_headers(&pointer, &response["headers"], answer)?;
-        let Some(content) = response["content"].as_object() else {
-            return if answer.body.is_empty() {
+        let described = self.document.pointer(&pointer);
+        let described = described.ok_or_else(|| format!("status {status} is not described"))?;
+        self.check_headers(&pointer, &described["headers"], response)?;
+        let Some(content) = described["content"].as_object() else {
+            return if response.body.is_empty() {
                 Ok(())
             } else {
                 Err("a body, where none is described".to_owned())
             };
         };
-        self.check_body(&pointer, content, answer)
+        self.check_body(&pointer, content, response)
     }
 
     fn check_headers(
         &self,
-        response: &str,
+        described: &str,
         headers: &Value,
-        answer: &HttpAnswer,
+        response: &HttpResponse,
     ) -> Result<(), String> {
         for name in headers.as_object().into_iter().flat_map(Map::keys) {
-            let header = self.follow(&format!("{response}/headers/{name}"));
+            let header = self.follow(&format!("{described}/headers/{name}"));
             let is_required = self.document.pointer(&format!("{header}/required"));
-            match answer.header(name) {
+            match response.header(name) {
                 Some(value) => self.validate(&format!("{header}/schema"), &json!(value))?,
                 None if is_required == Some(&json!(true)) => return Err(format!("no {name}")),
                 None => {}
@@ -117,18 +117,18 @@ impl Description {
 
     fn check_body(
         &self,
-        response: &str,
+        described: &str,
         content: &Map<String, Value>,
-        answer: &HttpAnswer,
+        response: &HttpResponse,
     ) -> Result<(), String> {
-        let kind = answer.header("content-type").unwrap_or_default();
+        let kind = response.header("content-type").unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !content.contains_key(kind) {
             return Err(format!("content type {kind:?} is not described"));
         }
-        let body = serde_json::from_str(&answer.body).map_err(|error| error.to_string())?;
+        let body = serde_json::from_str(&response.body).map_err(|error| error.to_string())?;
         let kind = kind.replace('/', "~1");
-        self.validate(&format!("{response}/content/{kind}/schema"), &body)
+        self.validate(&format!("{described}/content/{kind}/schema"), &body)
     }
 
     /// The first operation with a matching end of the path, and whether it is for the method. Each
@@ -210,12 +210,12 @@ fn fits(template: &str, path: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> HttpAnswer {
+    fn response(status: u16, headers: &[(&str, &str)], body: &str) -> HttpResponse {
         let headers: Map<String, Value> = headers
             .iter()
             .map(|(name, value)| ((*name).to_owned(), json!(value)))
             .collect();
-        HttpAnswer::new(json!({"statusCode": status, "headers": headers, "body": body}))
+        HttpResponse::new(json!({"statusCode": status, "headers": headers, "body": body}))
     }
 
     const JSON: (&str, &str) = ("content-type", "application/json");
@@ -249,84 +249,89 @@ mod tests {
 
     #[test]
     fn described_responses_pass() {
-        let no_content = answer(204, &[NO_STORE], "");
+        let no_content = response(204, &[NO_STORE], "");
         let path = "/puzzel/conversations/c/identity";
         assert_eq!(check("PUT", path, &no_content), Ok(()));
         let conflict = r#"{"conflictId":"0123456789abcdef0123456789abcdef","state":"pending"}"#;
-        let reported = answer(202, &[NO_STORE, JSON], conflict);
+        let reported = response(202, &[NO_STORE, JSON], conflict);
         assert_eq!(check("POST", "/zendesk/conflicts", &reported), Ok(()));
         let busy = [NO_STORE, PROBLEM, ("retry-after", "5")];
-        let busy = answer(503, &busy, &problem(503, "keys_unavailable"));
+        let busy = response(503, &busy, &problem(503, "keys_unavailable"));
         assert_eq!(check("POST", "/zendesk/token", &busy), Ok(()));
-        let gateway = answer(429, &[JSON], r#"{"message":"Too Many Requests"}"#);
+        let gateway = response(429, &[JSON], r#"{"message":"Too Many Requests"}"#);
         assert_eq!(check("POST", "/zendesk/token", &gateway), Ok(()));
         let other = [NO_STORE, PROBLEM, ("allow", "POST")];
-        let other = answer(405, &other, &problem(405, "method_not_allowed"));
+        let other = response(405, &other, &problem(405, "method_not_allowed"));
         assert_eq!(check("GET", "/zendesk/token", &other), Ok(()));
     }
 
     #[test]
     fn undescribed_responses_are_an_error() {
         let token = "/zendesk/token";
-        for (told, method, path, response) in [
+        for (misfit, method, path, response) in [
             (
                 "no such path",
                 "POST",
                 "/other",
-                answer(200, &[NO_STORE, JSON], "{}"),
+                response(200, &[NO_STORE, JSON], "{}"),
             ),
             (
                 "no such method",
                 "GET",
                 token,
-                answer(200, &[NO_STORE, JSON], "{}"),
+                response(200, &[NO_STORE, JSON], "{}"),
             ),
             (
                 "not described",
                 "POST",
                 token,
-                answer(502, &[NO_STORE, PROBLEM], &problem(502, "upstream_error")),
+                response(502, &[NO_STORE, PROBLEM], &problem(502, "upstream_error")),
             ),
             (
                 "no cache-control",
                 "POST",
                 token,
-                answer(400, &[PROBLEM], &problem(400, "invalid_request")),
+                response(400, &[PROBLEM], &problem(400, "invalid_request")),
             ),
             (
                 "no retry-after",
                 "POST",
                 token,
-                answer(503, &[NO_STORE, PROBLEM], &problem(503, "keys_unavailable")),
+                response(503, &[NO_STORE, PROBLEM], &problem(503, "keys_unavailable")),
             ),
             (
                 "code",
                 "POST",
                 token,
-                answer(400, &[NO_STORE, PROBLEM], &problem(400, "another")),
+                response(400, &[NO_STORE, PROBLEM], &problem(400, "another")),
             ),
             (
                 "status",
                 "POST",
                 token,
-                answer(400, &[NO_STORE, PROBLEM], &problem(401, "invalid_request")),
+                response(400, &[NO_STORE, PROBLEM], &problem(401, "invalid_request")),
             ),
             (
                 "content type",
                 "POST",
                 token,
-                answer(400, &[NO_STORE, ("content-type", "text/html")], ""),
+                response(400, &[NO_STORE, ("content-type", "text/html")], ""),
             ),
-            ("token", "POST", token, answer(200, &[NO_STORE, JSON], "{}")),
+            (
+                "token",
+                "POST",
+                token,
+                response(200, &[NO_STORE, JSON], "{}"),
+            ),
             (
                 "none is described",
                 "PUT",
                 "/puzzel/conversations/c/identity",
-                answer(204, &[NO_STORE], "{}"),
+                response(204, &[NO_STORE], "{}"),
             ),
         ] {
-            let misfit = check(method, path, &response).unwrap_err();
-            assert!(misfit.contains(told), "{told}: {misfit}");
+            let found = check(method, path, &response).unwrap_err();
+            assert!(found.contains(misfit), "{misfit}: {found}");
         }
     }
 }

@@ -23,7 +23,7 @@ use tokio::task::{JoinHandle, JoinSet};
 struct Unanswered;
 
 /// A handler returns this to close the connection without sending a byte.
-pub fn no_answer() -> Response {
+pub fn no_response() -> Response {
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(Unanswered);
     response
@@ -85,9 +85,9 @@ async fn connection(stream: TcpStream, router: Router) {
     let _ = stream.set_nodelay(true);
     let app = TowerToHyperService::new(router);
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let answer = app.call(request);
+        let response = app.call(request);
         async move {
-            let response: Response = answer
+            let response: Response = response
                 .await
                 .unwrap_or_else(|never: Infallible| match never {});
             if response.extensions().get::<Unanswered>().is_some() {

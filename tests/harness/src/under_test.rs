@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use crate::lambda::{Function, HttpAnswer, HttpEvent, LambdaError};
+use crate::lambda::{Function, HttpEvent, HttpResponse, LambdaError};
 
 /// Services that functions talk to.
 pub trait Services {
@@ -75,7 +75,7 @@ impl<S: Suite> UnderTest<S> {
     ///
     /// # Panics
     /// If no response comes.
-    pub async fn http(&self, event: &HttpEvent) -> HttpAnswer {
+    pub async fn http(&self, event: &HttpEvent) -> HttpResponse {
         let response = self.function.http(event).await;
         response.unwrap_or_else(|error| panic!("{}: {error}", S::FUNCTION))
     }
@@ -100,7 +100,7 @@ impl<S> Deref for UnderTest<S> {
 ///
 /// # Panics
 /// If it is not a problem, or one with another status or code.
-pub fn assert_problem(response: &HttpAnswer, status: u16, code: &str) {
+pub fn assert_problem(response: &HttpResponse, status: u16, code: &str) {
     assert_eq!(response.status, status, "{response:?}");
     let content_type = response.header("content-type");
     assert_eq!(content_type, Some("application/problem+json"));

@@ -9,13 +9,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The request, and the response to it.
-const ASKED: &[u8] = b"ping";
-const ANSWER: &[u8] = b"0123456789";
+const REQUEST: &[u8] = b"ping";
+const RESPONSE: &[u8] = b"0123456789";
 
 /// Long enough that only something that never comes takes longer.
 const NEVER: Duration = Duration::from_millis(200);
 
-/// A service that responds to each [`ASKED`] with [`ANSWER`], behind the proxy.
+/// A service that responds to each [`REQUEST`] with [`RESPONSE`], behind the proxy.
 struct Stage {
     proxy: FaultProxy,
     /// The bytes that the service received.
@@ -35,10 +35,10 @@ impl Stage {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let notes = Arc::clone(&notes);
                 tokio::spawn(async move {
-                    let mut asked = [0; ASKED.len()];
+                    let mut asked = [0; REQUEST.len()];
                     while stream.read_exact(&mut asked).await.is_ok() {
                         notes.lock().unwrap().extend(asked);
-                        let _ = stream.write_all(ANSWER).await;
+                        let _ = stream.write_all(RESPONSE).await;
                     }
                 });
             }
@@ -60,12 +60,12 @@ impl Stage {
     /// A client that has sent a request.
     async fn asking(&self) -> TcpStream {
         let mut client = self.client().await;
-        client.write_all(ASKED).await.unwrap();
+        client.write_all(REQUEST).await.unwrap();
         client
     }
 
     fn heard(&self) -> usize {
-        self.heard.lock().unwrap().len() / ASKED.len()
+        self.heard.lock().unwrap().len() / REQUEST.len()
     }
 }
 
@@ -76,8 +76,8 @@ async fn rest(client: &mut TcpStream) -> (Vec<u8>, Option<ErrorKind>) {
     (came, end.err().map(|error| error.kind()))
 }
 
-async fn answer(client: &mut TcpStream) -> Vec<u8> {
-    let mut came = vec![0; ANSWER.len()];
+async fn response(client: &mut TcpStream) -> Vec<u8> {
+    let mut came = vec![0; RESPONSE.len()];
     client.read_exact(&mut came).await.unwrap();
     came
 }
@@ -86,12 +86,12 @@ async fn answer(client: &mut TcpStream) -> Vec<u8> {
 async fn without_a_fault_everything_passes() {
     let stage = Stage::start().await;
     let mut client = stage.asking().await;
-    assert_eq!(answer(&mut client).await, ANSWER);
-    client.write_all(ASKED).await.unwrap();
-    assert_eq!(answer(&mut client).await, ANSWER);
-    client.write_all(ASKED).await.unwrap();
+    assert_eq!(response(&mut client).await, RESPONSE);
+    client.write_all(REQUEST).await.unwrap();
+    assert_eq!(response(&mut client).await, RESPONSE);
+    client.write_all(REQUEST).await.unwrap();
     client.shutdown().await.unwrap();
-    assert_eq!(rest(&mut client).await, (ANSWER.to_vec(), None));
+    assert_eq!(rest(&mut client).await, (RESPONSE.to_vec(), None));
     assert_eq!(stage.heard(), 3);
     assert!(stage.proxy.struck().is_empty());
 }
@@ -102,7 +102,7 @@ async fn latency_delays_a_response_that_is_complete() {
     let stage = Stage::with(Fault::Latency(latency)).await;
     let began = Instant::now();
     let mut client = stage.asking().await;
-    assert_eq!(answer(&mut client).await, ANSWER);
+    assert_eq!(response(&mut client).await, RESPONSE);
     assert!(began.elapsed() >= latency);
 }
 
@@ -115,12 +115,12 @@ async fn a_trickle_brings_a_few_bytes_at_a_time() {
     let mut piece = [0; 100];
     assert_eq!(client.read(&mut piece).await.unwrap(), bytes);
     let mut came = piece[..bytes].to_vec();
-    while came.len() < ANSWER.len() {
+    while came.len() < RESPONSE.len() {
         let read = client.read(&mut piece).await.unwrap();
         assert!(read > 0);
         came.extend(&piece[..read]);
     }
-    assert_eq!(came, ANSWER);
+    assert_eq!(came, RESPONSE);
     assert!(began.elapsed() >= 4 * pause, "it came in four pieces");
 }
 
@@ -159,7 +159,7 @@ async fn a_later_fault_lets_the_service_do_its_work_and_passes_part_of_its_respo
                     assert_eq!(Some(error.kind()), end, "{fault:?}");
                     continue;
                 }
-                assert_eq!(came, ANSWER[..after], "{fault:?}");
+                assert_eq!(came, RESPONSE[..after], "{fault:?}");
             }
             assert_eq!(rest(&mut client).await, (vec![], end), "{fault:?}");
             assert_eq!(stage.heard(), 1, "{fault:?}");
@@ -175,11 +175,11 @@ async fn a_half_closed_connection_still_listens_and_a_truncated_one_does_not() {
     ] {
         let stage = Stage::with(fault).await;
         let mut client = stage.asking().await;
-        assert_eq!(rest(&mut client).await.0, ANSWER[..4]);
+        assert_eq!(rest(&mut client).await.0, RESPONSE[..4]);
         // A write to a closed port causes an RST, and the next write fails.
         let mut writes = Ok(());
         for _ in 0..20 {
-            writes = client.write_all(ASKED).await;
+            writes = client.write_all(REQUEST).await;
             if writes.is_err() {
                 break;
             }
@@ -198,7 +198,7 @@ async fn a_black_hole_accepts_everything_and_sends_nothing_more() {
         if when == When::After(4) {
             let mut came = [0; 4];
             client.read_exact(&mut came).await.unwrap();
-            assert_eq!(came, ANSWER[..4]);
+            assert_eq!(came, RESPONSE[..4]);
         }
         let silence = tokio::time::timeout(NEVER, client.read_u8()).await;
         assert!(silence.is_err(), "{silence:?}");
@@ -216,11 +216,11 @@ async fn a_kept_connection_consults_the_schedule_for_each_request() {
         (requests == 3).then_some(Fault::Truncate(When::After(4)))
     });
     let mut client = stage.asking().await;
-    assert_eq!(answer(&mut client).await, ANSWER);
-    client.write_all(ASKED).await.unwrap();
-    assert_eq!(answer(&mut client).await, ANSWER);
-    client.write_all(ASKED).await.unwrap();
-    assert_eq!(rest(&mut client).await, (ANSWER[..4].to_vec(), None));
+    assert_eq!(response(&mut client).await, RESPONSE);
+    client.write_all(REQUEST).await.unwrap();
+    assert_eq!(response(&mut client).await, RESPONSE);
+    client.write_all(REQUEST).await.unwrap();
+    assert_eq!(rest(&mut client).await, (RESPONSE[..4].to_vec(), None));
     assert_eq!(stage.heard(), 3);
 }
 
@@ -234,11 +234,11 @@ async fn a_request_in_pieces_consults_the_schedule_once() {
     });
     let mut client = stage.client().await;
     client.set_nodelay(true).unwrap();
-    for byte in ASKED {
+    for byte in REQUEST {
         client.write_all(&[*byte]).await.unwrap();
         tokio::time::sleep(Duration::from_millis(10)).await; // so that they are pieces
     }
-    assert_eq!(answer(&mut client).await, ANSWER);
+    assert_eq!(response(&mut client).await, RESPONSE);
 }
 
 #[tokio::test]
@@ -257,7 +257,7 @@ async fn a_fault_ends_with_its_schedule() {
         let (came, _) = rest(&mut client).await;
         assert!(came.len() <= 4, "{fault:?}");
         // Other connections continue without the fault.
-        kept.write_all(ASKED).await.unwrap();
-        assert_eq!(answer(&mut kept).await, ANSWER);
+        kept.write_all(REQUEST).await.unwrap();
+        assert_eq!(response(&mut kept).await, RESPONSE);
     }
 }

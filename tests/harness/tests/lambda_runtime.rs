@@ -37,8 +37,8 @@ async fn simultaneous_invocations_all_get_a_response() {
         function.invoke(&events[1]),
         function.invoke(&events[2]),
     );
-    for (answer, event) in [a, b, c].into_iter().zip(&events) {
-        assert_eq!(&answer.unwrap()["event"], event);
+    for (response, event) in [a, b, c].into_iter().zip(&events) {
+        assert_eq!(&response.unwrap()["event"], event);
     }
 }
 

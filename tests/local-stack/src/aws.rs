@@ -28,7 +28,7 @@ pub use fault::{Effect, Fault};
 pub use recorded::{Recorded, Service};
 
 use crate::standins::holds::{Hold, Holds, Point};
-use harness::serve::{Forward, Server, no_answer};
+use harness::serve::{Forward, Server, no_response};
 
 /// The region of the local services.
 pub const REGION: &str = "eu-west-1";
@@ -202,11 +202,11 @@ impl Aws {
     /// Creates a bucket.
     pub async fn create_bucket(&self, name: &str) {
         let path = format!("/{name}").parse().expect("a bucket name");
-        let answer = self
+        let response = self
             .endpoint
             .s3("PUT", &path, HeaderMap::new(), Bytes::new())
             .await;
-        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        assert_eq!(response.status, 200, "{:?}", response.body);
     }
 
     async fn secrets(&self, operation: &str, request: Value) -> Result<(), Bytes> {
@@ -214,11 +214,11 @@ impl Aws {
         let target = format!("secretsmanager.{operation}");
         headers.insert("x-amz-target", target.parse().expect("a header"));
         let body = Bytes::from(request.to_string());
-        let answer = self.endpoint.secrets_manager(headers, body).await;
-        if answer.status == 200 {
+        let response = self.endpoint.secrets_manager(headers, body).await;
+        if response.status == 200 {
             Ok(())
         } else {
-            Err(answer.body)
+            Err(response.body)
         }
     }
 }
@@ -294,7 +294,7 @@ impl Endpoint {
         let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         };
-        let answer = match recorded.service {
+        let response = match recorded.service {
             Service::DynamoDb => {
                 let mut body = body;
                 if self.is_large.load(Ordering::Relaxed) {
@@ -312,11 +312,11 @@ impl Endpoint {
                     .await
             }
         };
-        let mut response = Response::new(Body::from(answer.body));
-        *response.status_mut() =
-            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        *response.headers_mut() = answer.headers;
-        response
+        let status = StatusCode::from_u16(response.status);
+        let mut sent = Response::new(Body::from(response.body));
+        *sent.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *sent.headers_mut() = response.headers;
+        sent
     }
 }
 
@@ -368,16 +368,16 @@ async fn exchange(endpoint: &Endpoint, recorded: &Recorded, request: Request) ->
         Effect::Delay => endpoint.handle(recorded, request).await,
         Effect::Error { status, code } => fault::error(service, status, &code),
         Effect::Shorten => shorten(endpoint.handle(recorded, request).await).await,
-        Effect::DropRequest => no_answer(),
-        Effect::DropAnswer => {
+        Effect::DropRequest => no_response(),
+        Effect::DropResponse => {
             endpoint.handle(recorded, request).await;
-            no_answer()
+            no_response()
         }
     }
 }
 
-async fn shorten(answer: Response) -> Response {
-    let (mut parts, body) = answer.into_parts();
+async fn shorten(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
     let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
     parts.headers.remove(header::CONTENT_LENGTH);
     let end = body.len().saturating_sub(1);

@@ -53,7 +53,7 @@ pub struct Call {
     /// The request.
     pub request: Value,
     /// The response.
-    pub answer: Value,
+    pub response: Value,
     /// Increases with each change, so that a reader can ask for the changes only.
     #[serde(skip)]
     change: u64,
@@ -119,10 +119,10 @@ impl Calls {
             str::to_owned,
         );
         let number = self.asked(from, to, title, shown_request(&parts.headers, &body));
-        let answer = target
+        let response = target
             .send(Request::from_parts(parts, Body::from(body)))
             .await;
-        let (parts, body) = answer.into_parts();
+        let (parts, body) = response.into_parts();
         let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
         self.answered(number, parts.status.as_u16(), shown_body(&body));
         Response::from_parts(parts, Body::from(body))
@@ -142,7 +142,7 @@ impl Calls {
             took: None,
             status: None,
             request,
-            answer: Value::Null,
+            response: Value::Null,
             change: kept.changes,
         };
         if kept.calls.len() == KEPT {
@@ -153,7 +153,7 @@ impl Calls {
     }
 
     /// Records the outcome of a call.
-    pub fn answered(&self, number: u64, status: u16, answer: Value) {
+    pub fn answered(&self, number: u64, status: u16, response: Value) {
         let mut kept = self.kept();
         kept.changes += 1;
         let (now, change) = (kept.start.elapsed().as_secs_f64() * 1000.0, kept.changes);
@@ -161,7 +161,7 @@ impl Calls {
         if let Some(call) = call {
             call.took = Some(now - call.at);
             call.status = Some(status);
-            call.answer = answer;
+            call.response = response;
             call.change = change;
         }
     }

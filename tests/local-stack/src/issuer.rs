@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-use harness::serve::{Server, no_answer};
+use harness::serve::{Server, no_response};
 use keys::{Algorithm, Key};
 use providers::{PROVIDERS, Provider};
 
@@ -304,7 +304,7 @@ async fn misbehaving(
     };
     tokio::time::sleep(Duration::from_millis(misbehaviour.delay_ms)).await;
     if misbehaviour.hang_up {
-        return Some(no_answer());
+        return Some(no_response());
     }
     if let Some(location) = misbehaviour.redirect {
         return Some((StatusCode::FOUND, [(header::LOCATION, location)]).into_response());

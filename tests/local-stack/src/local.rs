@@ -115,16 +115,16 @@ async fn standin(
     }
     // Calls that only prepare data for the page are not part of the story.
     let is_made_up = request.uri().path().contains("/_control/");
-    let mut answer = if is_made_up {
+    let mut response = if is_made_up {
         forward.send(request).await
     } else {
         let calls = &local.backends.calls;
         calls.relay(Party::Page, *party, forward, request).await
     };
-    let status = HeaderValue::from(answer.status().as_u16());
-    answer.headers_mut().insert(STATUS, status);
-    *answer.status_mut() = StatusCode::OK;
-    answer
+    let status = HeaderValue::from(response.status().as_u16());
+    response.headers_mut().insert(STATUS, status);
+    *response.status_mut() = StatusCode::OK;
+    response
 }
 
 #[derive(Deserialize)]
@@ -161,15 +161,15 @@ async fn clean(State(local): State<Local>, Json(Clean { remedy, event }): Json<C
             .await?;
         function.invoke_within(&event, LONGEST_RUN).await
     };
-    let (status, answer) = match report.await {
+    let (status, response) = match report.await {
         Ok(report) => (StatusCode::OK, report),
         Err(error) => (
             StatusCode::BAD_GATEWAY,
             json!({ "error": error.to_string() }),
         ),
     };
-    calls.answered(number, status.as_u16(), answer.clone());
-    (status, Json(answer)).into_response()
+    calls.answered(number, status.as_u16(), response.clone());
+    (status, Json(response)).into_response()
 }
 
 #[derive(Deserialize)]

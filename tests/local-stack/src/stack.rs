@@ -119,7 +119,7 @@ impl Stack {
         for (name, path) in present {
             let Some(path) = path else { continue };
             progress.set_message(format!("starting {name}"));
-            stack.first_answer(name, path).await?;
+            stack.first_response(name, path).await?;
         }
         progress.finish_and_clear();
         Ok(stack)
@@ -161,9 +161,9 @@ impl Stack {
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, String> {
         let address = self.functions_url();
         let url = format!("{address}/2015-03-31/functions/{function}/invocations");
-        let answer = reqwest::Client::new().post(url).json(event).send().await;
-        let answer = answer.map_err(|error| error.to_string())?;
-        answer.json().await.map_err(|error| error.to_string())
+        let response = reqwest::Client::new().post(url).json(event).send().await;
+        let response = response.map_err(|error| error.to_string())?;
+        response.json().await.map_err(|error| error.to_string())
     }
 
     /// The claims of the fictitious user.
@@ -175,14 +175,14 @@ impl Stack {
     /// Starts a function with its first request, so that no user has to wait for that. The request
     /// is a `GET`, which every function refuses. It bypasses the front, so that the page does not
     /// show it.
-    async fn first_answer(&self, name: &'static str, path: &str) -> Result<(), StackError> {
+    async fn first_response(&self, name: &'static str, path: &str) -> Result<(), StackError> {
         let functions = Forward::new(self.watch.address());
         let began = Instant::now();
         loop {
             let request = Request::get(path).header(header::HOST, "localhost");
             let request = request.body(Body::empty()).map_err(io::Error::other)?;
-            let answer = tokio::time::timeout(FIRST_ANSWER / 10, functions.send(request)).await;
-            if answer.is_ok_and(|answer| answer.status().is_client_error()) {
+            let response = tokio::time::timeout(FIRST_ANSWER / 10, functions.send(request)).await;
+            if response.is_ok_and(|response| response.status().is_client_error()) {
                 return Ok(());
             }
             // cargo-lambda keeps a request waiting if the function has ended, and reports that only

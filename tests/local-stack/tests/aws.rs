@@ -10,7 +10,7 @@ const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-1/x/aws
                       SignedHeaders=host, Signature=00";
 
 async fn call(aws: &Aws, target: &str, body: Value) -> Result<(u16, Value), reqwest::Error> {
-    let answer = Client::new()
+    let response = Client::new()
         .post(aws.url())
         .header("x-amz-target", target)
         .header("content-type", "application/x-amz-json-1.0")
@@ -19,8 +19,8 @@ async fn call(aws: &Aws, target: &str, body: Value) -> Result<(u16, Value), reqw
         .body(body.to_string())
         .send()
         .await?;
-    let status = answer.status().as_u16();
-    Ok((status, answer.json().await.unwrap_or_default()))
+    let status = response.status().as_u16();
+    Ok((status, response.json().await.unwrap_or_default()))
 }
 
 async fn secret(aws: &Aws, id: &str) -> Result<(u16, Value), reqwest::Error> {
@@ -55,18 +55,18 @@ fn item() -> Value {
 async fn a_secret_is_read_replaced_and_deleted() {
     let aws = Aws::start().await.unwrap();
     aws.put_secret("signing", &json!({"activeKid": "a"})).await;
-    let (status, answer) = secret(&aws, "signing").await.unwrap();
-    assert_eq!(status, 200, "{answer}");
-    assert_eq!(answer["SecretString"], r#"{"activeKid":"a"}"#);
+    let (status, response) = secret(&aws, "signing").await.unwrap();
+    assert_eq!(status, 200, "{response}");
+    assert_eq!(response["SecretString"], r#"{"activeKid":"a"}"#);
 
     aws.put_secret("signing", &json!("no JSON")).await;
-    let (_, answer) = secret(&aws, "signing").await.unwrap();
-    assert_eq!(answer["SecretString"], "no JSON");
+    let (_, response) = secret(&aws, "signing").await.unwrap();
+    assert_eq!(response["SecretString"], "no JSON");
 
     aws.delete_secret("signing").await;
-    let (status, answer) = secret(&aws, "signing").await.unwrap();
+    let (status, response) = secret(&aws, "signing").await.unwrap();
     assert_eq!(status, 400);
-    assert!(answer.to_string().contains("ResourceNotFoundException"));
+    assert!(response.to_string().contains("ResourceNotFoundException"));
     assert_eq!(aws.count("GetSecretValue"), 3);
 }
 
@@ -114,9 +114,9 @@ async fn an_error_hits_its_operation_as_often_as_configured() {
     let denied = Fault::error(Service::SecretsManager, 400, "AccessDeniedException");
     aws.set_faults([denied.on("GetSecretValue").times(1)]);
 
-    let (status, answer) = secret(&aws, "a").await.unwrap();
+    let (status, response) = secret(&aws, "a").await.unwrap();
     assert_eq!(
-        (status, &answer["__type"]),
+        (status, &response["__type"]),
         (400, &json!("AccessDeniedException"))
     );
     assert_eq!(secret(&aws, "a").await.unwrap().0, 200);
@@ -133,7 +133,7 @@ async fn a_dropped_request_has_no_effect_and_a_dropped_response_has() {
     assert!(call(&aws, target, item()).await.is_err());
     assert_eq!(dynamodb(&aws, "Scan", scan.clone()).await.1["Count"], 0);
 
-    aws.set_faults([Fault::new(Service::DynamoDb, Effect::DropAnswer).on("PutItem")]);
+    aws.set_faults([Fault::new(Service::DynamoDb, Effect::DropResponse).on("PutItem")]);
     assert!(call(&aws, target, item()).await.is_err());
     assert_eq!(dynamodb(&aws, "Scan", scan).await.1["Count"], 1);
 }

@@ -123,8 +123,8 @@ async fn it_misbehaves_as_configured() {
     let put = client.put(format!("{url}/misbehaviour"));
     let wrong = json!({"issuer": "http://other", "jwksUri": "http://192.0.2.1/jwks"});
     assert_eq!(put.json(&wrong).send().await.unwrap().status(), 200);
-    let answer: Value = asked().await.unwrap().json().await.unwrap();
-    assert_eq!(answer["issuer"], "http://other");
-    assert_eq!(answer["jwks_uri"], "http://192.0.2.1/jwks");
+    let response: Value = asked().await.unwrap().json().await.unwrap();
+    assert_eq!(response["issuer"], "http://other");
+    assert_eq!(response["jwks_uri"], "http://192.0.2.1/jwks");
     assert_eq!(issuer.fetches().discovery, 4);
 }

@@ -32,12 +32,12 @@ async fn with(fault: Fault) -> (Sunshine, reqwest::Result<reqwest::Response>) {
 
 #[tokio::test]
 async fn a_response_in_place_of_the_service_has_no_effect() {
-    let (sunshine, answer) = with(Fault::busy(Some("3"))).await;
-    let answer = answer.unwrap();
+    let (sunshine, response) = with(Fault::busy(Some("3"))).await;
+    let response = response.unwrap();
     assert_eq!(
         (
-            answer.status().as_u16(),
-            answer.headers()["retry-after"].to_str().unwrap()
+            response.status().as_u16(),
+            response.headers()["retry-after"].to_str().unwrap()
         ),
         (429, "3")
     );
@@ -48,36 +48,36 @@ async fn a_response_in_place_of_the_service_has_no_effect() {
         "the fault applies once"
     );
 
-    let (_sunshine, answer) = with(Fault::html(200)).await;
+    let (_sunshine, response) = with(Fault::html(200)).await;
     assert!(
-        answer
+        response
             .unwrap()
             .text()
             .await
             .unwrap()
             .starts_with("<!doctype html>")
     );
-    let (_sunshine, answer) = with(Fault::answer(200, "")).await;
-    assert_eq!(answer.unwrap().text().await.unwrap(), "");
-    let (_sunshine, answer) = with(Fault::Huge { bytes: 50_000_000 }).await;
-    assert_eq!(answer.unwrap().bytes().await.unwrap().len(), 50_000_002);
+    let (_sunshine, response) = with(Fault::answer(200, "")).await;
+    assert_eq!(response.unwrap().text().await.unwrap(), "");
+    let (_sunshine, response) = with(Fault::Huge { bytes: 50_000_000 }).await;
+    assert_eq!(response.unwrap().bytes().await.unwrap().len(), 50_000_002);
 }
 
 #[tokio::test]
 async fn a_reset_request_has_no_effect_and_one_with_a_lost_response_has() {
-    let (sunshine, answer) = with(Fault::Reset).await;
-    let error = format!("{:?}", answer.unwrap_err());
+    let (sunshine, response) = with(Fault::Reset).await;
+    let error = format!("{:?}", response.unwrap_err());
     assert!(error.contains("ConnectionReset"), "{error}");
     assert!(sunshine.users().is_empty());
 
-    let (sunshine, answer) = with(Fault::Drop).await;
-    assert!(answer.is_err());
+    let (sunshine, response) = with(Fault::Drop).await;
+    assert!(response.is_err());
     assert_eq!(sunshine.users().len(), 1);
     let lost = &sunshine.traffic().all()[0];
     assert_eq!((lost.handled, lost.status), (true, None));
 
-    let (sunshine, answer) = with(Fault::Truncate).await;
-    assert!(answer.unwrap().bytes().await.is_err());
+    let (sunshine, response) = with(Fault::Truncate).await;
+    assert!(response.unwrap().bytes().await.is_err());
     assert_eq!(sunshine.users().len(), 1);
 }
 
@@ -96,8 +96,8 @@ async fn a_hang_never_ends_and_a_trickle_is_complete() {
         assert!(error.is_timeout());
         assert_eq!(sunshine.users().len(), usize::from(handled));
     }
-    let (_sunshine, answer) = with(Fault::Trickle { millis: 0 }).await;
-    assert!(answer.unwrap().json::<Value>().await.unwrap()["user"]["id"].is_string());
+    let (_sunshine, response) = with(Fault::Trickle { millis: 0 }).await;
+    assert!(response.unwrap().json::<Value>().await.unwrap()["user"]["id"].is_string());
 }
 
 #[tokio::test]

@@ -144,11 +144,11 @@ async fn a_wrong_jwt_is_invalid_auth() {
         ("not a JWT", "hello".to_owned()),
     ];
     for (what, jwt) in wrong {
-        let (status, answer) = login(&sunshine, json!({ "jwt": jwt })).await;
+        let (status, response) = login(&sunshine, json!({ "jwt": jwt })).await;
         assert_eq!(
-            (status, &answer["code"]),
+            (status, &response["code"]),
             (401, &json!("invalid_auth")),
-            "{what}: {answer}"
+            "{what}: {response}"
         );
     }
     assert_eq!(
@@ -174,12 +174,12 @@ async fn an_email_of_another_external_id_conflicts_until_it_is_left_out() {
     )
     .await;
 
-    let (status, answer) = login(
+    let (status, response) = login(
         &sunshine,
         json!({ "jwt": jwt_of("123456", Some("Sue@example.org")) }),
     )
     .await;
-    assert_eq!((status, &answer["code"]), (409, &json!("conflict")));
+    assert_eq!((status, &response["code"]), (409, &json!("conflict")));
     assert_eq!(
         login(&sunshine, json!({ "jwt": jwt_of("123456", None) }))
             .await
@@ -189,9 +189,9 @@ async fn an_email_of_another_external_id_conflicts_until_it_is_left_out() {
 
     for verified in [json!("true"), json!(1), json!(false), Value::Null] {
         let claims = json!({ "scope": "user", "external_id": "9", "email": "sue@example.org", "email_verified": verified });
-        let (status, answer) = login(&sunshine, json!({ "jwt": jwt(&claims) })).await;
+        let (status, response) = login(&sunshine, json!({ "jwt": jwt(&claims) })).await;
         assert_eq!(
-            (status, &answer["user"]["identities"]),
+            (status, &response["user"]["identities"]),
             (200, &json!([])),
             "{verified}"
         );
@@ -205,13 +205,13 @@ async fn an_email_without_an_external_id_is_taken_over() {
         external_id: None,
         ..User::known("", "sue@example.org")
     });
-    let (_, answer) = login(
+    let (_, response) = login(
         &sunshine,
         json!({ "jwt": jwt_of("1234", Some("sue@example.org")) }),
     )
     .await;
-    assert_eq!(answer["user"]["id"], imported.id.as_str());
-    assert_eq!(answer["user"]["externalId"], "1234");
+    assert_eq!(response["user"]["id"], imported.id.as_str());
+    assert_eq!(response["user"]["externalId"], "1234");
 }
 
 #[tokio::test]

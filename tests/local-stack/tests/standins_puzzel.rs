@@ -109,9 +109,9 @@ async fn authenticate(puzzel: &Puzzel, path: &str, body: &Value) -> (u16, Value)
 
 async fn user_info_id(puzzel: &Puzzel, idp: &Idp) -> String {
     let body = json!({ "codeChallenge": CHALLENGE, "accessToken": idp.good() });
-    let (status, answer) = authenticate(puzzel, "customer123", &body).await;
-    assert_eq!(status, 200, "{answer}");
-    answer["userInfoId"].as_str().unwrap().to_owned()
+    let (status, response) = authenticate(puzzel, "customer123", &body).await;
+    assert_eq!(status, 200, "{response}");
+    response["userInfoId"].as_str().unwrap().to_owned()
 }
 
 async fn start_chat(
@@ -143,9 +143,9 @@ async fn both_token_kinds_and_both_providers_are_accepted() {
     let idp = Idp::start().await;
     let puzzel = start(&idp).await;
     let id_token = json!({ "codeChallenge": CHALLENGE, "idToken": idp.good() });
-    let (status, answer) = authenticate(&puzzel, "customer123", &id_token).await;
+    let (status, response) = authenticate(&puzzel, "customer123", &id_token).await;
     assert_eq!(
-        (status, answer["userInfoId"].as_str().unwrap().len()),
+        (status, response["userInfoId"].as_str().unwrap().len()),
         (200, 26)
     );
     user_info_id(&puzzel, &idp).await;
@@ -350,9 +350,9 @@ async fn a_visitor_token_is_checked_if_there_is_one() {
         ("grant_type", "visitor"),
         ("tenant_id", "customer123"),
     ];
-    let (status, answer) = session(good).await;
+    let (status, response) = session(good).await;
     assert_eq!(
-        (status, &answer["token_type"], &answer["expires_in"]),
+        (status, &response["token_type"], &response["expires_in"]),
         (200, &json!("Bearer"), &json!(3600))
     );
     for wrong in 0..3 {
@@ -360,7 +360,7 @@ async fn a_visitor_token_is_checked_if_there_is_one() {
         form[wrong].1 = "wrong";
         assert_eq!(session(form).await.0, 400);
     }
-    let token = answer["access_token"].as_str().unwrap();
+    let token = response["access_token"].as_str().unwrap();
     assert_eq!(
         start_chat(&puzzel, "c1", &[], Some("vat_made_up")).await,
         401
@@ -368,7 +368,7 @@ async fn a_visitor_token_is_checked_if_there_is_one() {
     assert_eq!(start_chat(&puzzel, "c1", &[], Some(token)).await, 200);
     assert_eq!(
         puzzel.chat("c1").unwrap().visitor_id.as_deref(),
-        answer["visitor_id"].as_str()
+        response["visitor_id"].as_str()
     );
 }
 

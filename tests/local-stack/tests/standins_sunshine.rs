@@ -58,9 +58,9 @@ async fn raw(sunshine: &Sunshine, line: &str) -> String {
         "{line} HTTP/1.1\r\nhost: x\r\nauthorization: Basic aW50XzE6c2VjcmV0\r\nconnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    response
 }
 
 #[tokio::test]
@@ -176,9 +176,9 @@ async fn a_dot_segment_deletes_the_app() {
 async fn only_the_right_key_may_call() {
     let sunshine = start().await;
     sunshine.set_integration_keys(BTreeMap::from([("int_1".into(), "rotated".into())]));
-    let (status, answer) = get(&sunshine, "/users/1").await;
+    let (status, response) = get(&sunshine, "/users/1").await;
     assert_eq!(
-        (status, answer),
+        (status, response),
         (
             401,
             json!({ "errors": [{ "code": "unauthorized", "title": "Authorization is required" }] })
@@ -192,8 +192,8 @@ async fn patch_writes_only_the_allowed_fields() {
     let user = sunshine.add_user(User::known("1234", "sue@example.org"));
     let path = format!("/users/{}", user.id);
     let change = json!({ "profile": { "givenName": "Sue" }, "metadata": { "vip": true }, "toBeRetained": true });
-    let (status, answer) = call(&sunshine, Method::PATCH, &path, Some(change)).await;
-    assert_eq!(status, 200, "{answer}");
+    let (status, response) = call(&sunshine, Method::PATCH, &path, Some(change)).await;
+    assert_eq!(status, 200, "{response}");
     let kept = sunshine.user(&user.id).unwrap();
     assert_eq!(
         (
@@ -253,14 +253,14 @@ async fn personalinformation_clears_the_personal_data_and_keeps_the_history() {
     delete(&sunshine, &path).await;
     assert_eq!(sunshine.user(&user.id).unwrap().identities, user.identities);
     sunshine.set_behaviour(Behaviour::default());
-    let (status, answer) = delete(&sunshine, &path).await;
+    let (status, response) = delete(&sunshine, &path).await;
     assert_eq!(status, 200);
-    assert_eq!(answer["user"]["identities"], json!([]));
+    assert_eq!(response["user"]["identities"], json!([]));
     assert_eq!(
-        (&answer["user"]["metadata"], &answer["user"]["profile"]),
+        (&response["user"]["metadata"], &response["user"]["profile"]),
         (&json!({}), &json!({ "locale": "fr-CA" }))
     );
-    assert_eq!(answer["user"]["externalId"], "1234");
+    assert_eq!(response["user"]["externalId"], "1234");
     let (_, clients) = get(&sunshine, &format!("/users/{}/clients", user.id)).await;
     assert!(clients["clients"][0]["id"].is_string());
     assert!(
@@ -391,11 +391,11 @@ async fn sync_merges_into_the_user_and_moves_from_a_linked_one() {
     sunshine.add_conversation(&old.id, 2);
     sunshine.add_conversation(&new.id, 1);
     sunshine.set_core_user("35436", core.clone());
-    let (status, answer) = call(&sunshine, Method::POST, "/users/35436/sync", None).await;
+    let (status, response) = call(&sunshine, Method::POST, "/users/35436/sync", None).await;
     assert_eq!(
-        (status, &answer["user"]["externalId"]),
+        (status, &response["user"]["externalId"]),
         (200, &json!("123456")),
-        "{answer}"
+        "{response}"
     );
     assert_eq!(sunshine.users().len(), 1);
     assert_eq!(sunshine.conversations(&old.id).len(), 2);
@@ -428,14 +428,14 @@ async fn sync_merges_into_the_user_and_moves_from_a_linked_one() {
 
     // If a survivor is named, it gets the history of the outgoing user.
     sunshine.add_conversation(&old.id, 2);
-    let (_, answer) = call(
+    let (_, response) = call(
         &sunshine,
         Method::POST,
         "/users/35436/sync",
         Some(json!({ "survivingZendeskId": "2" })),
     )
     .await;
-    assert_eq!(answer["user"]["id"], own.id.as_str());
+    assert_eq!(response["user"]["id"], own.id.as_str());
     assert_eq!(
         (
             sunshine.users().len(),

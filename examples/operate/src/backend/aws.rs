@@ -83,11 +83,11 @@ impl Aws {
         let unreachable = |why| InvokeError::Unreachable { function, why };
         let invoke = self.client.invoke().function_name(name);
         let sent = invoke.payload(Blob::new(event.to_string())).send().await;
-        let answer = sent.map_err(|error| unreachable(causes(&error)))?;
-        let payload = answer.payload().map(AsRef::as_ref).unwrap_or_default();
+        let response = sent.map_err(|error| unreachable(causes(&error)))?;
+        let payload = response.payload().map(AsRef::as_ref).unwrap_or_default();
         let payload = serde_json::from_slice(payload)
             .map_err(|_| unreachable("its response is not JSON".to_owned()))?;
-        match answer.function_error() {
+        match response.function_error() {
             Some(_) => Err(refused(&payload)),
             None => Ok(payload),
         }

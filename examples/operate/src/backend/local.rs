@@ -52,15 +52,15 @@ impl Local {
             .url
             .join(&path)
             .map_err(|_| InvokeError::NotAnAddress(self.url.to_string()))?;
-        let answer = self.client.post(url).json(event).send().await;
-        let answer = answer.map_err(|error| {
+        let response = self.client.post(url).json(event).send().await;
+        let response = response.map_err(|error| {
             if error.is_connect() {
                 InvokeError::NotRunning
             } else {
                 unreachable(causes(&error.without_url()))
             }
         })?;
-        let payload: Value = answer
+        let payload: Value = response
             .json()
             .await
             .map_err(|_| unreachable("its response is not JSON".to_owned()))?;

@@ -18,28 +18,28 @@ const FUNCTIONS: [&str; 6] = [
 
 /// Makes every deployed function check itself.
 pub async fn check(session: &Session) -> Result<Outcome, CommandError> {
-    let mut answers = Map::new();
+    let mut responses = Map::new();
     for function in FUNCTIONS {
         if session.functions.has(function) {
-            let answer = session
+            let response = session
                 .functions
                 .invoke(function, &json!({"action": "check"}))
                 .await;
-            answers.insert(
+            responses.insert(
                 function.to_owned(),
-                answer.unwrap_or_else(|error| failed(&error)),
+                response.unwrap_or_else(|error| failed(&error)),
             );
         }
     }
-    if answers.is_empty() {
+    if responses.is_empty() {
         return Err(CommandError::Flag(
             "no function of this stack is in this account and region; see --stack".to_owned(),
         ));
     }
-    let is_fine = answers
+    let is_fine = responses
         .values()
-        .all(|answer| answer.get("ok") == Some(&Value::Bool(true)));
-    session.show(&Value::Object(answers), shown);
+        .all(|response| response.get("ok") == Some(&Value::Bool(true)));
+    session.show(&Value::Object(responses), shown);
     Ok(if is_fine {
         Outcome::Fine
     } else {
@@ -53,14 +53,14 @@ fn failed(error: &InvokeError) -> Value {
     json!({"ok": false, "checks": [{"name": "configuration", "ok": false, "detail": detail}]})
 }
 
-fn shown(answers: &Value) {
+fn shown(responses: &Value) {
     let mut table = output::table(["function", "check", "", "detail"]);
     let (mut all, mut wrong, mut unknown) = (0_u64, 0_u64, 0_u64);
     for function in FUNCTIONS {
-        let Some(answer) = answers.get(function) else {
+        let Some(response) = responses.get(function) else {
             continue;
         };
-        for (number, check) in items(answer, "checks").enumerate() {
+        for (number, check) in items(response, "checks").enumerate() {
             let (mark, count) = match check.get("ok").and_then(Value::as_bool) {
                 Some(true) => ("ok", None),
                 Some(false) => ("WRONG", Some(&mut wrong)),

@@ -30,18 +30,18 @@ const FIELDS: [&str; 15] = [
 
 /// Counts the conflicts.
 pub async fn count(session: &Session) -> Result<Outcome, CommandError> {
-    let answer = session.clean(&json!({"action": "count"})).await?;
-    session.show(&answer, |answer| {
-        if is_empty(answer) {
+    let response = session.clean(&json!({"action": "count"})).await?;
+    session.show(&response, |response| {
+        if is_empty(response) {
             return output::sentence("There is no conflict.");
         }
-        output::show(&counted(answer, "conflicts"));
-        if let Some(due) = answer.get("oldestDueAt").and_then(Value::as_u64) {
+        output::show(&counted(response, "conflicts"));
+        if let Some(due) = response.get("oldestDueAt").and_then(Value::as_u64) {
             let due = instant(due);
             output::sentence(format_args!("The oldest has been due since {due}."));
         }
         for state in ["needs_review", "failed"] {
-            if count_of(answer, state) > 0 {
+            if count_of(response, state) > 0 {
                 output::command(format_args!("list {state}"));
             }
         }
@@ -50,22 +50,22 @@ pub async fn count(session: &Session) -> Result<Outcome, CommandError> {
 }
 
 /// Whether a response counts nothing.
-pub fn is_empty(answer: &Value) -> bool {
-    let states = answer.get("states").and_then(Value::as_object);
+pub fn is_empty(response: &Value) -> bool {
+    let states = response.get("states").and_then(Value::as_object);
     states.is_none_or(serde_json::Map::is_empty)
 }
 
 /// The number in a state.
-pub fn count_of(answer: &Value, state: &str) -> u64 {
-    let reasons = answer.get("states").and_then(|states| states.get(state));
+pub fn count_of(response: &Value, state: &str) -> u64 {
+    let reasons = response.get("states").and_then(|states| states.get(state));
     let reasons = reasons.and_then(Value::as_object).into_iter().flatten();
     reasons.filter_map(|(_, count)| count.as_u64()).sum()
 }
 
 /// The counts in a response, by state and reason.
-pub fn counted(answer: &Value, of_what: &str) -> comfy_table::Table {
+pub fn counted(response: &Value, of_what: &str) -> comfy_table::Table {
     let mut table = output::table(["state", "reason", of_what]);
-    let states = answer.get("states").and_then(Value::as_object);
+    let states = response.get("states").and_then(Value::as_object);
     for (state, reasons) in states.into_iter().flatten() {
         for (reason, count) in reasons.as_object().into_iter().flatten() {
             let reason = if reason == "none" { "-" } else { reason };
@@ -88,16 +88,16 @@ pub async fn list(session: &Session, list: &List) -> Result<Outcome, CommandErro
         let mut event = json!({"action": "list", "state": list.state, "limit": page});
         set(&mut event, "reason", list.reason.clone().into());
         set(&mut event, "next", next);
-        let answer = session.clean(&event).await?;
-        conflicts.extend(items(&answer, "conflicts").cloned());
-        next = answer.get("next").cloned().unwrap_or_default();
+        let response = session.clean(&event).await?;
+        conflicts.extend(items(&response, "conflicts").cloned());
+        next = response.get("next").cloned().unwrap_or_default();
         if next.is_null() || conflicts.len() >= wanted {
             break;
         }
     }
     let is_more = !next.is_null();
-    session.show(&json!({"conflicts": conflicts, "next": next}), |answer| {
-        listed(answer, list);
+    session.show(&json!({"conflicts": conflicts, "next": next}), |response| {
+        listed(response, list);
         if is_more {
             output::sentence("There are more: use --all.");
         }
@@ -107,9 +107,9 @@ pub async fn list(session: &Session, list: &List) -> Result<Outcome, CommandErro
 
 /// Two lines for each conflict, so that a terminal of 80 columns has room for both ids. The first
 /// begins with what `approve`, `close` and `undo` take.
-fn listed(answer: &Value, list: &List) {
+fn listed(response: &Value, list: &List) {
     let mut table = output::table(["conflict and version\n  user", "remedy\nupdated", "reason"]);
-    for conflict in items(answer, "conflicts") {
+    for conflict in items(response, "conflicts") {
         let it = |name| field(conflict, name);
         table.add_row([
             format!("{} {}\n  {}", it("conflictId"), it("version"), it("userId")),
@@ -145,12 +145,12 @@ pub async fn show(session: &Session, show: &Show) -> Result<Outcome, CommandErro
         (Some(id), _) => json!({"action": "show", "conflictId": id}),
         (None, id) => json!({"action": "show", "externalId": id}),
     };
-    let answer = session.clean(&event).await?;
-    session.show(&answer, |answer| {
-        for conflict in items(answer, "conflicts") {
+    let response = session.clean(&event).await?;
+    session.show(&response, |response| {
+        for conflict in items(response, "conflicts") {
             shown(conflict);
         }
-        if items(answer, "conflicts").next().is_none() {
+        if items(response, "conflicts").next().is_none() {
             output::sentence("No conflict found. A record is kept until 90 days after its end.");
         }
     });

@@ -12,15 +12,15 @@ pub async fn erase(session: &Session, erase: &Erase) -> Result<Outcome, CommandE
     set(&mut event, "email", erase.email.clone().into());
     set(&mut event, "externalId", erase.external_id.clone().into());
     set(&mut event, "by", erase.by.clone().into());
-    let answer = session.functions.invoke("erase-person", &event).await?;
-    session.show(&answer, shown);
+    let response = session.functions.invoke("erase-person", &event).await?;
+    session.show(&response, shown);
     Ok(Outcome::Fine)
 }
 
-fn shown(answer: &Value) {
-    stored(answer);
-    archived(answer);
-    match answer.get("erased") {
+fn shown(response: &Value) {
+    stored(response);
+    archived(response);
+    match response.get("erased") {
         Some(erased) => output::sentence(format_args!(
             "Erased: {} items deleted, {} items of others edited, {} versions of objects deleted.",
             number(erased, "items"),
@@ -34,7 +34,7 @@ fn shown(answer: &Value) {
     }
     output::line("");
     let mut table = output::table(["what remains", "until", "why"]);
-    for it in items(answer, "remains") {
+    for it in items(response, "remains") {
         let until = it.get("until").and_then(Value::as_u64).map(output::instant);
         let until = until.unwrap_or_else(|| text(&Value::Null));
         table.add_row([field(it, "where"), until, field(it, "why")]);
@@ -43,9 +43,9 @@ fn shown(answer: &Value) {
     output::show(&table);
 }
 
-fn stored(answer: &Value) {
+fn stored(response: &Value) {
     let mut table = output::table(["stored in the table", "kind", "an erasure"]);
-    for found in items(answer, "table") {
+    for found in items(response, "table") {
         let item = found.get("item").unwrap_or(&Value::Null);
         let erasure = match found.get("erasure").and_then(Value::as_str) {
             Some("edit") => "removes the person",
@@ -61,9 +61,9 @@ fn stored(answer: &Value) {
     output::line("");
 }
 
-fn archived(answer: &Value) {
+fn archived(response: &Value) {
     let mut table = output::table(["stored in the archive", "objects", "bytes"]);
-    for copy in items(answer, "archive") {
+    for copy in items(response, "archive") {
         let bytes: u64 = items(copy, "objects")
             .map(|object| number(object, "bytes"))
             .sum();

@@ -44,20 +44,20 @@ pub async fn import(session: &Session, import: &Import) -> Result<Outcome, Comma
             "by": import.by,
         });
         set(&mut event, "notBefore", not_before.into());
-        let answer = sent(session, &event).await.inspect_err(|_| bar.abandon());
-        let answer = answer.map_err(|error| with_line(error, chunk))?;
-        taken += number(&answer, "taken");
-        known += number(&answer, "known");
+        let response = sent(session, &event).await.inspect_err(|_| bar.abandon());
+        let response = response.map_err(|error| with_line(error, chunk))?;
+        taken += number(&response, "taken");
+        known += number(&response, "known");
         bar.inc(u64::try_from(chunk.len()).unwrap_or_default());
     }
     bar.finish_and_clear();
 
     let written = written(import, &refused)?;
-    let answer = json!({
+    let response = json!({
         "batch": batch, "taken": taken, "known": known, "refused": refused.len(),
         "refusedLines": written.as_deref().map(|file| file.display().to_string()),
     });
-    session.show(&answer, |_| {
+    session.show(&response, |_| {
         let pairs = output::counted(taken, "new pair", "new pairs");
         output::sentence(format_args!("{pairs} taken, {known} known before."));
         if let Some(file) = &written {
@@ -84,7 +84,7 @@ async fn sent(session: &Session, event: &Value) -> Result<Value, InvokeError> {
             Err(InvokeError::Refused { kind, .. }) if kind == "Unavailable" && tries < TRIES => {
                 tries += 1;
             }
-            answer => return answer,
+            response => return response,
         }
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     }

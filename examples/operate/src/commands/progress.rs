@@ -19,34 +19,34 @@ const SHOWN: usize = 100;
 const OPEN: [&str; 3] = ["pending", "in_progress", "confirming"];
 
 pub async fn progress(session: &Session, progress: &Progress) -> Result<Outcome, CommandError> {
-    let mut answer = first_page(session, progress).await?;
+    let mut response = first_page(session, progress).await?;
     if progress.watch {
-        let bar = ProgressBar::new(total(&answer));
+        let bar = ProgressBar::new(total(&response));
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos} of {len} pairs, {msg}") {
             bar.set_style(style);
         }
         loop {
-            bar.set_length(total(&answer));
-            bar.set_position(total(&answer) - open(&answer));
+            bar.set_length(total(&response));
+            bar.set_position(total(&response) - open(&response));
             bar.set_message(format!(
                 "{} for a person",
-                count_of(&answer, "needs_review")
+                count_of(&response, "needs_review")
             ));
-            if open(&answer) == 0 {
+            if open(&response) == 0 {
                 break;
             }
             tokio::time::sleep(EVERY).await;
-            answer = first_page(session, progress).await?;
+            response = first_page(session, progress).await?;
         }
         bar.finish_and_clear();
     }
     // A name that no import has used is probably a mistake.
-    let is_left = is_empty(&answer)
-        || open(&answer) > 0
+    let is_left = is_empty(&response)
+        || open(&response) > 0
         || ["needs_review", "failed"]
             .iter()
-            .any(|state| count_of(&answer, state) > 0);
-    let pairs = rest(session, progress, &mut answer).await?;
+            .any(|state| count_of(&response, state) > 0);
+    let pairs = rest(session, progress, &mut response).await?;
     if let Some(file) = &progress.csv {
         let columns = [
             "previousExternalId",
@@ -66,11 +66,11 @@ pub async fn progress(session: &Session, progress: &Progress) -> Result<Outcome,
         });
         write_csv(file, &columns, rows)?;
     }
-    if let Some(fields) = answer.as_object_mut() {
+    if let Some(fields) = response.as_object_mut() {
         fields.insert("pairs".to_owned(), pairs.into());
         fields.remove("next");
     }
-    session.show(&answer, |answer| shown(answer, progress));
+    session.show(&response, |response| shown(response, progress));
     Ok(if is_left {
         Outcome::NotFine
     } else {
@@ -93,10 +93,10 @@ async fn page(session: &Session, progress: &Progress, next: Value) -> Result<Val
 async fn rest(
     session: &Session,
     progress: &Progress,
-    answer: &mut Value,
+    response: &mut Value,
 ) -> Result<Vec<Value>, CommandError> {
-    let mut pairs: Vec<Value> = items(answer, "pairs").cloned().collect();
-    let mut next = answer.get("next").cloned().unwrap_or_default();
+    let mut pairs: Vec<Value> = items(response, "pairs").cloned().collect();
+    let mut next = response.get("next").cloned().unwrap_or_default();
     while !next.is_null() && (progress.csv.is_some() || pairs.len() < SHOWN) {
         let more = page(session, progress, next).await?;
         pairs.extend(items(&more, "pairs").cloned());
@@ -106,14 +106,14 @@ async fn rest(
 }
 
 /// Two lines for each pair, so that a terminal of 80 columns has room for all of its ids.
-fn shown(answer: &Value, progress: &Progress) {
-    if is_empty(answer) {
+fn shown(response: &Value, progress: &Progress) {
+    if is_empty(response) {
         let batch = &progress.batch;
         return output::sentence(format_args!("No pair was imported as {batch:?}."));
     }
-    output::show(&counted(answer, "pairs"));
+    output::show(&counted(response, "pairs"));
     let mut table = output::table(["previous\n  state, reason", "current\n  conflict"]);
-    for pair in items(answer, "pairs").take(SHOWN) {
+    for pair in items(response, "pairs").take(SHOWN) {
         let it = |name| field(pair, name);
         let state = match it("reason").as_str() {
             "-" => it("state"),
@@ -128,23 +128,23 @@ fn shown(answer: &Value, progress: &Progress) {
         output::line("");
         output::show(&table);
     }
-    if items(answer, "pairs").count() >= SHOWN && progress.csv.is_none() {
+    if items(response, "pairs").count() >= SHOWN && progress.csv.is_none() {
         output::sentence("There may be more: --csv FILE writes all of them.");
     }
-    if count_of(answer, "planned") > 0 {
+    if count_of(response, "planned") > 0 {
         output::sentence("Planned pairs are worked on as soon as REMEDY allows it.");
     }
 }
 
-fn open(answer: &Value) -> u64 {
-    OPEN.iter().map(|state| count_of(answer, state)).sum()
+fn open(response: &Value) -> u64 {
+    OPEN.iter().map(|state| count_of(response, state)).sum()
 }
 
-fn total(answer: &Value) -> u64 {
-    let states = answer
+fn total(response: &Value) -> u64 {
+    let states = response
         .get("states")
         .and_then(Value::as_object)
         .into_iter()
         .flatten();
-    states.map(|(state, _)| count_of(answer, state)).sum()
+    states.map(|(state, _)| count_of(response, state)).sum()
 }

@@ -16,6 +16,7 @@ use shared::conflicts::{
     Claim, ClaimSource, Conflict, IdChanges, Lineage, Remedy, Report, Scope, Sent, Source, State,
 };
 use shared::sunshine::{User, UserId};
+use strum::VariantArray as _;
 
 use super::*;
 use crate::evidence::{LastSeen, MergeCall};
@@ -32,6 +33,21 @@ const NEW: &str = "123456";
 const HOLDER_ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaa";
 const OWN_ID: &str = "bbbbbbbbbbbbbbbbbbbbbbbb";
 const ZENDESK_ID: &str = "35436";
+
+#[test]
+fn each_reason_has_a_row() {
+    let rows = [
+        include_str!("tests.rs"),
+        include_str!("tests/attempted.rs"),
+        include_str!("tests/stated.rs"),
+    ];
+    for reason in Reason::VARIANTS {
+        let name = format!("Reason::{reason:?}");
+        let names_it = |row: &str| row.starts_with(|next: char| !next.is_alphanumeric());
+        let has_row = rows.concat().split(&name).skip(1).any(names_it);
+        assert!(has_row, "{name}");
+    }
+}
 
 // ---- the parts of a case ----
 

@@ -28,7 +28,7 @@ pub async fn attempt<'a>(
 ) -> Result<AttemptProgress, Interrupted> {
     let mut merging: Option<MutexGuard<'_, bool>> = None;
     loop {
-        let (facts, mut decision) = look(ctx, conflict).await?;
+        let (facts, mut decision) = read_and_decide(ctx, conflict).await?;
         if let Decision::Restore(patch) = &decision {
             act::restore(ctx, conflict, patch).await?;
             decision = decide::next(conflict, &facts, &ctx.policy, now_millis());
@@ -66,7 +66,7 @@ pub async fn attempt<'a>(
 }
 
 /// Reads the facts, notes the holder, and decides.
-async fn look(
+async fn read_and_decide(
     ctx: &Context<'_>,
     conflict: &mut Conflict,
 ) -> Result<(Facts, Decision), Interrupted> {
@@ -142,7 +142,7 @@ async fn confirm(
     conflict: &mut Conflict,
     plan: &Plan,
 ) -> Result<Confirmed, Interrupted> {
-    let (facts, decision) = look(ctx, conflict).await?;
+    let (facts, decision) = read_and_decide(ctx, conflict).await?;
     match (decision, facts.holder()) {
         (Decision::Apply(again), Some(user)) if again == *plan => {
             Ok(Confirmed::Same(Box::new(user.clone())))

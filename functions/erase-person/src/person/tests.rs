@@ -115,22 +115,22 @@ fn a_record_is_deleted_with_its_holder() {
 
 #[test]
 fn statements_about_an_external_id_are_deleted() {
-    let said = |previous: &str| {
+    let statement = |previous: &str| {
         json!({
             "pk": external_id_partition(&scope(), previous), "sk": "said", "version": 2,
             "lineages": [{"previous": previous, "current": "new"}],
         })
     };
-    assert_eq!(verdict(&by_id("old"), &said("old")), Verdict::Delete);
+    assert_eq!(verdict(&by_id("old"), &statement("old")), Verdict::Delete);
     // It is only about these two.
-    assert_eq!(verdict(&by_id("new"), &said("old")), Verdict::Delete);
-    assert_eq!(verdict(&by_id("other"), &said("old")), Verdict::Keep);
-    let mut two = said("old");
+    assert_eq!(verdict(&by_id("new"), &statement("old")), Verdict::Delete);
+    assert_eq!(verdict(&by_id("other"), &statement("old")), Verdict::Keep);
+    let mut two = statement("old");
     two["lineages"]
         .as_array_mut()
         .unwrap()
         .push(json!({"previous": "old", "current": "other"}));
-    assert_eq!(edited(&by_id("other"), &two), said("old"));
+    assert_eq!(edited(&by_id("other"), &two), statement("old"));
 }
 
 #[test]

@@ -207,7 +207,7 @@ pub async fn read_request(stream: &mut TcpStream) -> String {
 }
 
 /// A complete response that leaves the connection open.
-pub fn answer(status: u16, headers: &str, body: &str) -> String {
+pub fn response(status: u16, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}")
 }

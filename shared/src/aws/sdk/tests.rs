@@ -47,7 +47,7 @@ async fn put(client: &Client) -> Result<(), Failure> {
 }
 
 /// Reads a request, head and body, and responds that it succeeded.
-async fn answer(stream: &mut TcpStream) -> String {
+async fn respond(stream: &mut TcpStream) -> String {
     let mut read = String::new();
     while !read.ends_with("\"}}}") {
         read.push(char::from(stream.read_u8().await.unwrap()));
@@ -70,7 +70,7 @@ async fn a_rehearsal_opens_the_connection_and_sends_nothing() {
     let read = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut byte)).await;
     assert!(read.is_err(), "nothing is sent and nothing is closed");
 
-    let (done, request) = tokio::join!(put(&client), answer(&mut stream));
+    let (done, request) = tokio::join!(put(&client), respond(&mut stream));
     assert_eq!(done, Ok(()));
     assert!(
         request.contains("x-amz-target: DynamoDB_20120810.PutItem"),
@@ -118,7 +118,7 @@ async fn network_failures_are_distinguished_and_retried() {
         drop(listener.accept().await.unwrap());
         let (_silent, _) = listener.accept().await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
-        answer(&mut stream).await;
+        respond(&mut stream).await;
         listener
     });
     assert_eq!(put(&client(endpoint.clone(), 3, IMPATIENT)).await, Ok(()));

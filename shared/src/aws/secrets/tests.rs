@@ -19,7 +19,7 @@ impl Secret for Word {
         string_field(object, "word").map(|word| Self(word.to_owned()))
     }
 
-    fn look(object: &Map<String, Value>) -> Result<&'static str, &'static str> {
+    fn inspect(object: &Map<String, Value>) -> Result<&'static str, &'static str> {
         match object["word"].as_str() {
             Some("guess") => Err("it may be anything"),
             _ => Ok("a word"),
@@ -40,10 +40,10 @@ impl Fixture {
     }
 
     /// From now on, every request gets this response.
-    async fn answers(&self, answer: ResponseTemplate) {
+    async fn respond_with(&self, response: ResponseTemplate) {
         self.server.reset().await;
         Mock::given(header("x-amz-target", "secretsmanager.GetSecretValue"))
-            .respond_with(answer)
+            .respond_with(response)
             .mount(&self.server)
             .await;
     }
@@ -90,7 +90,7 @@ fn error(status: u16, code: &str) -> ResponseTemplate {
 #[tokio::test]
 async fn a_hundred_requests_on_a_cold_cache_read_the_secret_once() {
     let it = Fixture::new(Duration::from_mins(5)).await;
-    it.answers(holding(r#"{"word":"open"}"#).set_delay(Duration::from_millis(50)))
+    it.respond_with(holding(r#"{"word":"open"}"#).set_delay(Duration::from_millis(50)))
         .await;
     let got = join_all((0..100).map(|_| it.get())).await;
     assert_eq!(got, vec![Ok("open".to_owned()); 100]);
@@ -114,9 +114,9 @@ async fn the_last_value_is_used_after_a_temporary_failure_and_not_after_a_refusa
         (403, "UnrecognizedClientException", false),
     ] {
         let it = Fixture::new(Duration::ZERO).await;
-        it.answers(holding(r#"{"word":"open"}"#)).await;
+        it.respond_with(holding(r#"{"word":"open"}"#)).await;
         assert_eq!(it.get().await.as_deref(), Ok("open"));
-        it.answers(error(status, code)).await;
+        it.respond_with(error(status, code)).await;
         let expected = if passes {
             Ok("open".to_owned())
         } else {
@@ -125,10 +125,10 @@ async fn the_last_value_is_used_after_a_temporary_failure_and_not_after_a_refusa
         assert_eq!(it.get().await, expected, "{status} {code}");
 
         let cold = Fixture::new(Duration::ZERO).await;
-        cold.answers(error(status, code)).await;
+        cold.respond_with(error(status, code)).await;
         let text = cold.get().await.unwrap_err().to_string();
         assert!(text.contains(code) && !text.contains("CANARY"), "{text}");
-        cold.answers(holding(r#"{"word":"back"}"#)).await;
+        cold.respond_with(holding(r#"{"word":"back"}"#)).await;
         assert_eq!(cold.get().await.as_deref(), Ok("back"));
     }
 }
@@ -136,7 +136,7 @@ async fn the_last_value_is_used_after_a_temporary_failure_and_not_after_a_refusa
 #[tokio::test]
 async fn a_secrets_manager_that_is_slow_costs_no_more_than_the_deadline() {
     let it = Fixture::new(Duration::ZERO).await;
-    it.answers(holding(r#"{"word":"late"}"#).set_delay(Duration::from_mins(1)))
+    it.respond_with(holding(r#"{"word":"late"}"#).set_delay(Duration::from_mins(1)))
         .await;
     let late = it
         .secret
@@ -171,14 +171,14 @@ async fn a_wrong_shape_names_the_field_and_no_value() {
         ("", "SecretString"),
     ] {
         let it = Fixture::new(Duration::ZERO).await;
-        it.answers(holding(secret)).await;
+        it.respond_with(holding(secret)).await;
         let text = it.get().await.unwrap_err().to_string();
         assert!(text.contains(&format!("{field:?}")), "{text}");
         assert!(!text.contains("CANARY"), "{text}");
     }
     let it = Fixture::new(Duration::ZERO).await;
     let binary = json!({"Name": "word", "SecretBinary": "Q0FOQVJZ"});
-    it.answers(ResponseTemplate::new(200).set_body_json(binary))
+    it.respond_with(ResponseTemplate::new(200).set_body_json(binary))
         .await;
     assert!(
         it.get()
@@ -192,18 +192,18 @@ async fn a_wrong_shape_names_the_field_and_no_value() {
 #[tokio::test]
 async fn a_key_that_was_removed_from_the_secret_is_no_longer_used() {
     let it = Fixture::new(Duration::ZERO).await;
-    it.answers(holding(r#"{"word":"open"}"#)).await;
+    it.respond_with(holding(r#"{"word":"open"}"#)).await;
     assert_eq!(it.get().await.as_deref(), Ok("open"));
-    it.answers(holding("{}")).await;
+    it.respond_with(holding("{}")).await;
     assert!(it.get().await.is_err());
 }
 
 #[tokio::test]
 async fn a_secret_that_an_upstream_refused_is_read_again() {
     let it = Fixture::new(Duration::from_mins(5)).await;
-    it.answers(holding(r#"{"word":"old"}"#)).await;
+    it.respond_with(holding(r#"{"word":"old"}"#)).await;
     let old = it.secret.get(Deadline::after(IN_TIME)).await.unwrap();
-    it.answers(holding(r#"{"word":"new"}"#)).await;
+    it.respond_with(holding(r#"{"word":"new"}"#)).await;
     let new = it.secret.get_again(&old, Deadline::after(IN_TIME)).await;
     assert_eq!(new.unwrap().value.0, "new");
     assert_eq!(it.get().await.as_deref(), Ok("new"));
@@ -218,7 +218,7 @@ async fn without_a_value_a_failed_fetch_is_not_repeated_at_once() {
         holding("{}"),
         error(500, "x"),
     ] {
-        it.answers(refusal).await;
+        it.respond_with(refusal).await;
         let secret = CachedSecret::<Word>::new(client.clone(), "word".to_owned(), STALE_FOR);
         secret.warm_up().await;
         for _ in 0..10 {

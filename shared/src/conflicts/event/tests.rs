@@ -60,7 +60,7 @@ struct Recording {
 
 impl Recording {
     /// Records a change of the Support user 77 with an event of its own.
-    fn tell(&mut self, time: u64, change: Change) -> Recorded {
+    fn record_change(&mut self, time: u64, change: Change) -> Recorded {
         self.events += 1;
         let event = Event {
             id: format!("event-{}", self.events),
@@ -166,7 +166,7 @@ fn an_event_is_recorded_once_within_a_day() {
 #[test]
 fn an_event_is_remembered_for_a_day() {
     let mut recording = Recording::default();
-    recording.tell(10, became("A", "B"));
+    recording.record_change(10, became("A", "B"));
     let key = (format!("event#{}", hash(&["event", "event-1"])), "seen");
     let seen: Seen = recording.items.get(&key).unwrap();
     assert_eq!((seen.time, seen.expires_at), (NOW, (NOW + DAY) / 1000));
@@ -175,9 +175,12 @@ fn an_event_is_remembered_for_a_day() {
 #[test]
 fn an_event_that_does_not_matter_writes_nothing() {
     let mut recording = Recording::default();
-    recording.tell(10, became("A", "B"));
+    recording.record_change(10, became("A", "B"));
     let mut before = recording.clone();
-    assert_eq!(recording.tell(20, Change::Other), Recorded::Ignored);
+    assert_eq!(
+        recording.record_change(20, Change::Other),
+        Recorded::Ignored
+    );
     before.events += 1;
     assert!(recording == before);
     // Nothing is known about this user, so there is nothing to forget.
@@ -199,17 +202,20 @@ fn an_event_that_does_not_matter_writes_nothing() {
 fn an_event_states_the_external_id_and_the_email_of_its_support_user() {
     let mut recording = Recording::default();
     let owned = |text: &str| Some(text.to_owned());
-    recording.tell(10, became_with_email("A", "B", EMAIL));
+    recording.record_change(10, became_with_email("A", "B", EMAIL));
     assert_eq!(recording.stated("77"), (owned("B"), owned(EMAIL)));
-    recording.tell(20, has_email("B", "work@example.com"));
+    recording.record_change(20, has_email("B", "work@example.com"));
     let work = owned("work@example.com");
     assert_eq!(recording.stated("77"), (owned("B"), work));
-    recording.tell(30, became("B", "C"));
+    recording.record_change(30, became("B", "C"));
     assert_eq!(recording.stated("77"), (owned("C"), None));
-    recording.tell(40, Change::Unknown);
+    recording.record_change(40, Change::Unknown);
     assert_eq!(recording.stated("77"), (None, None));
     // Forgetting it twice is no harm, so the event is not remembered.
-    assert_eq!(recording.tell(40, Change::Unknown), Recorded::Ignored);
+    assert_eq!(
+        recording.record_change(40, Change::Unknown),
+        Recorded::Ignored
+    );
 }
 
 #[test]
@@ -230,8 +236,8 @@ fn an_event_without_a_support_user_states_the_change_alone() {
 #[test]
 fn both_users_of_a_merge_settle_and_their_external_ids_are_unknown() {
     let mut recording = Recording::default();
-    recording.tell(NOW - 10, became("A", "B"));
-    recording.tell(NOW, merged("78"));
+    recording.record_change(NOW - 10, became("A", "B"));
+    recording.record_change(NOW, merged("78"));
     for zendesk_id in ["77", "78"] {
         let user = recording.support_user(zendesk_id).unwrap();
         assert!(user.is_settling(NOW), "{zendesk_id}");
@@ -245,15 +251,15 @@ fn both_users_of_a_merge_settle_and_their_external_ids_are_unknown() {
 #[test]
 fn a_changed_external_id_is_a_change_in_the_histories() {
     let mut recording = Recording::default();
-    recording.tell(10, became("A", "B"));
+    recording.record_change(10, became("A", "B"));
     let expected = IdChanges::Became(Lineage::new("A", "B", Source::Webhook, 10));
     assert!(recording.between("A", "B") == expected);
     // The first external id of a user is assigned.
-    recording.tell(20, became("", "C"));
+    recording.record_change(20, became("", "C"));
     let expected = IdChanges::Assigned(Lineage::new("", "C", Source::Webhook, 20));
     assert!(recording.between("C", "X") == expected);
     // An external id that stayed the same is no change.
-    recording.tell(30, became("D", "D"));
+    recording.record_change(30, became("D", "D"));
     assert!(recording.between("D", "X") == IdChanges::Nothing);
 }
 
@@ -268,7 +274,7 @@ fn an_event_with_an_email_asks_for_a_check_of_it() {
         became_with_email("B", "B", EMAIL),
     ] {
         let mut recording = Recording::default();
-        recording.tell(10, change);
+        recording.record_change(10, change);
         let conflict = recording.conflict(EMAIL).unwrap();
         assert_eq!(conflict.state(), State::Pending);
         assert_eq!((conflict.created_at(), conflict.due_at()), (NOW, Some(NOW)));
@@ -276,20 +282,20 @@ fn an_event_with_an_email_asks_for_a_check_of_it() {
         assert!(claims == [&Claim::new("B", ClaimSource::Event, NOW)]);
     }
     let mut recording = Recording::default();
-    recording.tell(10, became("A", "B"));
+    recording.record_change(10, became("A", "B"));
     assert!(recording.conflict(EMAIL).is_none());
 }
 
 #[test]
 fn the_claimant_is_what_the_external_id_became_since() {
     let mut recording = Recording::default();
-    recording.tell(20, became("A", "B"));
-    recording.tell(10, has_email("A", EMAIL));
+    recording.record_change(20, became("A", "B"));
+    recording.record_change(10, has_email("A", EMAIL));
     assert_eq!(recording.claims(EMAIL), by_events(&["B"]));
     // After the change, the id may be a new holder's.
     let mut recording = Recording::default();
-    recording.tell(20, became("A", "B"));
-    recording.tell(20, has_email("A", EMAIL));
+    recording.record_change(20, became("A", "B"));
+    recording.record_change(20, has_email("A", EMAIL));
     assert_eq!(recording.claims(EMAIL), by_events(&["A"]));
 }
 
@@ -305,7 +311,7 @@ fn an_email_that_was_replaced_by_a_later_event_is_not_checked() {
     ] {
         let mut recording = Recording::default();
         for (time, email) in [first, second] {
-            let recorded = recording.tell(time, has_email("A", email));
+            let recorded = recording.record_change(time, has_email("A", email));
             assert_eq!(recorded, Recorded::New);
         }
         let claims = recording.claims(EMAIL);
@@ -314,13 +320,13 @@ fn an_email_that_was_replaced_by_a_later_event_is_not_checked() {
     // An older event does not turn the time of the latest back.
     let mut recording = Recording::default();
     for (time, email) in [(30, other), (10, EMAIL), (20, EMAIL)] {
-        recording.tell(time, has_email("A", email));
+        recording.record_change(time, has_email("A", email));
     }
     assert!(recording.conflict(EMAIL).is_none());
     // The email is the one of the id that became this one, too.
     let mut recording = Recording::default();
-    recording.tell(20, became_with_email("A", "B", other));
-    recording.tell(10, has_email("A", EMAIL));
+    recording.record_change(20, became_with_email("A", "B", other));
+    recording.record_change(10, has_email("A", EMAIL));
     assert!(recording.conflict(EMAIL).is_none());
 }
 
@@ -328,7 +334,7 @@ fn an_email_that_was_replaced_by_a_later_event_is_not_checked() {
 fn the_last_email_is_kept_for_90_days() {
     for (time, from) in [(NOW - DAY, NOW), (NOW + DAY, NOW + DAY)] {
         let mut recording = Recording::default();
-        recording.tell(time, has_email("A", EMAIL));
+        recording.record_change(time, has_email("A", EMAIL));
         let email: Email = recording
             .items
             .get(&(partition(&scope(), "A"), "email"))
@@ -342,14 +348,14 @@ fn the_last_email_is_kept_for_90_days() {
 #[test]
 fn a_known_conflict_gets_the_claim() {
     let mut recording = Recording::default();
-    recording.tell(10, has_email("A", EMAIL));
+    recording.record_change(10, has_email("A", EMAIL));
     recording.change(|conflict| {
         let mut planned = conflict.clone();
         planned.plan(Remedy::ReleaseEmail, None);
         planned
     });
     let before = recording.conflict(EMAIL).unwrap();
-    recording.tell(10, has_email("C", EMAIL));
+    recording.record_change(10, has_email("C", EMAIL));
     let conflict = recording.conflict(EMAIL).unwrap();
     assert_eq!(recording.claims(EMAIL), by_events(&["A", "C"]));
     // The plan was made without it.
@@ -358,17 +364,17 @@ fn a_known_conflict_gets_the_claim() {
     // A worker that has the record must see that it changed.
     assert_eq!(conflict.version(), before.version() + 1);
     // The same claim again is no change.
-    recording.tell(20, has_email("C", EMAIL));
+    recording.record_change(20, has_email("C", EMAIL));
     assert!(recording.conflict(EMAIL).unwrap() == conflict);
 }
 
 #[test]
 fn earlier_ids_of_the_same_user_are_one_claimant() {
     let mut recording = Recording::default();
-    recording.tell(10, has_email("A", EMAIL));
-    recording.tell(10, has_email("C", EMAIL));
+    recording.record_change(10, has_email("A", EMAIL));
+    recording.record_change(10, has_email("C", EMAIL));
     recording.report("A");
-    recording.tell(20, became_with_email("A", "B", EMAIL));
+    recording.record_change(20, became_with_email("A", "B", EMAIL));
     // A report stays, and so does the claim of an id that is not an earlier one.
     let report = ("A".to_owned(), ClaimSource::Report);
     let mut expected = by_events(&["B", "C"]);
@@ -382,13 +388,13 @@ fn earlier_ids_of_the_same_user_are_one_claimant() {
 #[test]
 fn an_outdated_email_makes_earlier_ids_one_claimant_and_claims_nothing() {
     let mut recording = Recording::default();
-    recording.tell(10, has_email("A", EMAIL));
-    recording.tell(20, became("A", "B"));
-    recording.tell(30, has_email("B", "work@example.com"));
-    recording.tell(25, has_email("B", EMAIL));
+    recording.record_change(10, has_email("A", EMAIL));
+    recording.record_change(20, became("A", "B"));
+    recording.record_change(30, has_email("B", "work@example.com"));
+    recording.record_change(25, has_email("B", EMAIL));
     assert_eq!(recording.claims(EMAIL), by_events(&["B"]));
     // Without an earlier claim there is none.
-    recording.tell(30, has_email("D", "work@example.com"));
-    recording.tell(25, has_email("D", EMAIL));
+    recording.record_change(30, has_email("D", "work@example.com"));
+    recording.record_change(25, has_email("D", EMAIL));
     assert_eq!(recording.claims(EMAIL), by_events(&["B"]));
 }

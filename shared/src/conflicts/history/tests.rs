@@ -16,22 +16,22 @@ fn id(id: &str) -> ExternalId {
 }
 
 /// A change: its time, and the external ids before and after.
-type Told<'a> = (u64, &'a str, &'a str);
+type Recorded<'a> = (u64, &'a str, &'a str);
 
 /// The histories after these changes were recorded in this order.
 #[derive(Clone, Default, PartialEq)]
 struct Histories(Items);
 
 impl Histories {
-    fn of(changes: &[Told<'_>]) -> Self {
+    fn of(changes: &[Recorded<'_>]) -> Self {
         let mut histories = Self::default();
         for change in changes {
-            histories.tell(*change, NOW);
+            histories.record(*change, NOW);
         }
         histories
     }
 
-    fn tell(&mut self, (time, previous, current): Told<'_>, now: u64) {
+    fn record(&mut self, (time, previous, current): Recorded<'_>, now: u64) {
         let previous = ExternalId::try_from(previous.to_owned()).ok();
         self.0.transact(|draft| {
             record_change(draft, &scope(), previous.as_ref(), &id(current), time, now)
@@ -93,12 +93,12 @@ fn orders<T: Copy>(of: &[T]) -> Vec<Vec<T>> {
 }
 
 /// Checks what these changes say about each two external ids, in whatever order they are recorded.
-fn assert_told(changes: &[Told<'_>], expected: &[(&str, &str, &str)]) {
+fn assert_between(changes: &[Recorded<'_>], expected: &[(&str, &str, &str)]) {
     for order in orders(changes) {
         let mut histories = Histories::of(&order);
-        for (previous, current, told) in expected {
+        for (previous, current, changes) in expected {
             let between = histories.between(previous, current);
-            assert_eq!(between, *told, "{previous} to {current} after {order:?}");
+            assert_eq!(between, *changes, "{previous} to {current} after {order:?}");
         }
     }
 }
@@ -107,7 +107,7 @@ fn assert_told(changes: &[Told<'_>], expected: &[(&str, &str, &str)]) {
 
 #[test]
 fn one_change_leads_from_its_first_id_to_its_second() {
-    assert_told(
+    assert_between(
         &[(10, "A", "B")],
         &[
             ("A", "B", "became at 10"),
@@ -122,7 +122,7 @@ fn one_change_leads_from_its_first_id_to_its_second() {
 
 #[test]
 fn a_chain_is_followed_and_its_first_change_counts() {
-    assert_told(
+    assert_between(
         &[(10, "A", "B"), (20, "B", "C"), (30, "C", "D")],
         &[
             ("A", "D", "became at 10"),
@@ -139,7 +139,7 @@ fn a_chain_is_followed_and_its_first_change_counts() {
 
 #[test]
 fn a_chain_of_one_moment_is_followed() {
-    assert_told(
+    assert_between(
         &[(10, "A", "B"), (10, "B", "C")],
         &[
             ("A", "C", "became at 10"),
@@ -154,7 +154,7 @@ fn at_most_ten_changes_are_followed() {
     let ids: Vec<String> = (0..12).map(|number| format!("id-{number}")).collect();
     let mut histories = Histories::default();
     for (time, pair) in (1..).zip(ids.windows(2)) {
-        histories.tell((time, &pair[0], &pair[1]), NOW);
+        histories.record((time, &pair[0], &pair[1]), NOW);
     }
     assert_eq!(histories.between("id-1", "id-11"), "became at 2");
     assert_eq!(histories.between("id-0", "id-11"), "contradicted");
@@ -165,7 +165,7 @@ fn at_most_ten_changes_are_followed() {
 #[test]
 fn the_way_back_is_followed_and_the_way_there_is_not() {
     let there_and_back = [(10, "A", "B"), (20, "B", "A")];
-    assert_told(
+    assert_between(
         &there_and_back,
         &[
             ("B", "A", "became at 20"),
@@ -174,7 +174,7 @@ fn the_way_back_is_followed_and_the_way_there_is_not() {
         ],
     );
     let [there, back] = there_and_back;
-    assert_told(
+    assert_between(
         &[there, back, (30, "A", "C")],
         // B is on the way, and A was left twice.
         &[("B", "C", "became at 20"), ("A", "C", "contradicted")],
@@ -184,11 +184,11 @@ fn the_way_back_is_followed_and_the_way_there_is_not() {
 #[test]
 fn a_circle_proves_nothing() {
     let ways = [("A", "B", "contradicted"), ("B", "A", "contradicted")];
-    assert_told(&[(10, "A", "B"), (20, "B", "A"), (30, "A", "B")], &ways);
-    assert_told(&[(10, "A", "B"), (10, "B", "A")], &ways);
+    assert_between(&[(10, "A", "B"), (20, "B", "A"), (30, "A", "B")], &ways);
+    assert_between(&[(10, "A", "B"), (10, "B", "A")], &ways);
     let ids = ["A", "B", "C"];
     let ways = ids.map(|previous| ids.map(|current| (previous, current, "contradicted")));
-    assert_told(
+    assert_between(
         &[(10, "A", "B"), (10, "B", "C"), (10, "C", "A")],
         ways.as_flattened(),
     );
@@ -197,13 +197,13 @@ fn a_circle_proves_nothing() {
 #[test]
 fn an_id_that_became_two_others_proves_neither() {
     for time in [10, 20] {
-        assert_told(
+        assert_between(
             &[(10, "A", "B"), (time, "A", "C")],
             &[("A", "B", "contradicted"), ("A", "C", "contradicted")],
         );
     }
     // The same is true in the middle of a chain.
-    assert_told(
+    assert_between(
         &[(10, "A", "B"), (20, "B", "C"), (30, "B", "D")],
         &[
             ("A", "D", "contradicted"),
@@ -216,13 +216,13 @@ fn an_id_that_became_two_others_proves_neither() {
 #[test]
 fn two_ids_that_became_the_same_one_prove_nothing() {
     for time in [10, 20] {
-        assert_told(
+        assert_between(
             &[(10, "A", "C"), (time, "B", "C")],
             &[("A", "C", "contradicted"), ("B", "C", "contradicted")],
         );
     }
     // The same is true in the middle of a chain.
-    assert_told(
+    assert_between(
         &[(10, "A", "B"), (15, "X", "B"), (20, "B", "C")],
         &[("A", "C", "contradicted"), ("X", "C", "contradicted")],
     );
@@ -234,13 +234,13 @@ fn two_ids_that_became_the_same_one_prove_nothing() {
 fn an_id_that_was_issued_before_its_change_proves_it() {
     // To a user who had none, or another one.
     for before in ["", "X"] {
-        assert_told(
+        assert_between(
             &[(5, before, "A"), (10, "A", "B")],
             &[("A", "B", "became at 10")],
         );
     }
     // An id that is issued and changed in one moment was issued first.
-    assert_told(
+    assert_between(
         &[(10, "X", "A"), (10, "A", "B")],
         &[("A", "B", "became at 10"), ("X", "B", "became at 10")],
     );
@@ -249,15 +249,15 @@ fn an_id_that_was_issued_before_its_change_proves_it() {
 #[test]
 fn an_id_that_was_issued_again_proves_nothing() {
     for again in ["", "X"] {
-        assert_told(
+        assert_between(
             &[(10, "A", "B"), (20, again, "A")],
             &[("A", "B", "contradicted")],
         );
-        assert_told(
+        assert_between(
             &[(10, "A", "B"), (20, again, "A"), (30, "A", "C")],
             &[("A", "B", "contradicted"), ("A", "C", "contradicted")],
         );
-        assert_told(
+        assert_between(
             &[(5, again, "A"), (7, "Y", "A"), (10, "A", "B")],
             &[("A", "B", "contradicted")],
         );
@@ -266,7 +266,7 @@ fn an_id_that_was_issued_again_proves_nothing() {
 
 #[test]
 fn an_id_between_that_was_issued_again_later_is_still_followed() {
-    assert_told(
+    assert_between(
         &[(10, "A", "B"), (20, "B", "C"), (30, "X", "B")],
         &[
             ("A", "C", "became at 10"),
@@ -278,7 +278,7 @@ fn an_id_between_that_was_issued_again_later_is_still_followed() {
 
 #[test]
 fn an_id_that_was_only_issued_contradicts_what_was_stated_before() {
-    assert_told(
+    assert_between(
         &[(10, "", "B")],
         &[
             ("B", "E", "assigned at 10 from \"\""),
@@ -287,7 +287,7 @@ fn an_id_that_was_only_issued_contradicts_what_was_stated_before() {
         ],
     );
     // The last time counts.
-    assert_told(
+    assert_between(
         &[(10, "A", "B"), (30, "C", "B"), (20, "D", "E")],
         &[("B", "E", "assigned at 30 from \"C\"")],
     );
@@ -341,7 +341,7 @@ fn a_repeated_change_writes_nothing_and_an_older_one_replaces_nothing() {
     let mut histories = Histories::of(&changes);
     let before = histories.clone();
     for change in changes {
-        histories.tell(change, NOW + DAY);
+        histories.record(change, NOW + DAY);
     }
     assert!(histories == before);
     assert_eq!(histories.between("A", "B"), "became at 20");
@@ -361,7 +361,7 @@ fn a_change_is_kept_for_90_days_after_it_was_recorded_or_happened() {
         (NOW - 2 * DAY, NOW - DAY, NOW + 90 * DAY),
         (NOW + DAY, NOW, NOW + 91 * DAY),
     ] {
-        histories.tell((time, "A", "B"), now);
+        histories.record((time, "A", "B"), now);
         for id in ["A", "B"] {
             assert_eq!(histories.stored(id).expires_at, seconds(expected));
         }
@@ -372,10 +372,10 @@ fn a_change_is_kept_for_90_days_after_it_was_recorded_or_happened() {
 fn the_latest_50_changes_of_an_id_are_kept() {
     let mut histories = Histories::default();
     for time in 1..=51 {
-        histories.tell((time, "A", &format!("to-{time}")), NOW);
+        histories.record((time, "A", &format!("to-{time}")), NOW);
     }
     // This one is older than all that are kept.
-    histories.tell((0, "A", "to-0"), NOW);
+    histories.record((0, "A", "to-0"), NOW);
     let times: Vec<_> = histories
         .stored("A")
         .changes
@@ -392,7 +392,7 @@ fn a_chain_through_an_id_that_does_not_remember_its_change_is_not_followed() {
     let mut histories = Histories::of(&[(1, "A", "B"), (2, "B", "C")]);
     assert_eq!(histories.between("A", "C"), "became at 1");
     for time in 3..=52 {
-        histories.tell((time, "", "B"), NOW);
+        histories.record((time, "", "B"), NOW);
     }
     assert_eq!(histories.between("A", "C"), "contradicted");
 }

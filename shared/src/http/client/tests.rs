@@ -25,7 +25,7 @@ async fn listen() -> (TcpListener, Url) {
 }
 
 /// Sends one request to a server that responds with `bytes` and closes.
-async fn answered(bytes: &'static str) -> Result<Received, TransportError> {
+async fn received(bytes: &'static str) -> Result<Received, TransportError> {
     let (listener, url) = listen().await;
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -34,40 +34,40 @@ async fn answered(bytes: &'static str) -> Result<Received, TransportError> {
     });
     let client = HttpClient::new().unwrap();
     let request = client.request(Method::GET, url);
-    let answer = client.send(request, Deadline::after(SOON), LIMIT).await;
+    let response = client.send(request, Deadline::after(SOON), LIMIT).await;
     server.await.unwrap();
-    answer
+    response
 }
 
 #[tokio::test]
 async fn a_response_with_any_status_is_a_success() {
-    let answer = answered("HTTP/1.1 503 No\r\nretry-after: 7\r\ncontent-length: 2\r\n\r\nhi")
+    let response = received("HTTP/1.1 503 No\r\nretry-after: 7\r\ncontent-length: 2\r\n\r\nhi")
         .await
         .unwrap();
-    assert_eq!(answer.status, 503);
-    assert_eq!(answer.retry_after, Some(Duration::from_secs(7)));
-    assert_eq!(answer.body, b"hi");
+    assert_eq!(response.status, 503);
+    assert_eq!(response.retry_after, Some(Duration::from_secs(7)));
+    assert_eq!(response.body, b"hi");
     assert!(
-        !format!("{answer:?}").contains("104"),
+        !format!("{response:?}").contains("104"),
         "Debug hides the body"
     );
 }
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let answer = answered("HTTP/1.1 302 F\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n").await;
-    assert_eq!(answer.unwrap().status, 302);
+    let response = received("HTTP/1.1 302 F\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n").await;
+    assert_eq!(response.unwrap().status, 302);
 }
 
 #[tokio::test]
 async fn early_ends_are_distinguished() {
-    let end = answered("").await.unwrap_err();
+    let end = received("").await.unwrap_err();
     assert_eq!(end, TransportError::ClosedBeforeResponse);
-    let garbage = answered("SSH-2.0-x\r\n\r\n").await.unwrap_err();
+    let garbage = received("SSH-2.0-x\r\n\r\n").await.unwrap_err();
     assert_eq!(garbage, TransportError::ClosedBeforeResponse);
-    let cut = answered("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhi").await;
+    let cut = received("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhi").await;
     assert_eq!(cut.unwrap_err(), TransportError::Interrupted);
-    let chunk = answered("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhi").await;
+    let chunk = received("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhi").await;
     assert_eq!(chunk.unwrap_err(), TransportError::Interrupted);
 }
 
@@ -76,11 +76,11 @@ async fn a_body_has_a_limit() {
     let body = "x".repeat(LIMIT + 1);
     let endless: &'static str = format!("HTTP/1.1 200 OK\r\n\r\n{body}").leak();
     assert_eq!(
-        answered(endless).await.unwrap_err(),
+        received(endless).await.unwrap_err(),
         TransportError::BodyTooLarge
     );
     let whole: &'static str = format!("HTTP/1.1 200 OK\r\n\r\n{}", &body[1..]).leak();
-    assert_eq!(answered(whole).await.unwrap().body.len(), LIMIT);
+    assert_eq!(received(whole).await.unwrap().body.len(), LIMIT);
 }
 
 #[tokio::test]
@@ -101,13 +101,13 @@ async fn the_deadline_holds_for_head_and_body() {
         let client = HttpClient::new().unwrap();
         let request = client.request(Method::GET, url);
         let soon = Deadline::after(Duration::from_millis(50));
-        let (answer, _open) = tokio::join!(client.send(request, soon, LIMIT), async {
+        let (response, _open) = tokio::join!(client.send(request, soon, LIMIT), async {
             let (mut stream, _) = listener.accept().await.unwrap();
             head(&mut stream).await;
             stream.write_all(bytes.as_bytes()).await.unwrap();
             stream
         });
-        assert_eq!(answer.unwrap_err(), TransportError::Timeout);
+        assert_eq!(response.unwrap_err(), TransportError::Timeout);
     }
 }
 
@@ -164,12 +164,12 @@ async fn the_end_of_a_kept_connection_is_distinguished() {
 }
 
 /// Responds to one request on the next connection.
-async fn answer_one(listener: &TcpListener) {
+async fn respond_once(listener: &TcpListener) {
     let (mut stream, _) = listener.accept().await.unwrap();
-    answer_on(&mut stream).await;
+    respond_on(&mut stream).await;
 }
 
-async fn answer_on(stream: &mut TcpStream) {
+async fn respond_on(stream: &mut TcpStream) {
     head(stream).await;
     let ok = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
     stream.write_all(ok).await.unwrap();
@@ -189,11 +189,11 @@ async fn a_connection_opened_ahead_carries_nothing_until_the_next_request_uses_i
     let mut byte = [0];
     let read = timeout(Duration::from_millis(50), stream.read(&mut byte)).await;
     assert!(read.is_err(), "nothing is sent and nothing is closed");
-    let (answer, ()) = tokio::join!(get(&client, &url), answer_on(&mut stream));
-    assert_eq!(answer.unwrap().status, 200);
+    let (response, ()) = tokio::join!(get(&client, &url), respond_on(&mut stream));
+    assert_eq!(response.unwrap().status, 200);
     // It goes on as any other connection.
-    let (answer, ()) = tokio::join!(get(&client, &url), answer_on(&mut stream));
-    assert_eq!(answer.unwrap().status, 200);
+    let (response, ()) = tokio::join!(get(&client, &url), respond_on(&mut stream));
+    assert_eq!(response.unwrap().status, 200);
     assert_eq!(client.connections.used(), 1);
 }
 
@@ -203,10 +203,10 @@ async fn a_connection_opened_ahead_serves_its_own_origin_only() {
     let (other, other_url) = listen().await;
     let client = HttpClient::new().unwrap();
     client.connect_ahead(ahead_url.clone()).await;
-    let (answer, ()) = tokio::join!(get(&client, &other_url), answer_one(&other));
-    assert_eq!(answer.unwrap().status, 200);
-    let (answer, ()) = tokio::join!(get(&client, &ahead_url), answer_one(&ahead));
-    assert_eq!(answer.unwrap().status, 200);
+    let (response, ()) = tokio::join!(get(&client, &other_url), respond_once(&other));
+    assert_eq!(response.unwrap().status, 200);
+    let (response, ()) = tokio::join!(get(&client, &ahead_url), respond_once(&ahead));
+    assert_eq!(response.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -216,8 +216,8 @@ async fn a_connection_opened_ahead_that_was_closed_is_replaced() {
     client.connect_ahead(url.clone()).await;
     drop(listener.accept().await.unwrap());
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let (answer, ()) = tokio::join!(get(&client, &url), answer_one(&listener));
-    assert_eq!(answer.unwrap().status, 200);
+    let (response, ()) = tokio::join!(get(&client, &url), respond_once(&listener));
+    assert_eq!(response.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -237,11 +237,11 @@ async fn a_request_that_fails_on_a_connection_opened_ahead_is_not_taken_for_a_ke
     let client = HttpClient::new().unwrap();
     client.connect_ahead(url.clone()).await;
     let (mut stream, _) = listener.accept().await.unwrap();
-    let (answer, ()) = tokio::join!(get(&client, &url), async {
+    let (response, ()) = tokio::join!(get(&client, &url), async {
         head(&mut stream).await;
         drop(stream);
     });
-    assert_eq!(answer.unwrap_err(), TransportError::ClosedBeforeResponse);
+    assert_eq!(response.unwrap_err(), TransportError::ClosedBeforeResponse);
 }
 
 #[test]

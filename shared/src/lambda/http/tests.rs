@@ -60,7 +60,7 @@ where
     .await
 }
 
-async fn answer(changes: &Value) -> (u16, Value) {
+async fn response(changes: &Value) -> (u16, Value) {
     let response = invoke(greet, &event(changes)).await.unwrap();
     (response.status_code, body(&response))
 }
@@ -74,7 +74,7 @@ fn header<'a>(response: &'a EventResponse, name: &HeaderName) -> Option<&'a str>
 }
 
 async fn status(changes: &Value) -> u16 {
-    answer(changes).await.0
+    response(changes).await.0
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_problem_is_problem_json_with_what_its_code_needs() {
         );
         assert_eq!(header(&response, &CACHE_CONTROL), Some("no-store"));
     }
-    let (status, problem) = answer(&json!({"rawPath": "/elsewhere"})).await;
+    let (status, problem) = response(&json!({"rawPath": "/elsewhere"})).await;
     assert_eq!(status, 404);
     assert_eq!(
         problem,
@@ -216,12 +216,12 @@ async fn a_body_that_is_not_what_it_claims_to_be_is_a_clear_4xx() {
         (r#"{"name":"CANARY"}{}"#, 400),
         (r#"{"name":"\ud800"}"#, 400),
     ] {
-        let (status, problem) = answer(&json!({ "body": wrong })).await;
+        let (status, problem) = response(&json!({ "body": wrong })).await;
         assert_eq!(status, expected, "{problem}");
         assert!(!problem.to_string().contains("CANARY"), "{problem}");
     }
     for none in [json!(null), json!(""), json!("{}"), json!(" {} ")] {
-        assert_eq!(answer(&json!({ "body": none })).await, (200, json!("")));
+        assert_eq!(response(&json!({ "body": none })).await, (200, json!("")));
     }
 }
 
@@ -229,7 +229,7 @@ async fn a_body_that_is_not_what_it_claims_to_be_is_a_clear_4xx() {
 async fn base64_bodies_are_decoded() {
     let base64 = |body: &str| json!({"body": body, "isBase64Encoded": true});
     let greeting = BASE64.encode(r#"{"name":"Åsa"}"#);
-    assert_eq!(answer(&base64(&greeting)).await, (200, json!("Åsa")));
+    assert_eq!(response(&base64(&greeting)).await, (200, json!("Åsa")));
     for wrong in [
         "{}",
         "e30",
@@ -237,7 +237,7 @@ async fn base64_bodies_are_decoded() {
         "%%%%",
         &BASE64.encode([b'{', 0xff, b'}']),
     ] {
-        let (status, problem) = answer(&base64(wrong)).await;
+        let (status, problem) = response(&base64(wrong)).await;
         assert_eq!((status, &problem["code"]), (400, &json!("invalid_request")));
     }
     let invalid_utf8 = BASE64.encode(b"{\"name\":\"\xc3\x28\"}");
@@ -396,7 +396,7 @@ async fn an_event_that_is_http_but_cannot_be_read_is_a_400() {
         json!({"headers": {"a": "1\n2"}}),
         json!({"rawPath": ["/greet"]}),
     ] {
-        let (status, problem) = answer(&changes).await;
+        let (status, problem) = response(&changes).await;
         assert_eq!(
             (status, &problem["code"]),
             (400, &json!("invalid_request")),

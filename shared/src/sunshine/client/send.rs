@@ -94,9 +94,9 @@ impl SunshineClient {
         Ok(key.map_err(|_| OutOfTime)??)
     }
 
-    fn note_clock(&self, answer: &Received) {
+    fn note_clock(&self, response: &Received) {
         let now = SystemTime::now();
-        let difference = answer.date.map(|date| {
+        let difference = response.date.map(|date| {
             let ahead = date.duration_since(now);
             ahead.unwrap_or_else(|behind| behind.duration())
         });
@@ -122,11 +122,11 @@ impl SunshineClient {
             request = request.json(body);
         }
         let by = deadline.capped(self.options.attempt_timeout);
-        let answer = self.http.send(request, by, self.options.body_limit).await;
-        if let Ok(answer) = &answer {
-            self.note_clock(answer);
+        let response = self.http.send(request, by, self.options.body_limit).await;
+        if let Ok(response) = &response {
+            self.note_clock(response);
         }
-        let result = answer.map_err(Error::from).and_then(success);
+        let result = response.map_err(Error::from).and_then(success);
 
         if let Err(Error::RateLimited { retry_after }) = result {
             self.pacer.throttled(&grant, retry_after);
@@ -168,18 +168,18 @@ impl ApiCall<'_> {
     }
 }
 
-fn success(answer: Received) -> Result<Vec<u8>, Error> {
-    match answer.status {
-        status if status.is_success() => Ok(answer.body),
+fn success(response: Received) -> Result<Vec<u8>, Error> {
+    match response.status {
+        status if status.is_success() => Ok(response.body),
         StatusCode::UNAUTHORIZED => Err(Error::Unauthorized),
         StatusCode::FORBIDDEN => Err(Error::Forbidden),
-        StatusCode::NOT_FOUND if !is_about_the_app(&answer.body) => Err(Error::NotFound),
+        StatusCode::NOT_FOUND if !is_about_the_app(&response.body) => Err(Error::NotFound),
         StatusCode::TOO_MANY_REQUESTS => Err(Error::RateLimited {
-            retry_after: answer.retry_after,
+            retry_after: response.retry_after,
         }),
         status => Err(Error::Upstream {
             status: status.as_u16(),
-            retry_after: answer.retry_after,
+            retry_after: response.retry_after,
         }),
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::process::{Process, Program};
-use super::runtime_api::{Answered, ApiError, RuntimeApi};
+use super::runtime_api::{ApiError, Responded, RuntimeApi};
 
 /// The reason why a measurement failed, with the end of the function's log.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ impl Function {
             started: began,
         };
         let started = function.api.started(end);
-        function.started = function.told(started)?;
+        function.started = function.with_log(started)?;
         Ok(function)
     }
 
@@ -56,29 +56,29 @@ impl Function {
     }
 
     /// Invokes it, and empties its log afterwards.
-    pub fn invoke(&mut self, event: &str) -> Result<Answered, Failure> {
-        let answered = self.api.invoke(event.as_bytes());
-        let answered = self.told(answered)?;
+    pub fn invoke(&mut self, event: &str) -> Result<Responded, Failure> {
+        let responded = self.api.invoke(event.as_bytes());
+        let responded = self.with_log(responded)?;
         let drained = self.process.drain();
-        self.told(drained.map_err(ApiError::from))?;
-        Ok(answered)
+        self.with_log(drained.map_err(ApiError::from))?;
+        Ok(responded)
     }
 
     /// The time from the start of the process until its first response, `first`.
-    pub fn cold_start(&self, first: &Answered) -> Duration {
-        first.answered - self.began
+    pub fn cold_start(&self, first: &Responded) -> Duration {
+        first.responded - self.began
     }
 
     /// Its processor time so far.
     pub fn processor_time(&mut self) -> Result<Duration, Failure> {
         let time = self.process.processor_time();
-        self.told(time.map_err(ApiError::from))
+        self.with_log(time.map_err(ApiError::from))
     }
 
     /// Its peak memory so far, in bytes.
     pub fn peak_memory(&mut self) -> Result<u64, Failure> {
         let peak = self.process.peak_memory();
-        self.told(peak.map_err(ApiError::from))
+        self.with_log(peak.map_err(ApiError::from))
     }
 
     /// The failure for a wrong response.
@@ -90,7 +90,7 @@ impl Function {
         }
     }
 
-    fn told<T>(&mut self, outcome: Result<T, ApiError>) -> Result<T, Failure> {
+    fn with_log<T>(&mut self, outcome: Result<T, ApiError>) -> Result<T, Failure> {
         outcome.map_err(|error| self.failed(error.to_string()))
     }
 }

@@ -74,8 +74,8 @@ impl Case<'_> {
     }
 
     /// Checks that the response to the event is right.
-    fn check(&self, function: &mut Function, answer: &[u8]) -> Result<(), Failure> {
-        (self.work.check)(answer).map_err(|why| function.failed(why))
+    fn check(&self, function: &mut Function, response: &[u8]) -> Result<(), Failure> {
+        (self.work.check)(response).map_err(|why| function.failed(why))
     }
 }
 
@@ -166,9 +166,9 @@ fn first_requests(
 fn first_request(world: &World, case: &mut Case<'_>) -> Result<[Duration; 3], Failure> {
     let mut function = case.start()?;
     let mut invoke = |function: &mut Function| {
-        let answered = function.invoke(&(case.work.event)())?;
-        (case.work.check)(&answered.body).map_err(|why| function.failed(why))?;
-        Ok(answered.answered - answered.began)
+        let responded = function.invoke(&(case.work.event)())?;
+        (case.work.check)(&responded.body).map_err(|why| function.failed(why))?;
+        Ok(responded.responded - responded.began)
     };
     std::thread::sleep(SETTLE);
     let first = invoke(&mut function)?;
@@ -242,9 +242,9 @@ fn block(
     let mut last = Vec::new();
     for _ in 0..count {
         let event = (case.work.event)();
-        let answered = function.invoke(&event)?;
-        total.latencies.push(answered.answered - answered.began);
-        last = answered.body;
+        let responded = function.invoke(&event)?;
+        total.latencies.push(responded.responded - responded.began);
+        last = responded.body;
     }
     total.processor_time += function.processor_time()?.saturating_sub(before);
     if count == 0 {

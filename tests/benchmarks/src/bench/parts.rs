@@ -10,7 +10,7 @@ use super::table;
 const PARTS: [(&str, &str, Option<&str>); 4] = [
     ("process and runtime", FLOOR, None),
     (
-        "roots of trust, the SDK's configuration and clients, the secret, the first answer",
+        "roots of trust, the SDK's configuration and clients, the secret, the first response",
         SIGN_PLAIN,
         Some(FLOOR),
     ),

@@ -168,9 +168,9 @@ fn run(command: &mut Command) -> Result<(), Missing> {
     if output.status.success() {
         return Ok(());
     }
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    let last = said.lines().rev().find(|line| !line.trim().is_empty());
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let last = text.lines().rev().find(|line| !line.trim().is_empty());
     let (status, last) = (output.status, last.unwrap_or_default());
     Err(Missing(format!("{name} ended with {status}: {last}")))
 }
@@ -204,10 +204,10 @@ mod tests {
     #[test]
     fn a_failed_command_is_reported_with_the_end_of_its_output() {
         let failed = run(Command::new("sh").args(["-c", "echo words; echo last >&2; exit 3"]));
-        let told = failed.unwrap_err().to_string();
+        let error = failed.unwrap_err().to_string();
         assert!(
-            told.starts_with("sh ended with") && told.ends_with("3: last"),
-            "{told}"
+            error.starts_with("sh ended with") && error.ends_with("3: last"),
+            "{error}"
         );
     }
 }

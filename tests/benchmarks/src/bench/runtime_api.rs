@@ -42,13 +42,13 @@ pub enum ApiError {
 
 /// The response to an event, with its times.
 #[derive(Debug)]
-pub struct Answered {
+pub struct Responded {
     /// The response.
     pub body: Vec<u8>,
     /// The time at which the event was delivered.
     pub began: Instant,
     /// The time at which the response was received.
-    pub answered: Instant,
+    pub responded: Instant,
     /// The time at which the process asked for the next event.
     pub ready: Instant,
 }
@@ -98,7 +98,7 @@ impl RuntimeApi {
     }
 
     /// Delivers `event`, and waits for the response and for the request for the next event.
-    pub fn invoke(&mut self, event: &[u8]) -> Result<Answered, ApiError> {
+    pub fn invoke(&mut self, event: &[u8]) -> Result<Responded, ApiError> {
         let Some(waiting) = self.waiting.take() else {
             return Err(io::Error::other("no connection is waiting for an event").into());
         };
@@ -109,15 +109,15 @@ impl RuntimeApi {
         let began = Instant::now();
         self.connections[waiting].stream.write_all(&message)?;
         let (connection, request) = self.request()?;
-        let answered = Instant::now();
+        let responded = Instant::now();
 
         self.connections[connection].stream.write_all(ACCEPTED)?;
-        let body = answer(request, &id)?;
+        let body = respond(request, &id)?;
         let ready = self.asked_for_next()?;
-        Ok(Answered {
+        Ok(Responded {
             body,
             began,
-            answered,
+            responded,
             ready,
         })
     }
@@ -224,7 +224,7 @@ impl Connection {
     }
 }
 
-fn answer(request: Request, id: &str) -> Result<Vec<u8>, ApiError> {
+fn respond(request: Request, id: &str) -> Result<Vec<u8>, ApiError> {
     let path = request.path.strip_prefix(PATH).unwrap_or_default();
     let what = path
         .strip_prefix("invocation/")

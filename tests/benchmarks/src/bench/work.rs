@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
 
 use super::world::{EMPTY_TABLE, SIGNING_SECRET, WEBHOOK_SECRET, World};
-use harness::lambda::{HttpAnswer, HttpEvent};
+use harness::lambda::{HttpEvent, HttpResponse};
 use local_stack::issuer::Issuer;
 use local_stack::webhook;
 
@@ -60,7 +60,7 @@ impl Kind {
                  verified, deduplicated and recorded in the table"
             }
             Self::ExchangeIdentity => {
-                "`POST /puzzel/identity`; Puzzel verifies the token (RS256) and answers"
+                "`POST /puzzel/identity`; Puzzel verifies the token (RS256) and responds"
             }
         }
     }
@@ -84,7 +84,7 @@ impl Kind {
             },
             Self::ReportConflict => Work {
                 event: each_another(reported),
-                check: |answer| check_status(answer, 202),
+                check: |response| check_status(response, 202),
                 variables: &[],
             },
             Self::CleanConflicts => Work {
@@ -93,12 +93,12 @@ impl Kind {
             },
             Self::ReceiveWebhook => Work {
                 event: each_another(delivered),
-                check: |answer| check_status(answer, 200),
+                check: |response| check_status(response, 200),
                 variables: &[],
             },
             Self::ExchangeIdentity => {
                 let event = exchanged(&world.issuer);
-                Work::constant(&event, |answer| check_status(answer, 200))
+                Work::constant(&event, |response| check_status(response, 200))
             }
         }
     }
@@ -193,35 +193,35 @@ fn exchanged(issuer: &Issuer) -> Value {
         .api_gateway()
 }
 
-fn accept(answer: &[u8]) -> Result<(), String> {
-    match answer {
+fn accept(response: &[u8]) -> Result<(), String> {
+    match response {
         b"\"constant\"" => Ok(()),
         other => Err(wrong("not the constant", other)),
     }
 }
 
-fn check_status(answer: &[u8], status: u16) -> Result<(), String> {
-    let value: Value = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+fn check_status(response: &[u8], status: u16) -> Result<(), String> {
+    let value: Value = serde_json::from_slice(response).map_err(|error| error.to_string())?;
     if value["statusCode"] == status {
         return Ok(());
     }
-    Err(wrong(&format!("not status {status}"), answer))
+    Err(wrong(&format!("not status {status}"), response))
 }
 
-fn check_drain(answer: &[u8]) -> Result<(), String> {
-    let report: Value = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+fn check_drain(response: &[u8]) -> Result<(), String> {
+    let report: Value = serde_json::from_slice(response).map_err(|error| error.to_string())?;
     if report["examined"] == 0 && report["stoppedBecause"].is_null() {
         return Ok(());
     }
-    Err(wrong("not a whole run with nothing due", answer))
+    Err(wrong("not a whole run with nothing due", response))
 }
 
 /// Checks that the response contains a token that Zendesk would accept for the user of the event.
-pub fn check_token(answer: &[u8]) -> Result<(), String> {
-    check_status(answer, 200)?;
-    let value = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+pub fn check_token(response: &[u8]) -> Result<(), String> {
+    check_status(response, 200)?;
+    let value = serde_json::from_slice(response).map_err(|error| error.to_string())?;
     let body: Value =
-        serde_json::from_str(&HttpAnswer::new(value).body).map_err(|error| error.to_string())?;
+        serde_json::from_str(&HttpResponse::new(value).body).map_err(|error| error.to_string())?;
     let token = body["token"].as_str().ok_or("no token")?;
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_required_spec_claims(&["exp"]);
@@ -243,8 +243,8 @@ pub fn check_token(answer: &[u8]) -> Result<(), String> {
     }
 }
 
-fn wrong(what: &str, answer: &[u8]) -> String {
-    format!("{what}: {}", String::from_utf8_lossy(answer))
+fn wrong(what: &str, response: &[u8]) -> String {
+    format!("{what}: {}", String::from_utf8_lossy(response))
 }
 
 #[cfg(test)]
@@ -252,7 +252,7 @@ mod tests {
     use super::*;
     use jsonwebtoken::{EncodingKey, Header, encode};
 
-    fn answer(secret: &str, changes: &Value) -> Vec<u8> {
+    fn response(secret: &str, changes: &Value) -> Vec<u8> {
         let mut claims = json!({
             "scope": "user", "external_id": USER, "email": "ada@example.com",
             "email_verified": true, "exp": 4_000_000_000_u64,
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn only_a_valid_token_for_the_user_is_right() {
-        assert_eq!(check_token(&answer(SIGNING_SECRET, &json!({}))), Ok(()));
+        assert_eq!(check_token(&response(SIGNING_SECRET, &json!({}))), Ok(()));
         for wrong in [
             json!({"external_id": "654321"}),
             json!({"external_id": 123_456}),
@@ -280,11 +280,11 @@ mod tests {
             json!({"email_verified": "true"}),
         ] {
             assert!(
-                check_token(&answer(SIGNING_SECRET, &wrong)).is_err(),
+                check_token(&response(SIGNING_SECRET, &wrong)).is_err(),
                 "{wrong}"
             );
         }
-        assert!(check_token(&answer("another-secret", &json!({}))).is_err());
+        assert!(check_token(&response("another-secret", &json!({}))).is_err());
         assert!(check_token(br#"{"statusCode":200,"body":"{}"}"#).is_err());
         assert!(check_token(br#"{"statusCode":401,"body":"{}"}"#).is_err());
     }

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use harness::lambda::{Function, HttpAnswer, HttpEvent};
+use harness::lambda::{Function, HttpEvent, HttpResponse};
 
 /// The timeout of a request, as in the template.
 const TIME: Duration = Duration::from_secs(10);
@@ -32,15 +32,17 @@ impl Environments {
     /// The response; `None` if every environment is busy. Lambda refuses such a request at once
     /// (429, which API Gateway passes on as 503), because it has no queue for synchronous requests.
     /// An error says how the function failed.
-    pub(super) async fn http(&self, event: &HttpEvent) -> Result<Option<HttpAnswer>, String> {
+    pub(super) async fn http(&self, event: &HttpEvent) -> Result<Option<HttpResponse>, String> {
         let Some(busy) = self.take() else {
             return Ok(None);
         };
         let event = event.api_gateway();
-        let answer = self.functions.get(busy.number);
-        let answer = answer.expect("an environment").invoke_within(&event, TIME);
-        match answer.await {
-            Ok(answer) => Ok(Some(HttpAnswer::new(answer))),
+        let response = self.functions.get(busy.number);
+        let response = response
+            .expect("an environment")
+            .invoke_within(&event, TIME);
+        match response.await {
+            Ok(response) => Ok(Some(HttpResponse::new(response))),
             Err(error) => Err(error.to_string()),
         }
     }

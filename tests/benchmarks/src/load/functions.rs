@@ -129,7 +129,7 @@ impl Target {
         async move {
             let event = traffic.ask(&backends, kind, number).event();
             match environments.http(&event).await {
-                Ok(Some(answer)) => traffic.judge(&backends, (kind, number), &answer),
+                Ok(Some(response)) => traffic.judge(&backends, (kind, number), &response),
                 Ok(None) => Outcome::Refused("429 all environments busy".to_owned()),
                 Err(error) => Outcome::Wrong(format!("{kind:?} {number}: {error}")),
             }
@@ -192,7 +192,7 @@ impl Target {
             Kind::Exchange => {
                 let busy = faults::Rule::new("*", faults::Fault::busy(Some("2")));
                 self.backends.puzzel.faults().add(busy);
-                "Puzzel answers 429"
+                "Puzzel returns 429"
             }
         };
         let refused = self.load(CALM, spans.refusing).await;

@@ -10,7 +10,7 @@ use super::open_loop::{Measured, Outcome, open_loop};
 use super::options::Options;
 use super::summary::{Row, Summary, machine};
 use super::traffic::{Kind, Traffic};
-use harness::lambda::HttpAnswer;
+use harness::lambda::HttpResponse;
 use local_stack::stack::{self, Backends, Stack, StackError};
 
 /// An hour's traffic of a company with some ten thousand customers a day: a login or a renewed
@@ -145,21 +145,21 @@ impl Target {
             if let Some(body) = ask.body {
                 request = request.body(body);
             }
-            match answer(request).await {
-                Ok(answer) => traffic.judge(&backends, (kind, number), &answer),
+            match send(request).await {
+                Ok(response) => traffic.judge(&backends, (kind, number), &response),
                 Err(error) => Outcome::Wrong(format!("{kind:?} {number}: {error}")),
             }
         }
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> reqwest::Result<HttpAnswer> {
+async fn send(request: reqwest::RequestBuilder) -> reqwest::Result<HttpResponse> {
     let response = request.send().await?;
     let headers = response.headers().iter().map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         (name.as_str().to_owned(), value)
     });
-    Ok(HttpAnswer {
+    Ok(HttpResponse {
         status: response.status().as_u16(),
         headers: headers.collect(),
         body: response.text().await?,

@@ -7,7 +7,7 @@ use shared::conflicts::Scope;
 use shared::identity::email::EmailKey;
 
 use super::open_loop::Outcome;
-use harness::lambda::{HttpAnswer, HttpEvent};
+use harness::lambda::{HttpEvent, HttpResponse};
 use local_stack::stack::{Backends, KID, TABLE};
 use local_stack::standins::sunshine::SunshineConfig;
 use local_stack::standins::sunshine::user_token;
@@ -185,14 +185,14 @@ impl Traffic {
         &self,
         backends: &Backends,
         (kind, number): (Kind, usize),
-        answer: &HttpAnswer,
+        response: &HttpResponse,
     ) -> Outcome {
-        if matches!(answer.status, 429 | 503) {
-            let wait = answer.header("retry-after");
+        if matches!(response.status, 429 | 503) {
+            let wait = response.header("retry-after");
             let wait = wait.and_then(|wait| wait.parse::<u64>().ok());
-            let problem: Option<Value> = serde_json::from_str(&answer.body).ok();
+            let problem: Option<Value> = serde_json::from_str(&response.body).ok();
             // A gateway refuses with its own message.
-            let member = if answer.status == 429 {
+            let member = if response.status == 429 {
                 "message"
             } else {
                 "code"
@@ -201,20 +201,24 @@ impl Traffic {
                 .as_ref()
                 .and_then(|problem| problem[member].as_str());
             return match (wait, code) {
-                (Some(1..), Some(code)) => Outcome::Refused(format!("{} {code}", answer.status)),
-                _ => Outcome::Wrong(format!("{kind:?} {number}: {answer:?}")),
+                (Some(1..), Some(code)) => Outcome::Refused(format!("{} {code}", response.status)),
+                _ => Outcome::Wrong(format!("{kind:?} {number}: {response:?}")),
             };
         }
         let is_right = match kind {
-            Kind::Sign => self.is_token(backends, number, answer),
+            Kind::Sign => self.is_token(backends, number, response),
             Kind::Report => {
                 let reported = self.person(number).conflict_id.as_str();
-                answer.status == 202 && answer.json()["conflictId"] == reported
+                response.status == 202 && response.json()["conflictId"] == reported
             }
-            Kind::Webhook => answer.status == 200 && answer.body == "{}",
+            Kind::Webhook => response.status == 200 && response.body == "{}",
             Kind::Exchange if number.is_multiple_of(2) => {
-                let subject = (answer.status == 200)
-                    .then(|| answer.json()["userInfoId"].as_str().map(ToOwned::to_owned))
+                let subject = (response.status == 200)
+                    .then(|| {
+                        response.json()["userInfoId"]
+                            .as_str()
+                            .map(ToOwned::to_owned)
+                    })
                     .flatten()
                     .and_then(|id| backends.puzzel.subject_of(&id));
                 subject.as_ref() == Some(&self.person(number).external_id)
@@ -222,21 +226,21 @@ impl Traffic {
             Kind::Exchange => {
                 let chat = backends.puzzel.chat(&self.chat(number));
                 let subject = chat.and_then(|chat| chat.subject);
-                answer.status == 200 && subject.as_ref() == Some(&self.person(number).external_id)
+                response.status == 200 && subject.as_ref() == Some(&self.person(number).external_id)
             }
         };
         if is_right {
             Outcome::Served
         } else {
-            Outcome::Wrong(format!("{kind:?} {number}: {answer:?}"))
+            Outcome::Wrong(format!("{kind:?} {number}: {response:?}"))
         }
     }
 
-    fn is_token(&self, backends: &Backends, number: usize, answer: &HttpAnswer) -> bool {
+    fn is_token(&self, backends: &Backends, number: usize, response: &HttpResponse) -> bool {
         let keys = BTreeMap::from([(KID.to_owned(), backends.signing_secret.clone())]);
         let person = self.person(number);
-        answer.status == 200
-            && answer.json()["token"]
+        response.status == 200
+            && response.json()["token"]
                 .as_str()
                 .and_then(|token| user_token::verify(token, &keys).ok())
                 .is_some_and(|claims| {
@@ -302,11 +306,11 @@ mod tests {
     use super::*;
     use local_stack::issuer::keys::hs256;
 
-    fn answer(status: u16, headers: &[(&str, &str)], body: &Value) -> HttpAnswer {
+    fn response(status: u16, headers: &[(&str, &str)], body: &Value) -> HttpResponse {
         let headers = headers
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        HttpAnswer {
+        HttpResponse {
             status,
             headers: headers.collect(),
             body: body.to_string(),
@@ -318,7 +322,7 @@ mod tests {
         let backends = Backends::start(None).await.unwrap();
         let traffic = Traffic::new(&backends, "test".to_owned(), 2);
         let is_right =
-            |of, answer: &HttpAnswer| traffic.judge(&backends, of, answer) == Outcome::Served;
+            |of, response: &HttpResponse| traffic.judge(&backends, of, response) == Outcome::Served;
 
         let claims = json!({
             "scope": "user", "external_id": "test-0",
@@ -327,7 +331,7 @@ mod tests {
         let header = json!({"alg": "HS256", "typ": "JWT", "kid": KID});
         let sign = |secret: &str| {
             let token = hs256(secret.as_bytes(), &header, &claims);
-            answer(200, &[], &json!({ "token": token }))
+            response(200, &[], &json!({ "token": token }))
         };
         let signed = sign(&backends.signing_secret);
         assert!(is_right((Kind::Sign, 0), &signed));
@@ -335,22 +339,22 @@ mod tests {
         assert!(!is_right((Kind::Sign, 0), &sign("another secret")));
 
         let conflict = json!({"conflictId": traffic.person(1).conflict_id});
-        let reported = answer(202, &[], &conflict);
+        let reported = response(202, &[], &conflict);
         assert!(is_right((Kind::Report, 1), &reported));
         assert!(!is_right((Kind::Report, 0), &reported));
 
-        for (kind, answer) in [
+        for (kind, response) in [
             (
                 Kind::Exchange,
-                answer(200, &[], &json!({"userInfoId": "usr_"})),
+                response(200, &[], &json!({"userInfoId": "usr_"})),
             ),
-            (Kind::Webhook, answer(200, &[], &json!({"message": "no"}))),
+            (Kind::Webhook, response(200, &[], &json!({"message": "no"}))),
             (
                 Kind::Sign,
-                answer(504, &[], &json!({"code": "upstream_timeout"})),
+                response(504, &[], &json!({"code": "upstream_timeout"})),
             ),
         ] {
-            assert!(!is_right((kind, 0), &answer), "{kind:?}");
+            assert!(!is_right((kind, 0), &response), "{kind:?}");
         }
     }
 
@@ -359,21 +363,21 @@ mod tests {
         let backends = Backends::start(None).await.unwrap();
         let traffic = Traffic::new(&backends, "test".to_owned(), 1);
         let busy = json!({"code": "upstream_busy"});
-        let judge = |answer| traffic.judge(&backends, (Kind::Report, 0), &answer);
+        let judge = |response| traffic.judge(&backends, (Kind::Report, 0), &response);
         assert_eq!(
-            judge(answer(503, &[("retry-after", "5")], &busy)),
+            judge(response(503, &[("retry-after", "5")], &busy)),
             Outcome::Refused("503 upstream_busy".to_owned())
         );
         let throttled = json!({"message": "Too Many Requests"});
         assert_eq!(
-            judge(answer(429, &[("retry-after", "1")], &throttled)),
+            judge(response(429, &[("retry-after", "1")], &throttled)),
             Outcome::Refused("429 Too Many Requests".to_owned())
         );
         for wrong in [
-            answer(503, &[], &busy),
-            answer(503, &[("retry-after", "0")], &busy),
-            answer(503, &[("retry-after", "5")], &json!({"message": "no"})),
-            answer(429, &[], &json!({"message": "Too Many Requests"})),
+            response(503, &[], &busy),
+            response(503, &[("retry-after", "0")], &busy),
+            response(503, &[("retry-after", "5")], &json!({"message": "no"})),
+            response(429, &[], &json!({"message": "Too Many Requests"})),
         ] {
             assert!(matches!(judge(wrong), Outcome::Wrong(_)));
         }

@@ -85,24 +85,24 @@ impl Functions {
     /// The response of `clean-conflicts`. Dropping the future kills it.
     pub(super) async fn clean(&self, event: Value) -> Result<Value, String> {
         let deadline = now() + u64::try_from(DEADLINE.as_millis()).unwrap();
-        let answer = self.clean.handle(event, "request", deadline).await;
-        answer.map_err(|error| error.to_string())
+        let response = self.clean.handle(event, "request", deadline).await;
+        response.map_err(|error| error.to_string())
     }
 
     /// Reports a conflict with these values of the Lambda authorizer.
     pub(super) async fn report_as(&self, caller: Value) {
         let event = HttpEvent::post("/zendesk/conflicts").authorizer(json!({ "lambda": caller }));
-        let answer = self.report.handle(&request(&event)).await;
-        let answer = answer.unwrap_or_else(|problem| panic!("{problem:?}"));
-        assert_eq!(answer.status, 202);
+        let response = self.report.handle(&request(&event)).await;
+        let response = response.unwrap_or_else(|problem| panic!("{problem:?}"));
+        assert_eq!(response.status, 202);
     }
 
     /// Signs and delivers an event of Zendesk.
     pub(super) async fn deliver(&self, event: &Value) {
         let event = webhook::delivery(WEBHOOK_SECRET, &event.to_string());
-        let answer = self.receive.handle(&request(&event)).await;
-        let answer = answer.unwrap_or_else(|problem| panic!("{problem:?}"));
-        assert_eq!(answer.status, 200);
+        let response = self.receive.handle(&request(&event)).await;
+        let response = response.unwrap_or_else(|problem| panic!("{problem:?}"));
+        assert_eq!(response.status, 200);
     }
 }
 

@@ -81,7 +81,7 @@ impl World {
         number: usize,
         previous: &str,
         time: u64,
-        is_told: bool,
+        is_delivered: bool,
     ) {
         let sunshine = &self.functions.services.sunshine;
         if let Some(user) = sunshine.user_by_external_id(previous) {
@@ -98,7 +98,7 @@ impl World {
         user.external_id = Some(current.clone());
         user.email.get_or_insert_with(|| person.email.clone());
         sunshine.set_core_user(&zendesk_id(number), user.clone());
-        if is_told {
+        if is_delivered {
             let change = json!({"previous": previous, "current": current});
             self.support
                 .record("user.external_id_changed", number, time, change);

@@ -282,8 +282,8 @@ impl World {
         let before = self.before();
         let is_killed = tokio::select! {
             _ = hold.reached() => true,
-            answer = self.functions.clean(json!({"action": "drain"})) => {
-                assert!(answer.is_ok(), "{answer:?}");
+            response = self.functions.clean(json!({"action": "drain"})) => {
+                assert!(response.is_ok(), "{response:?}");
                 false
             }
         };

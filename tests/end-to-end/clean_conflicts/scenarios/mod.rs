@@ -51,7 +51,7 @@ impl Stack {
             "sub": NEW, "previous": OLD, "changed_at": changed_at, "email": EMAIL,
             "email_verified": true,
         });
-        let answer = self.report_as(caller).await;
-        assert_eq!(answer.status, 202, "{answer:?}");
+        let response = self.report_as(caller).await;
+        assert_eq!(response.status, 202, "{response:?}");
     }
 }

@@ -63,7 +63,7 @@ pub(super) async fn relay(client: TcpStream, target: SocketAddr, shared: Arc<Sha
 /// Carries bytes both ways until one of the sides, or a fault, ends it.
 async fn exchanges(sides: &mut Sides, shared: &Shared) -> io::Result<End> {
     let mut schedules = shared.schedules.subscribe();
-    let (mut request, mut answer) = (vec![0; PIECE], vec![0; PIECE]);
+    let (mut request, mut response) = (vec![0; PIECE], vec![0; PIECE]);
     let mut exchange = Exchange::default();
     // A new connection begins with a request, and so does a kept one after a response.
     let mut is_answered = true;
@@ -90,8 +90,8 @@ async fn exchanges(sides: &mut Sides, shared: &Shared) -> io::Result<End> {
                     _ => sides.to_target.write_all(piece).await?,
                 }
             }
-            read = sides.from_target.read(&mut answer) => {
-                let piece = answer.get(..read?).unwrap_or_default();
+            read = sides.from_target.read(&mut response) => {
+                let piece = response.get(..read?).unwrap_or_default();
                 if piece.is_empty() {
                     return Ok(End::Closed);
                 }

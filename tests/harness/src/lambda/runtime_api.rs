@@ -17,7 +17,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 /// The outcome of an invocation.
 pub(super) enum Outcome {
-    Answer(Value),
+    Response(Value),
     Error(Value),
 }
 
@@ -30,7 +30,7 @@ struct Invocation {
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Invocation>,
-    answers: HashMap<String, oneshot::Sender<Outcome>>,
+    responses: HashMap<String, oneshot::Sender<Outcome>>,
     submitted: u64,
     /// Counts the processes.
     process: u64,
@@ -58,7 +58,7 @@ impl RuntimeApi {
     pub(super) fn reset(&self) {
         let mut queue = self.queue();
         queue.waiting.clear();
-        queue.answers.clear();
+        queue.responses.clear();
         queue.process += 1;
         self.started.send_replace(None);
     }
@@ -76,7 +76,7 @@ impl RuntimeApi {
         let mut queue = self.queue();
         queue.submitted += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", queue.submitted);
-        queue.answers.insert(id.clone(), sender);
+        queue.responses.insert(id.clone(), sender);
         queue.waiting.push_back(Invocation {
             id,
             event: event.to_string(),
@@ -87,9 +87,9 @@ impl RuntimeApi {
     }
 
     fn finish(&self, id: &str, outcome: Outcome) -> StatusCode {
-        match self.queue().answers.remove(id) {
+        match self.queue().responses.remove(id) {
             // Treat a test that no longer waits like one that does.
-            Some(answer) => answer
+            Some(response) => response
                 .send(outcome)
                 .map_or(StatusCode::ACCEPTED, |()| StatusCode::ACCEPTED),
             None => StatusCode::BAD_REQUEST,
@@ -104,7 +104,10 @@ impl RuntimeApi {
 pub(super) fn router(api: Arc<RuntimeApi>) -> Router {
     Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
-        .route("/2018-06-01/runtime/invocation/{id}/response", post(answer))
+        .route(
+            "/2018-06-01/runtime/invocation/{id}/response",
+            post(response),
+        )
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
         .layer(DefaultBodyLimit::max(6 << 20)) // Lambda's own limit
@@ -150,12 +153,12 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     }
 }
 
-async fn answer(
+async fn response(
     State(api): State<Arc<RuntimeApi>>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> StatusCode {
-    api.finish(&id, Outcome::Answer(json(&body)))
+    api.finish(&id, Outcome::Response(json(&body)))
 }
 
 async fn error(

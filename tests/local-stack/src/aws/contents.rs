@@ -78,11 +78,11 @@ impl Aws {
 
     async fn s3(&self, method: &str, path: &str, body: Bytes) -> (u16, Bytes) {
         let path = path.parse().expect("a path");
-        let answer = self
+        let response = self
             .endpoint
             .s3(method, &path, HeaderMap::new(), body)
             .await;
-        (answer.status, answer.body)
+        (response.status, response.body)
     }
 }
 

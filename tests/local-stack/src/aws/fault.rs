@@ -46,7 +46,7 @@ pub enum Effect {
     /// The connection closes before the service sees the request.
     DropRequest,
     /// The service does its work, and the connection closes before the response.
-    DropAnswer,
+    DropResponse,
 }
 
 impl Fault {

@@ -36,7 +36,7 @@ fn next() -> usize {
 }
 
 /// Handles a call; `None` if it is not one of these.
-pub(super) async fn answer(line: &Line, what: &str, request: &Request) -> Option<Response> {
+pub(super) async fn respond(line: &Line, what: &str, request: &Request) -> Option<Response> {
     let (kind, id) = what
         .split_once('/')
         .map_or((what, None), |(kind, id)| (kind, Some(id)));

@@ -96,7 +96,7 @@ where
         .unwrap_or(path)
         .strip_prefix("/_control/")
     {
-        let response = match control::answer(line, what, &request).await {
+        let response = match control::respond(line, what, &request).await {
             Some(response) => response,
             None => handler(request).await,
         };
@@ -127,7 +127,7 @@ where
             response
         }
     };
-    let wire = answer(wire, &response, fault.as_ref()).await?;
+    let wire = send(wire, &response, fault.as_ref()).await?;
     exchange.status = Some(response.status);
     exchange.answered = Some(line.traffic.elapsed());
     line.traffic.record(&exchange);
@@ -136,7 +136,7 @@ where
 }
 
 /// Sends a response, or as much of it as the fault allows.
-async fn answer(mut wire: Wire, response: &Response, fault: Option<&Fault>) -> Option<Wire> {
+async fn send(mut wire: Wire, response: &Response, fault: Option<&Fault>) -> Option<Wire> {
     match fault {
         Some(Fault::Hang { .. }) => {
             wire.hang().await;

@@ -4,7 +4,7 @@ use std::future::ready;
 
 use serde_json::{Value, json};
 
-use super::story::{Chapter, DEADLINE, Seen, Story, answer, expect, text};
+use super::story::{Chapter, DEADLINE, Seen, Story, expect, send, text};
 use crate::issuer::keys::claims_of;
 use crate::stack::{BUCKET, TABLE};
 use crate::standins::sunshine::{Conversation, CoreUser, User};
@@ -109,7 +109,7 @@ impl Story<'_> {
         let url = format!("{}/_messages", self.stack.backends.sunshine.url());
         let message = json!({"jwt": self.messaging_token, "deviceId": self.user["email"],
                              "text": "Where is my parcel?"});
-        let (status, posted) = answer(self.client.post(url).json(&message)).await?;
+        let (status, posted) = send(self.client.post(url).json(&message)).await?;
         expect(status == 201, &format!("{status} {posted}"))?;
         self.zendesk_user = text(&posted, "userId")?;
         let conversation = text(&posted, "conversationId")?;
@@ -215,7 +215,7 @@ impl Story<'_> {
 
     async fn report(&mut self) -> Seen {
         let request = self.as_user("POST", "/zendesk/conflicts");
-        let (status, reported) = answer(request).await?;
+        let (status, reported) = send(request).await?;
         expect(status == 202, &format!("{status} {reported}"))?;
         self.conflict = text(&reported, "conflictId")?;
         Ok(format!("202 {reported}"))
@@ -285,8 +285,8 @@ impl Story<'_> {
     async fn clean(&self, variables: &[(&str, &str)], event: &Value) -> Result<Value, String> {
         let clean = self.stack.backends.clean_conflicts(variables).await;
         let clean = clean.map_err(|error| error.to_string())?;
-        let answer = clean.invoke_within(event, DEADLINE).await;
-        answer.map_err(|error| format!("{error}\n{}", clean.output().lines().join("\n")))
+        let response = clean.invoke_within(event, DEADLINE).await;
+        response.map_err(|error| format!("{error}\n{}", clean.output().lines().join("\n")))
     }
 
     fn old_conversation(&self) -> Seen {

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::story::{Chapter, Seen, Story, answer, expect, text};
+use super::story::{Chapter, Seen, Story, expect, send, text};
 use crate::stack::Stack;
 
 pub(super) const CHAPTER: Chapter = (
@@ -35,7 +35,7 @@ impl Story<'_> {
         let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
         let body = json!({"codeChallenge": challenge, kind: self.token(kind)});
         let request = self.as_user("POST", "/puzzel/identity").json(&body);
-        let (status, identity) = answer(request).await?;
+        let (status, identity) = send(request).await?;
         expect(status == 200, &format!("{status} {identity}"))?;
         let user_info_id = text(&identity, "userInfoId")?;
 
@@ -44,11 +44,11 @@ impl Story<'_> {
             "{puzzel}/api/conversation/{conversation}/route/support\
              ?userInfoId={user_info_id}&codeVerifier={verifier}"
         );
-        let (started, chat) = answer(self.client.post(start)).await?;
+        let (started, chat) = send(self.client.post(start)).await?;
         expect(started == 200, &format!("start chat: {started} {chat}"))?;
         let set = format!("{puzzel}/api/visitor/setIdentity/{conversation}");
         let body = json!({"userInfoId": user_info_id, "codeVerifier": verifier});
-        let (set, refusal) = answer(self.client.post(set).json(&body)).await?;
+        let (set, refusal) = send(self.client.post(set).json(&body)).await?;
         expect(set == 204, &format!("set identity: {set} {refusal}"))?;
         self.chat_is_theirs(
             &conversation,
@@ -62,11 +62,11 @@ impl Story<'_> {
         let conversation = random();
         let body = json!({kind: self.token(kind)});
         let start = format!("/puzzel/conversations/{conversation}/route/support");
-        let (started, chat) = answer(self.as_user("POST", &start).json(&body)).await?;
+        let (started, chat) = send(self.as_user("POST", &start).json(&body)).await?;
         let is_started = started == 200 && chat["conversation"]["identified"] == true;
         expect(is_started, &format!("start chat: {started} {chat}"))?;
         let set = format!("/puzzel/conversations/{conversation}/identity");
-        let (set, refusal) = answer(self.as_user("PUT", &set).json(&body)).await?;
+        let (set, refusal) = send(self.as_user("PUT", &set).json(&body)).await?;
         expect(set == 204, &format!("set identity: {set} {refusal}"))?;
         self.chat_is_theirs(
             &conversation,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::story::{Chapter, Seen, Story, answer, expect};
+use super::story::{Chapter, Seen, Story, expect, send};
 use crate::issuer::keys::{claims_of, header_of, hs256};
 use crate::stack::{KID, Stack};
 
@@ -54,7 +54,7 @@ impl Story<'_> {
     }
 
     async fn sign_for_nobody(&mut self) -> Seen {
-        let (status, problem) = answer(self.request("POST", "/zendesk/token")).await?;
+        let (status, problem) = send(self.request("POST", "/zendesk/token")).await?;
         let code = &problem["code"];
         let is_refused = status == 401 && code == "unauthenticated";
         expect(is_refused, &problem.to_string())?;
@@ -87,7 +87,7 @@ impl Story<'_> {
 
     async fn rotate(&mut self) -> Seen {
         let url = format!("{}/rotate", self.stack.backends.issuer.url());
-        let (_, key) = answer(self.client.post(url)).await?;
+        let (_, key) = send(self.client.post(url)).await?;
         self.ada_logs_in().await?;
         self.sign_for_ada().await?;
         self.enter().await?;

@@ -46,7 +46,7 @@ impl<'a> Story<'a> {
     /// Logs a user in at the company's own login.
     pub(super) async fn log_in(&mut self, user: Value) -> Result<&Tokens, String> {
         let url = format!("{}/token", self.stack.backends.issuer.url());
-        let (status, tokens) = answer(self.client.post(url).json(&user)).await?;
+        let (status, tokens) = send(self.client.post(url).json(&user)).await?;
         expect(status == 200, &format!("{status} {tokens}"))?;
         self.user = user;
         let tokens = serde_json::from_value(tokens).map_err(|error| error.to_string())?;
@@ -81,7 +81,7 @@ impl<'a> Story<'a> {
     /// Gets a messaging token from sign-token.
     pub(super) async fn sign(&mut self, body: &Value) -> Result<Value, String> {
         let request = self.as_user("POST", "/zendesk/token").json(body);
-        let (status, signed) = answer(request).await?;
+        let (status, signed) = send(request).await?;
         expect(status == 200, &format!("{status} {signed}"))?;
         self.messaging_token = text(&signed, "token")?;
         Ok(signed)
@@ -91,21 +91,21 @@ impl<'a> Story<'a> {
     pub(super) async fn zendesk_login(&self, jwt: &str) -> Result<(u16, Value), String> {
         let url = format!("{}/_login", self.stack.backends.sunshine.url());
         let login = json!({"jwt": jwt, "deviceId": self.user["email"]});
-        answer(self.client.post(url).json(&login)).await
+        send(self.client.post(url).json(&login)).await
     }
 }
 
-pub(super) async fn answer(request: reqwest::RequestBuilder) -> Result<(u16, Value), String> {
-    let answer = request.send().await.map_err(|error| error.to_string())?;
-    let status = answer.status().as_u16();
-    let body = answer.text().await.map_err(|error| error.to_string())?;
+pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<(u16, Value), String> {
+    let response = request.send().await.map_err(|error| error.to_string())?;
+    let status = response.status().as_u16();
+    let body = response.text().await.map_err(|error| error.to_string())?;
     let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
     Ok((status, body))
 }
 
-pub(super) fn text(answer: &Value, field: &str) -> Seen {
-    let text = answer[field].as_str().map(str::to_owned);
-    text.ok_or_else(|| format!("no {field} in {answer}"))
+pub(super) fn text(response: &Value, field: &str) -> Seen {
+    let text = response[field].as_str().map(str::to_owned);
+    text.ok_or_else(|| format!("no {field} in {response}"))
 }
 
 pub(super) fn expect(holds: bool, seen: &str) -> Result<(), String> {

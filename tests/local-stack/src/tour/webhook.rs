@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::cleanup::known_as;
-use super::story::{Chapter, Seen, Story, answer, expect};
+use super::story::{Chapter, Seen, Story, expect, send};
 use crate::stack::TABLE;
 use crate::webhook::{
     PATH, SIGNATURE, TIMESTAMP, external_id_changed, seconds_from_now, signature,
@@ -96,7 +96,7 @@ impl Story<'_> {
         let request = self.request("POST", PATH).header(TIMESTAMP, &now);
         let signature = signature(secret, &now, body.as_bytes());
         let request = request.header(SIGNATURE, signature);
-        answer(
+        send(
             request
                 .header("content-type", "application/json")
                 .body(body),

@@ -14,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
-use harness::serve::{Forward, Server, no_answer};
+use harness::serve::{Forward, Server, no_response};
 
 const HEADER: &str = "lambda-runtime-deadline-ms";
 
@@ -30,17 +30,17 @@ pub(super) async fn proxy(watch: SocketAddr) -> io::Result<Server> {
 }
 
 async fn forward(State(watch): State<Forward>, request: Request) -> Response {
-    let mut answer = watch.send(request).await;
-    if answer.status() == StatusCode::BAD_GATEWAY {
+    let mut response = watch.send(request).await;
+    if response.status() == StatusCode::BAD_GATEWAY {
         // cargo-lambda has ended: without the proxy, the function would see the same.
-        return no_answer();
+        return no_response();
     }
-    if let Some(deadline) = answer.headers_mut().get_mut(HEADER) {
+    if let Some(deadline) = response.headers_mut().get_mut(HEADER) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let millis = (now.unwrap_or_default() + TIMEOUT).as_millis();
         *deadline = HeaderValue::from_str(&millis.to_string()).expect("a number");
     }
-    answer
+    response
 }
 
 /// The cargo configuration that makes `cargo run` start a function with `proxy` as its Runtime API.

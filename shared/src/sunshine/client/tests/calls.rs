@@ -6,16 +6,19 @@ use wiremock::{Mock, ResponseTemplate};
 
 use super::*;
 
-async fn answering(body: Value) -> (MockServer, SunshineClient) {
+async fn responding(body: Value) -> (MockServer, SunshineClient) {
     let (server, client) = server().await;
-    let answer = ResponseTemplate::new(200).set_body_json(body);
-    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let response = ResponseTemplate::new(200).set_body_json(body);
+    Mock::given(any())
+        .respond_with(response)
+        .mount(&server)
+        .await;
     (server, client)
 }
 
 #[tokio::test]
 async fn users_are_listed_by_email_and_brand() {
-    let (server, client) = answering(json!({"users": [{"id": USER}]})).await;
+    let (server, client) = responding(json!({"users": [{"id": USER}]})).await;
     let users = client
         .list_users_by_email("a+b@c.example", soon())
         .await
@@ -34,7 +37,7 @@ async fn users_are_listed_by_email_and_brand() {
 
 #[tokio::test]
 async fn a_user_is_read_by_id() {
-    let (server, client) = answering(json!({"user": {"id": USER, "externalId": "1"}})).await;
+    let (server, client) = responding(json!({"user": {"id": USER, "externalId": "1"}})).await;
     let user = client.user(&user_id(), soon()).await.unwrap();
     assert_eq!(user.external_id.as_deref(), Some("1"));
     assert_eq!(lines(&server).await, [format!("GET /users/{USER}")]);
@@ -50,7 +53,7 @@ async fn a_user_is_read_by_id() {
 
 #[tokio::test]
 async fn an_external_id_is_one_segment_of_the_path() {
-    let (server, client) = answering(json!({"user": {"id": USER}})).await;
+    let (server, client) = responding(json!({"user": {"id": USER}})).await;
     for id in ["a/b", "%2e%2e", "a\\..\\b", "?x=1#", "\u{4e16}"] {
         client
             .user_by_external_id(&id.parse().unwrap(), soon())
@@ -71,7 +74,7 @@ async fn an_external_id_is_one_segment_of_the_path() {
 #[tokio::test]
 async fn changes_go_to_ids_only() {
     // Nothing in the response to a change is used.
-    let (server, client) = answering(json!({})).await;
+    let (server, client) = responding(json!({})).await;
     let (id, core): (_, ZendeskId) = (user_id(), "35436".parse().unwrap());
     let mut patch = UserPatch::default();
     patch.profile.surname = Some("Doe".to_owned());
@@ -99,7 +102,7 @@ async fn changes_go_to_ids_only() {
 
 #[tokio::test]
 async fn a_merge_names_both_users_by_their_ids() {
-    let (server, client) = answering(json!({})).await;
+    let (server, client) = responding(json!({})).await;
     let discarded = "000000000000000000000000".parse().unwrap();
     let surviving = user_id();
     let merged = client.merge_users(&surviving, &discarded, soon());
@@ -119,7 +122,7 @@ async fn a_merge_names_both_users_by_their_ids() {
 
 #[tokio::test]
 async fn a_user_is_made_of_an_external_id() {
-    let (server, client) = answering(json!({"user": {"id": USER, "externalId": "a/b"}})).await;
+    let (server, client) = responding(json!({"user": {"id": USER, "externalId": "a/b"}})).await;
     let id = "a/b".parse().unwrap();
     let user = client.create_user(&id, soon()).await.unwrap();
     assert_eq!(user.id, user_id());
@@ -134,7 +137,7 @@ async fn lists_are_read_page_by_page() {
     let more = json!({"hasMore": true, "afterCursor": "a2", "beforeCursor": "b2"});
     let item = json!([{"id": "c1", "type": "sdk"}]);
     let body = json!({"clients": item, "conversations": item, "messages": item, "meta": more});
-    let (server, client) = answering(body).await;
+    let (server, client) = responding(body).await;
     let (id, after, before) = (user_id(), "a1".parse().unwrap(), "b1".parse().unwrap());
 
     let clients = client.clients(&id, Some(&after), soon()).await.unwrap();
@@ -172,7 +175,7 @@ async fn a_response_that_violates_the_contract_is_an_error() {
         json!({"user": {"id": ".."}}),
         json!({"user": [1]}),
     ] {
-        let (_server, client) = answering(body).await;
+        let (_server, client) = responding(body).await;
         let error = client.user(&user_id(), soon()).await.unwrap_err();
         assert!(matches!(error, Error::InvalidResponse { .. }), "{error:?}");
     }

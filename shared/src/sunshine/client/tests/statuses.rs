@@ -146,8 +146,8 @@ async fn status_429_is_retried_also_for_changes() {
 
 #[tokio::test]
 async fn status_429_is_not_waited_for_past_the_deadline() {
-    let answer = ResponseTemplate::new(429).insert_header("retry-after", "3600");
-    let (_server, client) = first(answer, 9).await;
+    let response = ResponseTemplate::new(429).insert_header("retry-after", "3600");
+    let (_server, client) = first(response, 9).await;
     let retry_after = Some(Duration::from_hours(1));
     let limited = Error::RateLimited { retry_after };
     assert_eq!(change(&client).await.unwrap_err(), limited);
@@ -162,8 +162,8 @@ async fn status_429_is_not_waited_for_past_the_deadline() {
 
 #[tokio::test]
 async fn status_429_with_retry_after_is_waited_for() {
-    let answer = ResponseTemplate::new(429).insert_header("retry-after", "1");
-    let (_server, client) = first(answer, 1).await;
+    let response = ResponseTemplate::new(429).insert_header("retry-after", "1");
+    let (_server, client) = first(response, 1).await;
     let began = tokio::time::Instant::now();
     change(&client).await.unwrap();
     assert!(began.elapsed() >= Duration::from_secs(1));
@@ -171,8 +171,8 @@ async fn status_429_with_retry_after_is_waited_for() {
 
 #[tokio::test]
 async fn status_503_with_retry_after_is_not_waited_for_past_the_deadline() {
-    let answer = ResponseTemplate::new(503).insert_header("retry-after", "3600");
-    let (_server, client) = first(answer, 1).await;
+    let response = ResponseTemplate::new(503).insert_header("retry-after", "3600");
+    let (_server, client) = first(response, 1).await;
     let error = read(&client).await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_hours(1)));
     assert_eq!(client.requests(), 1);
@@ -222,8 +222,8 @@ async fn any_other_status_is_reported_unchanged() {
 
 #[tokio::test]
 async fn an_error_contains_none_of_the_upstreams_text() {
-    let answer = ResponseTemplate::new(400).set_body_string("canary");
-    let (_server, client) = first(answer, 1).await;
+    let response = ResponseTemplate::new(400).set_body_string("canary");
+    let (_server, client) = first(response, 1).await;
     let error = client
         .list_users_by_email("canary", soon())
         .await

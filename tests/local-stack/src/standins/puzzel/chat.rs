@@ -40,7 +40,7 @@ pub(super) fn start(
             ));
         }
     };
-    let answer = json!({
+    let response = json!({
         "conversationId": id, "queueKey": queue_key, "state": "queued", "identified": subject.is_some(),
     });
     state.chats.insert(
@@ -51,7 +51,7 @@ pub(super) fn start(
             visitor_id,
         },
     );
-    Ok(Response::json(200, &answer))
+    Ok(Response::json(200, &response))
 }
 
 #[derive(Deserialize)]

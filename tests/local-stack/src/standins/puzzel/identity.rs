@@ -56,7 +56,7 @@ pub(super) async fn authenticate(
 
     let mut state = lock(state);
     let user_info_id = state.name("usr_");
-    let answer = Response::json(200, &json!({ "userInfoId": user_info_id }));
+    let response = Response::json(200, &json!({ "userInfoId": user_info_id }));
     state.authentications.push(Authentication {
         user_info_id,
         customer_id: customer_id.into(),
@@ -66,7 +66,7 @@ pub(super) async fn authenticate(
         challenge: call.code_challenge,
         used: std::collections::BTreeSet::new(),
     });
-    Ok(answer)
+    Ok(response)
 }
 
 /// RFC 7636: 43 characters of base64url; 32 bytes leave two zero bits in the last one.
@@ -149,12 +149,12 @@ pub(super) fn visitor_session(state: &mut State, request: &Request) -> Result<Re
         (_, _, Some(tenant)) if state.customers.contains_key(tenant) => {
             let (access, refresh, visitor) =
                 (state.name("vat_"), state.name("vrt_"), state.name("vis_"));
-            let answer = json!({
+            let response = json!({
                 "access_token": access, "refresh_token": refresh, "expires_in": 3600,
                 "token_type": "Bearer", "visitor_id": visitor,
             });
             state.visitors.insert(access, visitor);
-            return Ok(Response::json(200, &answer));
+            return Ok(Response::json(200, &response));
         }
         _ => "invalid_request",
     };

@@ -80,7 +80,7 @@ impl Puzzel {
         let handler = move |request: Request| {
             let (state, http) = (Arc::clone(&shared), http.clone());
             async move {
-                answer(&state, &http, &request)
+                respond(&state, &http, &request)
                     .await
                     .unwrap_or_else(|refusal| refusal)
             }
@@ -148,7 +148,7 @@ impl Puzzel {
     }
 }
 
-async fn answer(
+async fn respond(
     state: &Mutex<State>,
     http: &reqwest::Client,
     request: &Request,

@@ -16,7 +16,7 @@ use crate::standins::path::Path;
 const BODY: usize = 100_000;
 
 /// Responds to a call of the API, and records the path of every other request.
-pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> Response {
+pub(super) fn respond(state: &mut State, base_path: &str, request: &Request) -> Response {
     let path = Path::resolve(request.path());
     let segments: Vec<&str> = path.segments.iter().map(String::as_str).collect();
     let base: Vec<&str> = base_path
@@ -46,7 +46,7 @@ pub(super) fn answer(state: &mut State, base_path: &str, request: &Request) -> R
         }
         (Some(_), None) => error(404, "not_found", "Resource not found"),
         (Some(_), Some(call)) => {
-            calls::answer(state, &call, request).unwrap_or_else(|refusal| refusal)
+            calls::respond(state, &call, request).unwrap_or_else(|refusal| refusal)
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::standins::http::{Request, Response};
 /// The number of messages on a page; `page[size]` has no effect.
 const MESSAGES: usize = 100;
 
-pub(super) fn answer(
+pub(super) fn respond(
     state: &mut State,
     call: &Call,
     request: &Request,

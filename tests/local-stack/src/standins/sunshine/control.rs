@@ -46,7 +46,7 @@ struct Keys {
 }
 
 /// Responds to a call of `/_control/`.
-pub(super) fn answer(state: &mut State, what: &str, request: &Request) -> Response {
+pub(super) fn respond(state: &mut State, what: &str, request: &Request) -> Response {
     match done(state, what, request) {
         Ok(Some(value)) => Response::json(200, &value),
         Ok(None) => Response::empty(404),

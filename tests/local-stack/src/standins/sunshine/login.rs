@@ -32,7 +32,7 @@ struct Call {
 const SHOWN: usize = 100;
 
 /// Responds to a call of the SDK; `None` for any other path.
-pub(super) fn answer(state: &mut State, path: &str, request: &Request) -> Option<Response> {
+pub(super) fn respond(state: &mut State, path: &str, request: &Request) -> Option<Response> {
     let call = match path {
         "/_login" | "/_messages" | "/_logout" if request.method == "POST" => request.json::<Call>(),
         _ => return None,
@@ -200,9 +200,9 @@ fn post(state: &mut State, call: Call) -> Result<Response, Response> {
             .unwrap_or_else(|| store.add_conversation(&user.id, 0).id),
     };
     let message = store.post(&conversation_id, Message::user(&user.id, &text));
-    let answer =
+    let response =
         json!({ "userId": user.id, "conversationId": conversation_id, "message": message });
-    Ok(Response::json(201, &answer))
+    Ok(Response::json(201, &response))
 }
 
 fn logout(state: &mut State, call: &Call) -> Response {

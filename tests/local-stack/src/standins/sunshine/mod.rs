@@ -83,7 +83,7 @@ impl Sunshine {
         }));
         let (shared, base_path) = (Arc::clone(&state), config.base_path.clone());
         let handler = move |request: Request| {
-            let response = answer(&mut lock(&shared), &base_path, &request);
+            let response = respond(&mut lock(&shared), &base_path, &request);
             std::future::ready(response)
         };
         let server = Arc::new(Server::start(config.port, Arc::clone(&line), handler).await?);
@@ -115,11 +115,11 @@ impl Sunshine {
     }
 }
 
-fn answer(state: &mut State, base_path: &str, request: &Request) -> Response {
+fn respond(state: &mut State, base_path: &str, request: &Request) -> Response {
     let path = request.path();
     let path = path.strip_prefix(base_path).unwrap_or(path);
     if let Some(what) = path.strip_prefix("/_control/") {
-        return control::answer(state, what, request);
+        return control::respond(state, what, request);
     }
-    login::answer(state, path, request).unwrap_or_else(|| api::answer(state, base_path, request))
+    login::respond(state, path, request).unwrap_or_else(|| api::respond(state, base_path, request))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use harness::lambda::HttpAnswer;
+use harness::lambda::HttpResponse;
 
 /// The designed responses of each function if an upstream fails and the request is valid.
 const DESIGNED: [(&str, &[&str]); 4] = [
@@ -71,35 +71,37 @@ impl Tally {
 
     /// Counts a response, which must be one of the designed ones, or `besides`, in the designed
     /// form. Returns whether it is a success.
-    pub(crate) fn check(&self, function: &str, answer: &HttpAnswer, besides: &[&str]) -> bool {
+    pub(crate) fn check(&self, function: &str, response: &HttpResponse, besides: &[&str]) -> bool {
         assert_eq!(
-            answer.header("cache-control"),
+            response.header("cache-control"),
             Some("no-store"),
-            "{answer:?}"
+            "{response:?}"
         );
-        let is_success = answer.status < 300;
+        let is_success = response.status < 300;
         let outcome = if is_success {
-            answer.status.to_string()
+            response.status.to_string()
         } else {
-            let kind = answer.header("content-type");
-            assert_eq!(kind, Some("application/problem+json"), "{answer:?}");
-            let problem = answer.json();
-            assert_eq!(problem["status"], answer.status, "{answer:?}");
+            let kind = response.header("content-type");
+            assert_eq!(kind, Some("application/problem+json"), "{response:?}");
+            let problem = response.json();
+            assert_eq!(problem["status"], response.status, "{response:?}");
             assert!(
                 problem["requestId"]
                     .as_str()
                     .is_some_and(|id| !id.is_empty())
             );
-            format!("{} {}", answer.status, problem["code"].as_str().unwrap())
+            format!("{} {}", response.status, problem["code"].as_str().unwrap())
         };
         let (_, designed) = DESIGNED.iter().find(|(name, _)| *name == function).unwrap();
         assert!(
             designed.contains(&outcome.as_str()) || besides.contains(&outcome.as_str()),
-            "{function}: {answer:?}"
+            "{function}: {response:?}"
         );
-        if answer.status == 503 {
-            let wait = answer.header("retry-after").and_then(|it| it.parse().ok());
-            assert!(wait.is_some_and(|wait: u64| wait >= 1), "{answer:?}");
+        if response.status == 503 {
+            let wait = response
+                .header("retry-after")
+                .and_then(|it| it.parse().ok());
+            assert!(wait.is_some_and(|wait: u64| wait >= 1), "{response:?}");
         }
         self.count(function, &outcome);
         is_success
