@@ -11,7 +11,7 @@ let groups = [];
 let version = 0;
 let last = 0;
 /** The poll under way. @type {Promise<boolean> | null} */
-let looking = null;
+let polling = null;
 
 /** The requests of one action. */
 class Group {
@@ -75,17 +75,17 @@ function row(call, isOpen) {
 
 /** Draws new calls, and returns whether there were any. Only one poll runs at a time. */
 export function show() {
-  looking ??= look().finally(() => (looking = null));
-  return looking;
+  polling ??= poll().finally(() => (polling = null));
+  return polling;
 }
 
-async function look() {
+async function poll() {
   const { body } = await ask("GET", `/local/calls?after=${version}`);
   if (body.version < version) {
     // A restarted stack counts from the beginning.
     [version, last] = [0, 0];
     clear();
-    return look();
+    return poll();
   }
   version = body.version;
   for (const call of body.calls) {

@@ -55,7 +55,7 @@ async function tab(context, { isLoaded = true, clock = false } = {}) {
   page.setDefaultTimeout(10_000);
   page.wrong = [];
   page.on("pageerror", (error) => page.wrong.push(String(error)));
-  page.on("console", (said) => said.type() === "error" && !said.text().includes("Failed to load resource") && page.wrong.push(said.text()));
+  page.on("console", (message) => message.type() === "error" && !message.text().includes("Failed to load resource") && page.wrong.push(message.text()));
   if (clock) await page.clock.install();
   await page.addInitScript({ path: `${app}/widget.js` });
   await page.addInitScript((isLoaded) => isLoaded && globalThis.widget.load(), isLoaded);

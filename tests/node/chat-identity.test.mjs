@@ -42,7 +42,7 @@ beforeEach(() => {
   };
   for (const level of ["debug", "error", "info", "log", "warn"]) {
     // Node itself warns about its mocked clock.
-    console[level] = (...said) => said.join().includes("MockTimers") || written.push(said.join(" "));
+    console[level] = (...words) => words.join().includes("MockTimers") || written.push(words.join(" "));
   }
 });
 
@@ -159,8 +159,8 @@ test("onError gets errors of a renewal, and another user's token is not handed o
   const fail = async (respond) => {
     responses["/zendesk/token"] = respond;
     const handed = zE.expire().then(() => heard.push("handed over"));
-    const told = heard.length;
-    for (let turns = 0; heard.length === told; turns += 1) {
+    const before = heard.length;
+    for (let turns = 0; heard.length === before; turns += 1) {
       assert.ok(turns < 1000, "onError is called");
       await Promise.race([handed, new Promise(setImmediate)]);
     }

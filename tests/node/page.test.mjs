@@ -28,7 +28,7 @@ function story(title, play, options = {}) {
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
     const errors = [];
-    page.on("console", (said) => ["error", "warning"].includes(said.type()) && errors.push(said.text()));
+    page.on("console", (message) => ["error", "warning"].includes(message.type()) && errors.push(message.text()));
     page.on("pageerror", (error) => errors.push(String(error)));
     try {
       await page.goto(PAGE);
@@ -459,8 +459,8 @@ for (const [name, options] of Object.entries({
     assert.ok(scrollHeight <= Math.max(end, innerHeight) + 1, `nothing overflows below: ${scrollHeight}, ${end}`);
     await page.evaluate(axe);
     const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
-    const told = (found) => found.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]);
-    assert.deepEqual(told(violations), []);
+    const described = (found) => found.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]);
+    assert.deepEqual(described(violations), []);
     await page.screenshot({ path: `${SCREENSHOTS}/page-${name}.png`, fullPage: true });
     assert.ok(passes.length > 20, "axe ran its checks");
     await page.getByRole("button", { name: /^Show the conflict over/ }).first().click();
@@ -469,6 +469,6 @@ for (const [name, options] of Object.entries({
     await page.screenshot({ path: `${SCREENSHOTS}/dialog-${name}.png` });
     const wide = await dialog.evaluate((it) => it.scrollWidth - it.clientWidth);
     assert.ok(wide <= 0, `the dialog is ${wide} px too narrow`);
-    assert.deepEqual(told((await page.evaluate(() => globalThis.axe.run("dialog"))).violations), []);
+    assert.deepEqual(described((await page.evaluate(() => globalThis.axe.run("dialog"))).violations), []);
   }, options);
 }

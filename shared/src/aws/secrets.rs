@@ -196,8 +196,8 @@ impl<T: Secret> CachedSecret<T> {
             ))),
         };
         match fetched {
-            Ok((secret, remark)) => {
-                if let Err(mistake) = remark {
+            Ok((secret, inspected)) => {
+                if let Err(mistake) = inspected {
                     tracing::warn!(mistake, "a secret looks wrong");
                     metrics::emit(&[Metric::once("SecretLooksWrong")], &[]);
                 }
@@ -262,16 +262,16 @@ fn parse<T: Secret>(secret: Option<&str>) -> Result<Parsed<T>, WrongShape> {
         });
     };
     let secret = T::from_json(&object)?;
-    let remark = T::inspect(&object)
+    let inspected = T::inspect(&object)
         .map(str::to_owned)
         .map_err(str::to_owned);
-    let remark = match field_with_white_space(&Value::Object(object), "") {
+    let inspected = match field_with_white_space(&Value::Object(object), "") {
         Some(field) => Err(format!(
             "{field} has white space around it: put the secret in again without"
         )),
-        None => remark,
+        None => inspected,
     };
-    Ok((secret, remark))
+    Ok((secret, inspected))
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ async fn the_same_drain_twice_at_once_sends_one_request_for_each_conflict() {
 }
 
 #[tokio::test]
-async fn the_second_run_answers_at_once_and_the_lease_ends_with_the_deadline() {
+async fn the_second_run_returns_at_once_and_the_lease_ends_with_the_deadline() {
     let stack = Stack::start(&[]).await;
     let other = stack.launch("clean-conflicts", &[]).await;
     stack.sunshine.add_user(holder());

@@ -232,7 +232,7 @@ async fn the_webhook_puzzel_and_the_eraser_check_themselves() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_does_not_answer_is_named() {
+async fn an_issuer_that_does_not_respond_is_named() {
     let stack = Stack::start(&[("REMEDY", "plan")]).await;
     let bearer = [
         ("IDENTITY_SOURCE", "bearer"),

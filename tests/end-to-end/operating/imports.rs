@@ -209,7 +209,8 @@ async fn a_run_merges_as_many_as_it_may() {
 
 #[tokio::test]
 async fn every_pair_ends_once_whenever_the_function_is_killed() {
-    let mut stack = Stack::start(&[("REMEDY", "release-email")]).await;
+    let mut stack =
+        Stack::start(&[("REMEDY", "release-email"), ("MAX_ACTIONS_PER_RUN", "1000")]).await;
     import_users(&stack, 60).await;
     for kill in 0..6 {
         let drain = json!({"action": "drain"});

@@ -36,13 +36,13 @@ impl History {
     async fn of(changes: &[(u64, &str, &str)]) -> Self {
         let history = Self::start().await;
         for change in changes {
-            history.tell(*change).await;
+            history.record_change(*change).await;
         }
         history
     }
 
     /// Records a change with a new event each time.
-    async fn tell(&self, (time, previous, current): (u64, &str, &str)) {
+    async fn record_change(&self, (time, previous, current): (u64, &str, &str)) {
         let id = |id: &str| ExternalId::try_from(id.to_owned());
         let change = Change::ExternalId {
             previous: id(previous).ok(),
@@ -148,7 +148,7 @@ async fn the_way_back_is_followed_and_the_way_there_is_not() {
             ])
             .await;
         // Then from A to C: B is still on the way, and A was left twice.
-        history.tell((30, "A", "C")).await;
+        history.record_change((30, "A", "C")).await;
         history
             .assert_between(&[("B", "C", "20"), ("A", "C", "otherwise")])
             .await;
@@ -239,7 +239,7 @@ async fn an_older_event_replaces_nothing_and_a_repeated_one_writes_nothing() {
     let history = History::of(&[(20, "A", "B"), (10, "Z", "A")]).await;
     let before = history.items();
     for change in [(20, "A", "B"), (10, "Z", "A")] {
-        history.tell(change).await;
+        history.record_change(change).await;
     }
     assert_eq!(history.items(), before);
     history
@@ -251,7 +251,9 @@ async fn an_older_event_replaces_nothing_and_a_repeated_one_writes_nothing() {
 async fn simultaneous_changes_are_all_kept() {
     let history = History::start().await;
     let names: Vec<String> = (0..20).map(|number| format!("to-{number}")).collect();
-    let changes = names.iter().map(|name| history.tell((10, "A", name)));
+    let changes = names
+        .iter()
+        .map(|name| history.record_change((10, "A", name)));
     futures_util::future::join_all(changes).await;
     let items = history.items();
     let most = items

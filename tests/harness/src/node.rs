@@ -51,8 +51,8 @@ pub fn install_folder(
             .current_dir(&folder)
             .output()
             .expect("npm");
-        let said = String::from_utf8_lossy(&npm.stderr);
-        assert!(npm.status.success(), "npm ci: {said}");
+        let errors = String::from_utf8_lossy(&npm.stderr);
+        assert!(npm.status.success(), "npm ci: {errors}");
         std::fs::write(&installed, wanted).expect("a record of the installed packages");
     }
     Some(folder)

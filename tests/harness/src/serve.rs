@@ -96,7 +96,7 @@ async fn connection(stream: TcpStream, router: Router) {
             Ok(response)
         }
     });
-    // An error here comes from the peer, or was requested with `no_answer`.
+    // An error here comes from the peer, or was requested with `no_response`.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;

@@ -253,15 +253,15 @@ mod tests {
         let token = hs256(b"secret", &json!({"alg": "HS256"}), &json!({"sub": "1"}));
         let body = json!({"token": token, "list": [{"codeVerifier": "canary"}],
             "SecretString": "{\"keys\":\"canary\"}", "email": "ada@example.com"});
-        let told = shown_body(&Bytes::from(body.to_string()));
-        assert_eq!(told["token"]["claims"], json!({"sub": "1"}));
-        assert_eq!(told["email"], "ada@example.com");
+        let body = shown_body(&Bytes::from(body.to_string()));
+        assert_eq!(body["token"]["claims"], json!({"sub": "1"}));
+        assert_eq!(body["email"], "ada@example.com");
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, "Basic canary".parse().unwrap());
-        let asked = shown_request(&headers, &Bytes::new());
+        let request = shown_request(&headers, &Bytes::new());
         let target = shown_target(&"/a?userInfoId=canary&b=c".parse().unwrap());
         assert_eq!(target, "/a?userInfoId=(hidden)&b=c");
-        let all = format!("{told}{asked}{target}");
+        let all = format!("{body}{request}{target}");
         let signature = token.rsplit('.').next().unwrap();
         assert!(!all.contains("canary") && !all.contains(signature), "{all}");
     }

@@ -59,7 +59,7 @@ pub enum StackError {
 }
 
 /// Maximum time until a function's first response. It is built already, but cargo checks once more.
-const FIRST_ANSWER: Duration = Duration::from_mins(1);
+const FIRST_RESPONSE: Duration = Duration::from_mins(1);
 
 /// A running stack. The fields are dropped in this order, the reverse of the start.
 pub struct Stack {
@@ -181,14 +181,14 @@ impl Stack {
         loop {
             let request = Request::get(path).header(header::HOST, "localhost");
             let request = request.body(Body::empty()).map_err(io::Error::other)?;
-            let response = tokio::time::timeout(FIRST_ANSWER / 10, functions.send(request)).await;
+            let response = tokio::time::timeout(FIRST_RESPONSE / 10, functions.send(request)).await;
             if response.is_ok_and(|response| response.status().is_client_error()) {
                 return Ok(());
             }
             // cargo-lambda keeps a request waiting if the function has ended, and reports that only
             // in its log.
             let log = self.log();
-            if log.contains("command exited") || began.elapsed() > FIRST_ANSWER {
+            if log.contains("command exited") || began.elapsed() > FIRST_RESPONSE {
                 return Err(StackError::NotStarted { name, log });
             }
         }

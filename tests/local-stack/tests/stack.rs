@@ -43,10 +43,10 @@ async fn the_tour_passes_and_nothing_is_left_of_it() {
         assert!(started.contains("cargo-lambda"), "{started}");
         assert!(started.contains("sign-token"), "{started}");
     }
-    let mut told = Vec::new();
-    let passed = tour::play(&stack, &mut told).await.unwrap();
-    let told = String::from_utf8(told).unwrap();
-    assert!(passed, "{told}\n{}", stack.log());
+    let mut printed = Vec::new();
+    let passed = tour::play(&stack, &mut printed).await.unwrap();
+    let printed = String::from_utf8(printed).unwrap();
+    assert!(passed, "{printed}\n{}", stack.log());
 
     let url = stack.url();
     drop(stack);

@@ -217,8 +217,8 @@ async fn an_email_without_an_external_id_is_taken_over() {
 #[tokio::test]
 async fn an_anonymous_user_who_logs_in_keeps_the_conversation() {
     let sunshine = start().await;
-    let said = json!({ "deviceId": "phone", "text": "hello?" });
-    let (status, stranger) = post(&sunshine, "/_messages", &said).await;
+    let message = json!({ "deviceId": "phone", "text": "hello?" });
+    let (status, stranger) = post(&sunshine, "/_messages", &message).await;
     assert_eq!(status, 201, "{stranger}");
 
     // The first login gives the anonymous user the external id; the user stays the same.

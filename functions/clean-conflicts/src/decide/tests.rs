@@ -35,17 +35,17 @@ const OWN_ID: &str = "bbbbbbbbbbbbbbbbbbbbbbbb";
 const ZENDESK_ID: &str = "35436";
 
 #[test]
-fn each_reason_has_a_row() {
-    let rows = [
+fn the_tests_name_each_reason() {
+    let tests = [
         include_str!("tests.rs"),
         include_str!("tests/attempted.rs"),
         include_str!("tests/stated.rs"),
-    ];
+    ]
+    .concat();
     for reason in Reason::VARIANTS {
         let name = format!("Reason::{reason:?}");
-        let names_it = |row: &str| row.starts_with(|next: char| !next.is_alphanumeric());
-        let has_row = rows.concat().split(&name).skip(1).any(names_it);
-        assert!(has_row, "{name}");
+        let is_whole = |rest: &str| rest.starts_with(|next: char| !next.is_alphanumeric());
+        assert!(tests.split(&name).skip(1).any(is_whole), "{name}");
     }
 }
 

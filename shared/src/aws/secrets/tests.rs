@@ -230,7 +230,7 @@ async fn without_a_value_a_failed_fetch_is_not_repeated_at_once() {
 
 #[test]
 fn white_space_around_a_secret_is_kept_and_a_mistake() {
-    for (value, look) in [
+    for (value, expected) in [
         ("open", Ok("a word")),
         ("op en", Ok("a word")),
         ("guess", Err("it may be anything")),
@@ -244,10 +244,10 @@ fn white_space_around_a_secret_is_kept_and_a_mistake() {
         ),
     ] {
         let text = json!({"word": value}).to_string();
-        let (word, looked) = parse::<Word>(Some(&text)).unwrap();
+        let (word, inspected) = parse::<Word>(Some(&text)).unwrap();
         assert_eq!(word.0, value);
-        let looked = looked.as_deref().map_err(String::as_str);
-        assert_eq!(looked, look, "{value:?}");
+        let inspected = inspected.as_deref().map_err(String::as_str);
+        assert_eq!(inspected, expected, "{value:?}");
     }
 }
 

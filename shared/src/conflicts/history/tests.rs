@@ -16,14 +16,14 @@ fn id(id: &str) -> ExternalId {
 }
 
 /// A change: its time, and the external ids before and after.
-type Recorded<'a> = (u64, &'a str, &'a str);
+type Step<'a> = (u64, &'a str, &'a str);
 
 /// The histories after these changes were recorded in this order.
 #[derive(Clone, Default, PartialEq)]
 struct Histories(Items);
 
 impl Histories {
-    fn of(changes: &[Recorded<'_>]) -> Self {
+    fn of(changes: &[Step<'_>]) -> Self {
         let mut histories = Self::default();
         for change in changes {
             histories.record(*change, NOW);
@@ -31,7 +31,7 @@ impl Histories {
         histories
     }
 
-    fn record(&mut self, (time, previous, current): Recorded<'_>, now: u64) {
+    fn record(&mut self, (time, previous, current): Step<'_>, now: u64) {
         let previous = ExternalId::try_from(previous.to_owned()).ok();
         self.0.transact(|draft| {
             record_change(draft, &scope(), previous.as_ref(), &id(current), time, now)
@@ -93,7 +93,7 @@ fn orders<T: Copy>(of: &[T]) -> Vec<Vec<T>> {
 }
 
 /// Checks what these changes say about each two external ids, in whatever order they are recorded.
-fn assert_between(changes: &[Recorded<'_>], expected: &[(&str, &str, &str)]) {
+fn assert_between(changes: &[Step<'_>], expected: &[(&str, &str, &str)]) {
     for order in orders(changes) {
         let mut histories = Histories::of(&order);
         for (previous, current, changes) in expected {

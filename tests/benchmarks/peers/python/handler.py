@@ -7,8 +7,8 @@ import time
 import boto3
 import jwt
 
-_answer = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["SIGNING_KEY_SECRET_ID"])
-_secret = json.loads(_answer["SecretString"])
+_response = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["SIGNING_KEY_SECRET_ID"])
+_secret = json.loads(_response["SecretString"])
 KID = _secret["activeKid"]
 KEY = _secret["keys"][KID]
 

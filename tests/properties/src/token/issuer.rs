@@ -122,7 +122,7 @@ impl Issuer {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // If it fails, the client can ask again.
-                let _ = response(&stream, &discovery, &keys);
+                let _ = respond(&stream, &discovery, &keys);
             }
         });
         issuer
@@ -177,7 +177,7 @@ impl Issuer {
     }
 }
 
-fn response(mut stream: &TcpStream, discovery: &str, keys: &str) -> std::io::Result<()> {
+fn respond(mut stream: &TcpStream, discovery: &str, keys: &str) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     let asked = lines.next().transpose()?.unwrap_or_default();
     while lines
