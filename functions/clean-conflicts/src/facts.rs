@@ -240,11 +240,10 @@ async fn archived(ctx: &Context<'_>, sent: &Sent) -> Result<Vec<Value>, Interrup
     Ok(archived)
 }
 
-/// The user with this id. If it was merged into another user, the lookup finds nothing, or returns
-/// that other user.
+/// The user with this id; `None` if it does not exist, or was merged into another user.
 async fn user(ctx: &Context<'_>, id: &UserId) -> Result<Option<User>, Interrupted> {
     match ctx.sunshine.user(id, ctx.deadlines.calls).await {
-        Err(Error::InvalidResponse { .. }) => Ok(None),
+        Err(Error::AnotherUser) => Ok(None),
         read => if_found(read),
     }
 }

@@ -130,15 +130,13 @@ impl SunshineClient {
     /// The user with this id.
     ///
     /// # Errors
-    /// [`Error::InvalidResponse`] if another user came back.
+    /// [`Error::AnotherUser`] if the response is about another one: this user was merged into it, or
+    /// its external id has the form of this user id.
     pub async fn user(&self, id: &UserId, deadline: Deadline) -> Result<User, Error> {
         let call = ApiCall::get(["users", id.as_str()]);
         let user: User = page::one(&self.send(call, deadline).await?, "user")?;
-        // Another user's external id may have the form of a user id.
         if user.id != *id {
-            return Err(Error::InvalidResponse {
-                what: "user of this id",
-            });
+            return Err(Error::AnotherUser);
         }
         Ok(user)
     }

@@ -38,13 +38,16 @@ pub enum Error {
         /// The wait that the upstream asks for.
         retry_after: Option<Duration>,
     },
-    /// No response. For a changing call: no connection could be made.
+    /// No complete response. For a changing call: the request was not sent.
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// A changing call was sent and may have been executed. Check its effect; never repeat it
     /// blindly.
     #[error("a changing call may have been executed: {0}")]
     Unknown(#[source] Box<Error>),
+    /// The response is about another user than the one that was asked for.
+    #[error("the response is about another user")]
+    AnotherUser,
     /// A response that violates the contract.
     #[error("the response contains no valid {what}")]
     InvalidResponse {

@@ -130,6 +130,34 @@ async fn a_delete_whose_response_was_lost_is_recognised_as_done() {
     assert_eq!(stack.changes().len(), 1);
 }
 
+/// The delete is lost, and whether the user is gone cannot be read.
+#[tokio::test]
+async fn a_malformed_response_does_not_show_that_a_user_is_gone() {
+    let stack = Stack::start(&[("REMEDY", "delete")]).await;
+    let mut user = holder();
+    user.identities.clear();
+    let user = stack.sunshine.add_user(user);
+    let held = stack.sunshine.traffic().hold(DELETE, 1, Point::Arrived);
+    lose(&stack, DELETE);
+    let read = format!("GET **/users/{}", user.id);
+    let breaks = async {
+        held.reached().await.unwrap();
+        let malformed = Fault::answer(200, r#"{"user": {}}"#);
+        stack
+            .sunshine
+            .faults()
+            .add(Rule::new(read.as_str(), malformed));
+        held.release();
+    };
+    let (report, ()) = tokio::join!(stack.resolve(Some("delete")), breaks);
+    assert_eq!(report["deferred"], 1, "{report}");
+    assert_eq!(stack.the_record()["state"], "confirming");
+    assert!(stack.sunshine.user(&user.id).is_some());
+
+    stack.sunshine.faults().clear();
+    assert_eq!(stack.drain_to_the_end().await["reason"], "outcome_unknown");
+}
+
 #[tokio::test]
 async fn a_lost_delete_is_sent_again_only_if_it_is_named_again() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;

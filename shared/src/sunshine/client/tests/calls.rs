@@ -42,13 +42,8 @@ async fn a_user_is_read_by_id() {
     assert_eq!(user.external_id.as_deref(), Some("1"));
     assert_eq!(lines(&server).await, [format!("GET /users/{USER}")]);
     let other = "000000000000000000000000".parse().unwrap();
-    let what = client.user(&other, soon()).await.unwrap_err();
-    assert_eq!(
-        what,
-        Error::InvalidResponse {
-            what: "user of this id"
-        }
-    );
+    let error = client.user(&other, soon()).await.unwrap_err();
+    assert_eq!(error, Error::AnotherUser);
 }
 
 #[tokio::test]
