@@ -3,6 +3,15 @@
 //!
 //! There is one record for each app, brand and email, or user without an email. It is only ever
 //! changed by a conditional write on its version, so two workers never act on the same version.
+//!
+//! The words for who is involved:
+//! - a *holder* is a user at Sunshine Conversations that has the email;
+//! - a *claimant* is an external id to which someone says that the email belongs: a report, an event
+//!   or an operator;
+//! - a *caller* is a claimant whose claim is strong enough for a remedy;
+//! - the *target* is the user that a remedy changes, the *survivor* the one that is left of a merge,
+//!   and the *own user* the one that has a claimant's external id already;
+//! - an *episode* begins when a conflict is opened or reopened, and ends with it.
 
 mod claim;
 mod config;

@@ -1,7 +1,7 @@
 //! The client of Sunshine Conversations v2 (Zendesk messaging).
 //!
 //! Types close two of its traps. A path accepts a user's id **or** an external id, so calls that
-//! change something take only a [`UserId`] or a [`ZendeskId`]. And no id can contain a dot segment,
+//! change a user address it only by a [`UserId`] or a [`ZendeskId`]. And no id can contain a dot segment,
 //! a slash or a control character that reaches a path unencoded.
 
 #[cfg(feature = "sunshine")]

@@ -47,7 +47,7 @@ pub enum Command {
     List(List),
     /// Show everything about the conflicts of a person
     Show(Show),
-    /// Clear the conflict of one external_id of which you know that it changed
+    /// Clear the conflict of an external_id that you know has changed
     Resolve(Resolve),
     /// Let the work on a conflict continue, exactly as it was shown
     Approve(Approve),
@@ -100,7 +100,7 @@ pub struct Resolve {
     pub previous: String,
     /// The external_id now
     pub current: String,
-    /// release-email, merge or delete; the mildest that resolves if not given
+    /// release-email, merge or delete; if not given, a merge if it is proven and allowed, else a release
     #[arg(long)]
     pub remedy: Option<String>,
     /// Only show what would be done

@@ -6,5 +6,5 @@ mod send;
 mod undo;
 
 pub use archiving::archive;
-pub use send::{make_survivor, restore, send};
+pub use send::{SendResult, make_survivor, restore, send};
 pub use undo::{update, withdraw_email};

@@ -9,7 +9,7 @@ mod store;
 
 use serde_json::Value;
 
-pub use copy::{Copy, CopyError, Tools};
+pub use copy::{CopyError, Tools, UserCopy};
 pub use store::{Archive, ArchiveError, Manifest};
 
 /// Reads the user, as the API returned it, from the archive with this manifest.

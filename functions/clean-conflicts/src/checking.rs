@@ -30,8 +30,8 @@ impl CleanConflicts {
         } else {
             checks.extend([
                 key,
-                Check::not_asked("sunshine", "api_key"),
-                Check::not_asked("clock", "api_key"),
+                Check::skipped("sunshine", "the check api_key failed"),
+                Check::skipped("clock", "the check api_key failed"),
             ]);
         }
         checks.extend([table, archive]);
@@ -48,15 +48,15 @@ async fn check_sunshine(key: Check, sunshine: &SunshineClient, deadline: Deadlin
         Err(Error::Unauthorized | Error::Stopped(shared::sunshine::Halt::Unauthorized)) => (
             Check::failed(
                 "api_key",
-                "Sunshine refused it (401): put a key of this account's into the secret",
+                "Sunshine refused it (401): store a key of this account in the secret",
             ),
-            Check::not_asked("sunshine", "api_key"),
+            Check::skipped("sunshine", "the check api_key failed"),
         ),
         Err(error) => (key, Check::failed("sunshine", advice(&error))),
     };
     let clock = match sunshine.clock_difference() {
         Some(difference) => clock(difference),
-        None => Check::not_asked("clock", "sunshine"),
+        None => Check::skipped("clock", "no response of Sunshine's had a date"),
     };
     vec![key, sunshine_check, clock]
 }
@@ -93,7 +93,7 @@ async fn check_archive(archive: Option<&Archive>, deadline: Deadline) -> Check {
     let Some(archive) = archive else {
         return Check::passed(
             "archive",
-            "none is configured; only REMEDY=plan works without",
+            "none is configured; only REMEDY=plan works without one",
         );
     };
     let key = format!("checks/{}-{:08x}.json", now_millis(), fastrand::u32(..));

@@ -22,7 +22,8 @@ pub struct Config {
     pub secret_ttl: Duration,
     /// The strongest remedy that is allowed.
     pub allowed: Remedy,
-    /// The wait between the first report and a release without lineage.
+    /// The wait after the first report before a remedy that lineage does not fully prove: a release
+    /// without lineage, or any remedy with a claim that has no time.
     pub release_after: Duration,
     /// The call that merges two users.
     pub merge_call: MergeCall,

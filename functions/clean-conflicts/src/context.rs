@@ -77,8 +77,8 @@ impl Context<'_> {
         self.stop_reason().is_some()
     }
 
-    /// Whether even a conflict that has reserved its action must wait for another run. It need not
-    /// if the run only stopped because the other conflicts reserved the remaining actions.
+    /// Whether a conflict that has its action already must stop, too. If the run has only run out of
+    /// actions, it may finish.
     pub fn must_leave(&self) -> bool {
         self.deadlines.begin.remaining() == Duration::ZERO
             || self.sunshine.breaker().stopped().is_some()

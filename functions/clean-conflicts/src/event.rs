@@ -57,7 +57,7 @@ pub struct Resolve {
     /// The external id now.
     #[serde(deserialize_with = "parsed")]
     pub current_external_id: ExternalId,
-    /// The remedy to apply; `None` for the mildest that resolves.
+    /// The remedy to apply; `None` to choose a merge or a release.
     #[serde(default, deserialize_with = "named")]
     pub remedy: Option<Remedy>,
     /// Whether to only report what would be done.
@@ -220,7 +220,7 @@ fn resolve(event: Value) -> Result<Resolve, OperatorError> {
     if resolve.previous_external_id.as_str() == resolve.current_external_id.as_str() {
         return Err(OperatorError::invalid(
             "currentExternalId",
-            "another one than previousExternalId",
+            "an external_id that is not previousExternalId",
         ));
     }
     if resolve.by.is_none() && !resolve.dry_run {

@@ -30,7 +30,8 @@ pub struct Policy {
     pub named: Option<Remedy>,
     /// The brand, if users are separated by brand.
     pub brand: Option<BrandId>,
-    /// The wait between the first report and a release without lineage.
+    /// The wait after the first report before a remedy that lineage does not fully prove: a release
+    /// without lineage, or any remedy with a claim that has no time.
     pub release_after: Duration,
     /// The call that merges.
     pub merge_call: MergeCall,
@@ -155,7 +156,7 @@ impl Facts {
         weigh(&target(user, external_id), caller, &lineages, now)
     }
 
-    /// The end of the wait before a release without lineage.
+    /// The end of that wait for this conflict.
     pub fn waits_until(conflict: &Conflict, policy: &Policy) -> u64 {
         first_report(conflict).saturating_add(millis(policy.release_after))
     }

@@ -26,7 +26,7 @@ pub enum Interrupted {
     /// This run can do nothing more for this conflict, which stays unchanged: the run has no time
     /// or action left, an earlier merge is unconfirmed, no archive is configured, or the record of
     /// a remedy could not be written.
-    #[error("the run has no time or action left for it")]
+    #[error("this run cannot continue with this conflict")]
     Left,
     /// The run is over. The conflict stays unchanged.
     #[error("the run is over: {0}")]
@@ -38,7 +38,8 @@ impl From<Error> for Interrupted {
         match error {
             Error::Key(_) => Self::Unavailable(StopReason::KeysUnavailable),
             Error::OutOfTime(_) => Self::RunOver(StopReason::OutOfTime),
-            // Sunshine asks for a longer wait than this run has, for any conflict.
+            // Sunshine still responds with 429 after all retries, or asks for a longer wait than
+            // this run has: that holds for any conflict.
             Error::RateLimited { .. } => Self::RunOver(StopReason::RateLimited),
             Error::Unauthorized => Self::RunOver(StopReason::Unauthorized),
             Error::Stopped(halt) => Self::RunOver(halt.into()),

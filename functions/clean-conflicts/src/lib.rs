@@ -1,5 +1,5 @@
-//! Clears the 409s: reads the evidence, decides, and applies the mildest remedy that resolves,
-//! never without an archive of the data that it removes.
+//! Clears the 409s: reads the evidence, decides, and applies a merge or a release (a delete
+//! only if an operator names it), never without an archive of the data that it removes.
 //!
 //! - `run` holds the run lease and chooses the conflicts: for a drain, or for an operator.
 //! - `process` works on one conflict: its attempts, and its record. Its docs describe what happens
@@ -240,7 +240,7 @@ impl CleanConflicts {
         let lease = match timeout_at(deadline, self.table.take_run_lease(ends_at)).await {
             Ok(Ok(Some(lease))) => lease,
             Ok(Ok(None)) => {
-                tracing::info!(requestId = request_id, "a run met another one");
+                tracing::info!(requestId = request_id, "another run holds the lease");
                 return stopped(StopReason::AnotherRun);
             }
             Ok(Err(error)) => return Err(table_error(error)),

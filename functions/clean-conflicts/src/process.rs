@@ -2,8 +2,9 @@
 //!
 //! If the process is killed
 //! - before the record is taken, nothing has happened;
-//! - after that and before a remedy is recorded as sent, nothing was changed, the lease ends with
-//!   the invocation, and the next run starts again (an archive that was begun stays unchanged);
+//! - after that and before a remedy is recorded as sent, no remedy was sent, the lease ends with the
+//!   invocation, and the next run starts again (an archive that was begun stays unchanged; an empty
+//!   survivor of a merge may already exist, and the next run finds and uses it);
 //! - after a remedy is recorded, the next run checks its effect, whether it was sent or not;
 //! - after the effect was observed, the next run observes it again.
 

@@ -41,12 +41,13 @@ impl<'a> Run<'a> {
             self.report.borrow_mut().deferred += 1;
             return;
         }
+        let id = conflict.id().clone();
         match process(&self.ctx, conflict, action).await {
             Ok(Some(conflict)) => self.report.borrow_mut().add(&conflict),
             // Another writer has it.
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(%error, "could not write the record of a conflict");
+                tracing::warn!(%error, conflictId = %id, "could not record the result of a conflict");
                 self.report.borrow_mut().deferred += 1;
             }
         }

@@ -23,7 +23,7 @@ pub enum StopReason {
     Forbidden,
     /// More than 20 % of the last 20 calls failed.
     TooManyFailures,
-    /// Sunshine asks for a longer wait than the run has.
+    /// Sunshine still responds with 429 after all retries, or asks for a longer wait than the run has.
     RateLimited,
     /// The API key cannot be read.
     KeysUnavailable,

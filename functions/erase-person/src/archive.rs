@@ -46,7 +46,7 @@ pub struct Version {
 /// The copies of one user.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Copy {
+pub struct ArchivedUser {
     /// The folder that contains them.
     pub folder: String,
     /// The user's versions, each as the API returned it.
@@ -68,7 +68,7 @@ impl Archive {
     }
 
     /// The folders that are about a person.
-    pub async fn copies_of(&self, person: &Person) -> Result<Vec<Copy>, OperatorError> {
+    pub async fn copies_of(&self, person: &Person) -> Result<Vec<ArchivedUser>, OperatorError> {
         let mut folders: BTreeMap<String, Vec<Version>> = BTreeMap::new();
         for version in self.versions().await? {
             folders
@@ -91,7 +91,7 @@ impl Archive {
         person: &Person,
         folder: String,
         objects: Vec<Version>,
-    ) -> Result<Option<Copy>, OperatorError> {
+    ) -> Result<Option<ArchivedUser>, OperatorError> {
         let mut users = Vec::new();
         for version in objects.iter().filter(|version| is_user_page(version)) {
             users.extend(self.lines(version).await?);
@@ -100,7 +100,7 @@ impl Archive {
             .folder()
             .is_some_and(|its_own| folder.starts_with(&its_own));
         let is_about = is_over_its_email || users.iter().any(|user| person.is_user(user));
-        Ok(is_about.then_some(Copy {
+        Ok(is_about.then_some(ArchivedUser {
             folder,
             users,
             objects,
@@ -108,7 +108,7 @@ impl Archive {
     }
 
     /// Deletes every version of these objects, for good. Returns the number of versions.
-    pub async fn erase(&self, copies: &[Copy]) -> Result<usize, OperatorError> {
+    pub async fn erase(&self, copies: &[ArchivedUser]) -> Result<usize, OperatorError> {
         let versions = copies.iter().flat_map(|copy| &copy.objects);
         let deleted = stream::iter(versions.cloned())
             .map(async |version| self.delete(&version).await)

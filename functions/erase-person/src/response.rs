@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_dynamo::aws_sdk_dynamodb_1::from_item;
 use serde_json::{Value, json};
 
-use crate::archive::Copy;
+use crate::archive::ArchivedUser;
 use crate::person::{Item, Person, Verdict};
 use crate::table::ItemErasure;
 
@@ -47,7 +47,7 @@ pub struct ErasureResponse {
     /// The items of the table, as stored, and what an erasure does with each.
     table: Vec<Found>,
     /// The copies in the archive.
-    archive: Vec<Copy>,
+    archive: Vec<ArchivedUser>,
     /// Whether the archived users were omitted because the response would be too long.
     truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ impl ErasureResponse {
     pub fn new(
         person: &Person,
         items: Vec<Item>,
-        copies: Vec<Copy>,
+        copies: Vec<ArchivedUser>,
         erased: Option<Erased>,
     ) -> Self {
         let table = items.into_iter().map(|item| Found {

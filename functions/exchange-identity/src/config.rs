@@ -62,12 +62,12 @@ fn hosts(variables: &Variables) -> Result<Hosts, ConfigError> {
     let chat = variables.optional("PUZZEL_COMM_URL", URL)?;
     match (region, identity, chat) {
         (Some(region), None, None) => Hosts::try_from(region)
-            .map_err(|_| ConfigError::Conflict("PUZZEL_REGION: its URLs are not valid")),
+            .map_err(|_| ConfigError::Unusable("PUZZEL_REGION: its URLs are not valid")),
         (None, Some(identity), Some(chat)) => Ok(Hosts { identity, chat }),
         (None, None, None) => Err(ConfigError::missing("PUZZEL_REGION", REGION)),
         (None, None, Some(_)) => Err(ConfigError::missing("PUZZEL_IDP_URL", URL)),
         (None, Some(_), None) => Err(ConfigError::missing("PUZZEL_COMM_URL", URL)),
-        (Some(_), _, _) => Err(ConfigError::Conflict(
+        (Some(_), _, _) => Err(ConfigError::Unusable(
             "set either PUZZEL_REGION, or PUZZEL_IDP_URL and PUZZEL_COMM_URL, and leave the other empty",
         )),
     }

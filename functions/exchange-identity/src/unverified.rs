@@ -1,5 +1,5 @@
-//! The unverified claims of a token. They prove nothing: Puzzel verifies the token. They are read
-//! only so that no one can use this function to identify a chat with someone else's token.
+//! The unverified claims of a token. They prove nothing: Puzzel verifies the token. They serve
+//! three checks: the token names the caller, it has not expired, and which provider verifies it.
 
 use std::time::SystemTime;
 

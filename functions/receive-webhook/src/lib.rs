@@ -27,8 +27,8 @@ pub use event::{NotAnEvent, parse};
 pub use signature::{SignatureError, SigningSecrets, Timestamp};
 pub use signature_verifier::{NotVerified, SignatureVerifier};
 
-/// Maximum time of the work. Zendesk hangs up after about ten seconds, without a second try, and
-/// the response must come within four, not counting cold starts and the network.
+/// Maximum time of the work. Zendesk gives up after about ten seconds, and does not retry after that.
+/// A response within four leaves room for a cold start and the network.
 const WORK_LIMIT: Duration = Duration::from_millis(3_500);
 /// Time reserved at the end of a request for the response.
 const RESPONSE_MARGIN: Duration = Duration::from_millis(100);

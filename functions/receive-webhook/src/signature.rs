@@ -133,7 +133,7 @@ impl Secret for SigningSecrets {
     }
 
     fn inspect(_: &Map<String, Value>) -> Result<&'static str, &'static str> {
-        Ok("it has the right form; Zendesk's next event shows whether it is its own")
+        Ok("it has the right form; Zendesk's next event shows whether it is the right secret")
     }
 }
 

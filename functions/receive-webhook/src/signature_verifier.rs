@@ -25,7 +25,7 @@ pub enum NotVerified {
 }
 
 impl SignatureVerifier {
-    /// A verifier with these secrets, which it fetches once, now.
+    /// A verifier with these secrets. Fetches them now, so that the first request need not wait.
     pub async fn start(secrets: CachedSecret<SigningSecrets>) -> Self {
         secrets.warm_up().await;
         Self(secrets)

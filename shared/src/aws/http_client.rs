@@ -43,7 +43,8 @@ impl Client {
 
 impl SdkHttpClient for Client {
     /// Ignores the settings. They contain the SDK's own connect timeout, which is longer than ours,
-    /// and no client has a read timeout: attempts and operations have limits instead.
+    /// and none of our clients sets a read timeout: attempts, operations or the invocation have
+    /// limits instead.
     fn http_connector(
         &self,
         _settings: &HttpConnectorSettings,

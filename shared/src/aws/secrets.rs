@@ -267,7 +267,7 @@ fn parse<T: Secret>(secret: Option<&str>) -> Result<Parsed<T>, WrongShape> {
         .map_err(str::to_owned);
     let inspected = match field_with_white_space(&Value::Object(object), "") {
         Some(field) => Err(format!(
-            "{field} has white space around it: put the secret in again without"
+            "{field} has white space around it: store the secret again without it"
         )),
         None => inspected,
     };

@@ -37,7 +37,7 @@ pub struct Claim {
     pub external_id: String,
     /// The grounds.
     pub source: ClaimSource,
-    /// The time at which it was first made in this episode of the conflict.
+    /// The time at which it was first made; a report starts again with each episode.
     pub first_at: u64,
     /// The time at which it was last made.
     pub last_at: u64,

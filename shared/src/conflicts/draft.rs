@@ -3,8 +3,8 @@
 //! A plan is a pure function of the items that it reads. It first runs as if no item existed, and
 //! then again with the items that exist, until it depends on no guess. All items that it only reads
 //! come from one moment: half of an event would look like a contradiction. An item that it writes
-//! carries the condition that it has not changed. So an event about an unknown user costs one
-//! request to DynamoDB, and is never visible in part.
+//! carries the condition that it has not changed. So an event about an unknown user costs one write
+//! and at most one read before it, and is never visible in part.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -29,7 +29,7 @@ impl Scope {
 
     /// The id of the conflict over a user that has no email.
     pub fn conflict_over_user(&self, user_id: &str) -> ConflictId {
-        // No email for which a login can be refused has a colon before its first @.
+        // A verified email has no colon before its first @, so the two kinds cannot collide.
         self.hash(&format!("user:{user_id}"))
     }
 

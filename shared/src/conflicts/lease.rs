@@ -1,11 +1,12 @@
-//! The run lease: only one run at a time calls Sunshine Conversations.
+//! The run lease: only one run at a time changes anything at Sunshine Conversations. Dry runs, `show`
+//! and `check` only read, and take no lease.
 
 use std::collections::HashMap;
 
 use super::table::{Item, Put, Table, TableError, number, random_mark, string};
 use crate::lambda::clock::now_millis;
 
-/// The lease of a run: no other run may call Sunshine Conversations in the meantime.
+/// The lease of a run: no other run may change anything at Sunshine Conversations in the meantime.
 pub struct RunLease {
     owner: String,
 }

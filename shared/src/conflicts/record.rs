@@ -4,18 +4,23 @@
 //!                reported                          sent                 effect seen
 //!   (no record) ──────────► pending ► in_progress ──────► confirming ──────────────► resolved
 //!                             ▲  │         │                  │
-//!             reported again, │  │         ├► planned         ├► needs_review
-//!             or an operator  │  │         ├► not_a_conflict  └► failed (forbidden)
-//!                             │  │         └► needs_review
-//!                             │  └► failed (8 attempts, or forbidden)
+//!             reported again, │  │         ├► pending again   ├► needs_review
+//!             or an operator  │  │         ├► planned         └► failed (forbidden)
+//!                             │  │         ├► not_a_conflict
+//!                             │  │         ├► needs_review
+//!                             │  │         └► failed (forbidden)
+//!                             │  └► failed (8 attempts)
 //!                             └── planned, resolved, not_a_conflict, failed, needs_review
 //! ```
+//!
+//! A record is `pending` again after a failed call, before a time that the remedy must wait for, and
+//! if the run is over.
 //!
 //! A drain takes a planned record directly to `in_progress`, once its remedy is allowed.
 //!
 //! A worker takes a record by one conditional write (`begin_attempt`): the attempt is counted, and
 //! `dueAt` is the end of the worker's lease. If the worker dies, the record is due again when the
-//! lease ends. If it died before it recorded a remedy as sent, nothing was changed, and the next
+//! lease ends. If it died before it recorded a remedy as sent, no remedy was sent, and the next
 //! worker begins again. Otherwise the changing call may have been executed: `sent` is set, so the
 //! record never goes back to `pending` and never ends as `not_a_conflict`; the next worker checks
 //! the effect.

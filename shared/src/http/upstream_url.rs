@@ -1,7 +1,8 @@
 //! The base URL of an upstream. This is the only module that builds the URL of a call.
 //!
 //! URL parsers normalise: `/users/..` and `/users/%2e%2e` name the folder above, and CR, LF and TAB
-//! are dropped silently. So nothing from outside is passed to a parser unchanged.
+//! are dropped silently. So ids are encoded first, and a URL from outside is checked for such
+//! characters before it is parsed.
 
 use std::net::Ipv4Addr;
 use std::str::FromStr;

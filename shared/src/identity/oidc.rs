@@ -24,8 +24,8 @@ pub use error::{KeysError, VerifyError};
 pub use keys::REFETCH_FLOOR;
 pub use verifier::Verifier;
 
-const ISSUER: &str = "the issuer's URL: https, or http on a loopback host; several with commas; any text if OIDC_JWKS_URL is set";
-const AUDIENCE: &str = "the audience of the tokens (with Cognito's access tokens, the client id), or several with commas";
+const ISSUER: &str = "the issuer's URL: https, or http on a loopback host; or several, separated by commas; any text if OIDC_JWKS_URL is set";
+const AUDIENCE: &str = "the audience of the tokens (with Cognito's access tokens, the client id), or several, separated by commas";
 const JWKS_URL: &str = "the URL of the issuers' key set: https, or http on a loopback host";
 
 /// The accepted issuers and audiences.

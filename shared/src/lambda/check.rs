@@ -48,15 +48,15 @@ impl Check {
 
     /// The configuration, which is right if the function runs at all.
     pub fn configuration() -> Self {
-        Self::passed(CONFIGURATION, "every variable holds what it may")
+        Self::passed(CONFIGURATION, "every variable has a valid value")
     }
 
-    /// A check that could not be made, because the check `other` failed.
-    pub fn not_asked(name: &'static str, other: &str) -> Self {
+    /// A check that could not be made.
+    pub fn skipped(name: &'static str, because: &str) -> Self {
         Self {
             name,
             ok: None,
-            detail: format!("not asked, because of {other}"),
+            detail: format!("skipped: {because}"),
         }
     }
 }
@@ -100,9 +100,9 @@ mod tests {
             response["checks"][1],
             json!({"name": "api_key", "ok": false, "detail": "401"})
         );
-        let unasked = ok(&[passed.clone(), Check::not_asked("sunshine", "api_key")]);
+        let skipped = ok(&[passed.clone(), Check::skipped("sunshine", "no key")]);
         assert_eq!(
-            (&unasked["ok"], &unasked["checks"][1]["ok"]),
+            (&skipped["ok"], &skipped["checks"][1]["ok"]),
             (&json!(false), &json!(null))
         );
         assert_eq!(ok(&[passed])["ok"], true);

@@ -32,9 +32,9 @@ pub enum ConfigError {
         /// The values that it may hold, in words.
         expected: Cow<'static, str>,
     },
-    /// Variables that contradict each other.
+    /// Variables that are valid each by itself, and cannot be used.
     #[error("{0}")]
-    Conflict(&'static str),
+    Unusable(&'static str),
 }
 
 impl ConfigError {
@@ -127,7 +127,7 @@ impl Variables {
         self.or(variable, default, names::<T>())
     }
 
-    /// The items of a list with commas, without the spaces around them; `None` if the variable is
+    /// The items of a comma-separated list, without the spaces around them; `None` if the variable is
     /// not set. `expected` says what the list may hold.
     pub fn list<T: FromStr>(
         &self,

@@ -6,8 +6,8 @@ use lambda_runtime::Diagnostic;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The reason why an operator's request is refused. The message goes to the operator, and may quote
-/// the request; `Debug` goes to the log, so it prints only the type.
+/// The reason why an operator's request is refused. The message goes to the operator, and names
+/// fields, never a value that may be personal; `Debug` goes to the log, so it prints only the type.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorError {
     /// The request is not one that the function accepts.

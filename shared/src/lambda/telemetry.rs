@@ -29,8 +29,8 @@ pub fn function() -> Option<&'static str> {
 ///
 /// Level and format come from the variables that `lambda_runtime` documents:
 /// `AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`, else INFO; JSON if `AWS_LAMBDA_LOG_FORMAT` asks for it.
-/// They apply to our own targets only. All others are capped at INFO, because below that the
-/// runtime prints raw events and the HTTP stack prints headers, tokens included.
+/// The level of other crates is capped at INFO, because below that the runtime prints raw events and
+/// the HTTP stack prints headers, tokens included.
 pub fn init(function: &'static str) {
     let _ = FUNCTION.set(function);
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL")

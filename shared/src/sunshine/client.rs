@@ -76,7 +76,7 @@ impl Default for Options {
 ///
 /// Reads are retried, with backoff, on 429, on 5xx and on transport errors. Calls that change
 /// something are retried only if they were certainly not executed: on 429, and if no connection was
-/// made. Otherwise they end with [`Error::Unknown`]. A 401 fetches a fresh key and tries once more.
+/// made. If one may have been executed, it ends with [`Error::Unknown`]. A 401 fetches a fresh key and tries once more.
 #[derive(Debug)]
 pub struct SunshineClient {
     http: HttpClient,

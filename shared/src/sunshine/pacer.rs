@@ -14,8 +14,8 @@ use crate::lambda::deadline::Deadline;
 /// not exceed the rate in any second.
 const WINDOW: Duration = Duration::from_millis(1040);
 /// Maximum time that a run may catch up after the machine delayed it, so that a late task or timer
-/// costs no throughput. The window still applies, but the more requests leave at once, the more of
-/// them a late arrival moves into the next second.
+/// costs no throughput. The window still applies. Keep it small: a burst that is delayed on the network
+/// arrives together with the requests of the next second.
 const CATCH_UP: Duration = Duration::from_millis(50);
 /// The factor by which a 429 reduces the rate.
 const DECREASE: f64 = 0.5;
@@ -24,7 +24,7 @@ const INCREASE_PER_SECOND: f64 = 0.1;
 /// The rate never falls below this fraction of the full rate.
 const FLOOR: f64 = 0.05;
 
-/// Spaces the requests of a run evenly, and allows no second more than the rate. Concurrent tasks
+/// Spaces the requests of a run evenly, and sends no more of them in any second than the rate. Concurrent tasks
 /// share it and are served in turn. It starts at the full rate.
 #[derive(Debug)]
 pub struct Pacer {

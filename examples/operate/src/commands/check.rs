@@ -80,7 +80,7 @@ fn shown(responses: &Value) {
         (0, 0) => output::sentence(format_args!("All {all} checks are ok.")),
         (wrong, 0) => output::sentence(format_args!("{wrong} of {all} checks are WRONG.")),
         (wrong, unknown) => output::sentence(format_args!(
-            "{wrong} of {all} checks are WRONG; {unknown} could not be made because of them (?)."
+            "{wrong} of {all} checks are WRONG; {unknown} could not be made (?)."
         )),
     }
 }

@@ -3,14 +3,14 @@
 use shared::conflicts::{Conflict, Remedy};
 use shared::sunshine::User;
 
-use crate::archive::{Copy, CopyError, Tools};
+use crate::archive::{CopyError, Tools, UserCopy};
 use crate::context::Context;
 use crate::interrupted::Interrupted;
 
 /// A user that has been archived, and can be archived again if it changes.
 pub struct Archived<'a> {
     tools: Tools<'a>,
-    copy: Copy,
+    copy: UserCopy,
     manifest: String,
 }
 
@@ -27,7 +27,7 @@ pub async fn archive<'a>(
         archive: ctx.archive.ok_or(Interrupted::Left)?,
         deadline: ctx.deadlines.calls,
     };
-    let mut copy = Copy::resume_or_start(&tools, conflict, &user.id, remedy).await?;
+    let mut copy = UserCopy::resume_or_start(&tools, conflict, &user.id, remedy).await?;
     match copy.complete(&tools, conflict, remedy, user).await {
         Ok(manifest) => Ok(Archived {
             tools,
@@ -62,7 +62,7 @@ impl Archived<'_> {
 }
 
 async fn keep_progress(
-    copy: &mut Copy,
+    copy: &mut UserCopy,
     tools: &Tools<'_>,
     conflict: &mut Conflict,
     error: CopyError,

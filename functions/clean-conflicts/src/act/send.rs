@@ -1,4 +1,5 @@
-//! Sends changing calls. The record first gets the call, its target, and the archive.
+//! Sends changing calls. Before a remedy is sent, the record gets the call, its target and the
+//! archive. Creating a survivor and restoring fields are not recorded: repeating them harms no one.
 
 use shared::conflicts::{Conflict, Remedy, Sent};
 use shared::lambda::clock::now_millis;
@@ -16,14 +17,22 @@ pub async fn make_survivor(ctx: &Context<'_>, external_id: &str) -> Result<UserI
     Ok(made.await?.id)
 }
 
-/// Records the remedy and sends it. Returns the error if the call was certainly not executed.
+/// The result of sending a remedy.
+pub enum SendResult {
+    /// It was executed, or may have been.
+    Sent,
+    /// It was certainly not executed.
+    NotExecuted(Error),
+}
+
+/// Records the remedy and sends it.
 pub async fn send(
     ctx: &Context<'_>,
     conflict: &mut Conflict,
     plan: &Plan,
     user: &User,
     manifest: &str,
-) -> Result<Result<(), Error>, Interrupted> {
+) -> Result<SendResult, Interrupted> {
     let before = conflict.clone();
     let mut sent = Sent::new(
         plan.call.remedy(),
@@ -45,16 +54,16 @@ pub async fn send(
     match call(ctx, plan).await {
         // After a 404 a delete is done, and a release has nothing left to do.
         Ok(()) | Err(Error::NotFound) => {
-            conflict.note_answered();
-            Ok(Ok(()))
+            conflict.note_accepted();
+            Ok(SendResult::Sent)
         }
         Err(error @ Error::Unknown(_)) => {
             tracing::warn!(%error, "the outcome of a remedy is unknown");
-            Ok(Ok(()))
+            Ok(SendResult::Sent)
         }
         Err(error) => {
             conflict.undo_send(&before);
-            Ok(Err(error))
+            Ok(SendResult::NotExecuted(error))
         }
     }
 }

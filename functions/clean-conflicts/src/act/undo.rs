@@ -22,7 +22,7 @@ pub async fn withdraw_email(
         at: now_millis(),
     });
     if let Err(error) = ctx.table.write(conflict).await {
-        tracing::warn!(%error, "could not record that an email is taken off, so it was not");
+        tracing::warn!(%error, "could not record a withdrawal, so it was not sent");
         return Err(Interrupted::Left);
     }
     let call = ctx

@@ -38,7 +38,7 @@ pub enum CopyError {
 /// A copy of a user: the objects in the archive so far, and the next step. The conflict's record
 /// keeps it if a run is too short, so it contains no personal data.
 #[derive(Serialize, Deserialize)]
-pub struct Copy {
+pub struct UserCopy {
     user_id: UserId,
     prefix: String,
     objects: Vec<Object>,
@@ -91,7 +91,7 @@ impl Tools<'_> {
     }
 }
 
-impl Copy {
+impl UserCopy {
     /// The copy of `user` in `conflict`'s record, or a new one. Only a delete has so much to copy
     /// that it resumes; any other remedy copies the user as it is now.
     pub async fn resume_or_start(

@@ -47,13 +47,13 @@ pub fn decide(
         };
     }
     if policy.named.is_some_and(|named| named != sent.remedy) {
-        // An operator who can see the effect names the next step.
+        // The operator has named another remedy, because this one had no effect.
         return repeat(conflict, sent, facts, policy, now);
     }
     // One check may come too early, even for a call whose response was lost.
     let is_first_check = sent.checks == 0;
     let since = Duration::from_millis(now.saturating_sub(sent.at));
-    if sent.answered {
+    if sent.accepted {
         let may_be_early = match sent.remedy {
             Remedy::Delete => since < DELETED_WITHIN,
             _ => is_first_check,
@@ -119,7 +119,7 @@ fn is_free(
         .all(is_callers)
 }
 
-/// Repeats an unanswered, ineffective remedy, or applies the one that an operator named next. It
+/// Repeats a remedy that was not accepted and had no effect, or applies the one that an operator named next. It
 /// requires full evidence. On a different user only an approved release is allowed: after a delete,
 /// a new person may hold the external id and the email.
 fn repeat(conflict: &Conflict, sent: &Sent, facts: &Facts, policy: &Policy, now: u64) -> Decision {

@@ -1,4 +1,4 @@
-//! Where an attempt leaves a conflict, whether it was begun, interrupted, or overtaken by a report.
+//! The record after an attempt that finished, was interrupted, or was never begun.
 
 use shared::conflicts::{Conflict, MAX_ATTEMPTS, Reason, Remedy, State};
 use shared::sunshine::Error;
@@ -32,7 +32,7 @@ pub fn give_up(conflict: &Conflict) -> Option<Outcome> {
 }
 
 /// The outcome after a call was certainly not executed because of `error`; `None` if that only
-/// interrupts the attempt. A key without the right to merge is refused in either way.
+/// interrupts the attempt. A key without the right to merge is refused with 401 or with 403.
 pub fn after_refusal(call: &Call, error: &Error) -> Option<Outcome> {
     let is_refused = matches!(error, Error::Forbidden | Error::Unauthorized);
     (is_refused && matches!(call, Call::Merge { .. }))

@@ -68,7 +68,7 @@ impl Case<'_> {
         });
         match self.policy.named {
             Some(remedy) => self.named(user, only_caller, remedy, proof),
-            None => self.mildest(user, &callers, only_caller, proof),
+            None => self.choose(user, &callers, only_caller, proof),
         }
     }
 
@@ -85,8 +85,8 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Decides if only events claim the email, without lineage. The remedy is planned until someone
-    /// reports the conflict.
+    /// The decision when only events claim the email, without lineage: the remedy is planned until
+    /// someone reports the conflict.
     fn unclaimed(&self, people: &BTreeSet<&str>) -> Judged<Decision> {
         if !self.has_fresh_claim(people) {
             return Err(Outcome::NotAConflict);
@@ -103,7 +103,7 @@ impl Case<'_> {
             for claimant in people {
                 self.may_be_touched(user, claimant)?;
             }
-            return self.apply(user, None, Call::Release, None, None);
+            return self.apply_or_plan(user, None, Call::Release, None, None);
         }
         Err(Outcome::Planned(
             Remedy::ReleaseEmail,
@@ -170,7 +170,7 @@ impl Case<'_> {
             if self.conflict.email().is_none() {
                 return review(Reason::NoEmail);
             }
-            return self.apply(user, caller, Call::Release, None, None);
+            return self.apply_or_plan(user, caller, Call::Release, None, None);
         }
         match proof {
             Proof::Contradicted => return review(Reason::ContradictedLineage),
@@ -179,16 +179,17 @@ impl Case<'_> {
             Proof::OnceQuiet | Proof::Given => {}
         }
         let call = match caller {
+            // A merge without exactly one caller is refused before, as a dispute or without a claim.
             Some(caller) if remedy == Remedy::Merge => self.merge(user, caller).or_else(review)?,
             _ if user.to_be_retained => return review(Reason::ToBeRetained),
             _ => Call::Delete,
         };
-        self.apply(user, caller, call, None, None)
+        self.apply_or_plan(user, caller, call, None, None)
     }
 
-    /// Decides on the mildest remedy that resolves. A merge comes before a release if lineage
-    /// proves that the history is the caller's own.
-    fn mildest(
+    /// Chooses the remedy that no operator named: a merge if lineage proves that the history is the
+    /// caller's own and `REMEDY` allows it, else a release. Never a delete.
+    fn choose(
         &self,
         user: &User,
         callers: &BTreeSet<&str>,
@@ -214,7 +215,7 @@ impl Case<'_> {
         let may_merge = self.policy.allowed >= Remedy::Merge;
         let because = match caller.map(|caller| self.merge(user, caller)) {
             Some(Ok(call)) if may_merge || self.policy.allowed == Remedy::Plan => {
-                return self.apply(user, caller, call, None, not_before);
+                return self.apply_or_plan(user, caller, call, None, not_before);
             }
             Some(Err(reason)) if may_merge => Some(reason),
             _ => None,
@@ -245,7 +246,7 @@ impl Case<'_> {
         {
             return review(Reason::OtherIdentities);
         }
-        self.apply(user, caller, Call::Release, instead_because, not_before)
+        self.apply_or_plan(user, caller, Call::Release, instead_because, not_before)
     }
 
     /// Checks that the holder has shown no sign of life since the first report. Returns the time at
@@ -290,8 +291,8 @@ impl Case<'_> {
         }
     }
 
-    /// Applies the remedy, or plans it if it is not allowed.
-    fn apply(
+    /// Decides to apply the call, not before `not_before`; with `REMEDY=plan`, to plan it.
+    fn apply_or_plan(
         &self,
         user: &User,
         caller: Option<&str>,

@@ -1,4 +1,4 @@
-//! The work that a statement of an operator causes: that an external id became another.
+//! The work that follows from an operator's statement that one external id became another.
 
 use shared::conflicts::{
     Claim, ClaimSource, Conflict, Lineage, PairRef, Remedy, Report, Scope, Source, State, Target,
@@ -45,8 +45,15 @@ pub enum StatedWork {
     /// An operator stated another change of the same external id before, or the external id has had
     /// a new holder since.
     Contradicted,
-    /// This report, with a remedy for this user.
-    Report(Box<Report>, Option<String>, Lineage),
+    /// A report to open a conflict with.
+    Report {
+        /// The operator's claim.
+        report: Box<Report>,
+        /// The user that a named remedy is for; no drain may replace that remedy by another one.
+        limited_to: Option<String>,
+        /// What the operator states, to record.
+        statement: Lineage,
+    },
 }
 
 /// Decides which work a change causes. `now` is in milliseconds since 1970.
@@ -77,10 +84,12 @@ pub fn stated_work(
     let mut stated = facts.statements;
     stated.retain(|it| it.is_of_another(&target));
     stated.push(lineage.clone());
-    // A named remedy is for this user only, and no drain may replace it by another one.
-    let named_for = change.remedy.map(|_| user.id.to_string());
     let report = report(scope, current, &user, now).with_lineages(stated);
-    StatedWork::Report(Box::new(report), named_for, lineage)
+    StatedWork::Report {
+        report: Box::new(report),
+        limited_to: change.remedy.map(|_| user.id.to_string()),
+        statement: lineage,
+    }
 }
 
 /// Whether a change that was stated before is done: its conflict is resolved, the user does not

@@ -835,7 +835,7 @@ fn only_merge_and_delete_apply_to_a_user_without_an_email() {
 fn sent(remedy: Remedy) -> Sent {
     Sent {
         external_id: Some(OLD.to_owned()),
-        answered: true,
+        accepted: true,
         restored: true,
         ..Sent::new(remedy, HOLDER_ID, "manifest", NOW - 1000)
     }
@@ -852,9 +852,9 @@ fn after(sent: Sent) -> Case {
 #[test]
 fn a_free_email_is_resolved() {
     for remedy in [Remedy::ReleaseEmail, Remedy::Delete] {
-        for is_answered in [true, false] {
+        for is_accepted in [true, false] {
             let mut case = after(Sent {
-                answered: is_answered,
+                accepted: is_accepted,
                 ..sent(remedy)
             });
             case.facts.holders.clear();
@@ -913,7 +913,7 @@ fn a_lost_call_is_repeated_after_two_checks_except_a_delete() {
     ] {
         let lost = |checks| {
             let mut case = after(Sent {
-                answered: false,
+                accepted: false,
                 checks,
                 ..sent(remedy)
             });
@@ -943,7 +943,7 @@ fn a_lost_call_is_repeated_after_two_checks_except_a_delete() {
     }
     // A remedy stronger than allowed is not repeated either, even if an operator names it.
     let mut case = after(Sent {
-        answered: false,
+        accepted: false,
         checks: 1,
         ..sent(Remedy::Merge)
     });
@@ -952,7 +952,7 @@ fn a_lost_call_is_repeated_after_two_checks_except_a_delete() {
     assert_eq!(case.decision(), review(Reason::OutcomeUnknown));
     // No other remedy is applied in place of the one that was sent.
     let mut case = after(Sent {
-        answered: false,
+        accepted: false,
         checks: 1,
         ..sent(Remedy::ReleaseEmail)
     });
@@ -962,9 +962,9 @@ fn a_lost_call_is_repeated_after_two_checks_except_a_delete() {
 
 #[test]
 fn an_operator_names_the_step_after_a_call_without_effect() {
-    for is_answered in [true, false] {
+    for is_accepted in [true, false] {
         let case = after(Sent {
-            answered: is_answered,
+            accepted: is_accepted,
             ..sent(Remedy::ReleaseEmail)
         });
         assert_eq!(case.named(Remedy::Delete).decision(), "Delete");
@@ -973,7 +973,7 @@ fn an_operator_names_the_step_after_a_call_without_effect() {
     let case = after(sent(Remedy::Delete)).named(Remedy::Delete);
     assert_eq!(case.decision(), "AwaitEffect");
     let lost = Sent {
-        answered: false,
+        accepted: false,
         checks: 1,
         ..sent(Remedy::Delete)
     };
@@ -983,7 +983,7 @@ fn an_operator_names_the_step_after_a_call_without_effect() {
 #[test]
 fn another_user_gets_only_a_release_that_was_approved_for_it() {
     let lost = || Sent {
-        answered: false,
+        accepted: false,
         checks: 1,
         ..sent(Remedy::ReleaseEmail)
     };
@@ -1021,7 +1021,7 @@ fn another_user_gets_only_a_release_that_was_approved_for_it() {
 fn a_conflict_may_have_ended_since_a_remedy_was_sent() {
     for remedy in [Remedy::ReleaseEmail, Remedy::Merge, Remedy::Delete] {
         let unanswered = Sent {
-            answered: false,
+            accepted: false,
             checks: 1,
             ..sent(remedy)
         };

@@ -73,7 +73,7 @@ fn a_mistake_names_the_field_and_what_it_may_hold() {
         ),
         (
             json!({"action": "resolve", "previousExternalId": "1", "currentExternalId": "1", "by": "ada"}),
-            "currentExternalId must be another one",
+            "currentExternalId must be an external_id that is not",
         ),
         (
             json!({"action": "resolve", "previousExternalId": "..", "currentExternalId": "1"}),

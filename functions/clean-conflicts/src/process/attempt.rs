@@ -16,8 +16,8 @@ use crate::interrupted::Interrupted;
 use crate::outcome::Outcome;
 use crate::plan::{Call, Plan};
 
-/// Maximum age of the evidence when a delete is sent. It may be older than that once each
-/// conversation has been read again.
+/// If copying new messages takes longer than this, the evidence is read again before a delete is
+/// sent.
 const EVIDENCE_IS_FRESH_FOR: Duration = Duration::from_secs(2);
 
 /// Attempts a conflict whose record was taken.
@@ -118,7 +118,8 @@ async fn apply(
             };
         }
     }
-    if let Err(error) = act::send(ctx, conflict, &plan, &user, archived.manifest()).await? {
+    let sent = act::send(ctx, conflict, &plan, &user, archived.manifest()).await?;
+    if let act::SendResult::NotExecuted(error) = sent {
         return match decide::after_refusal(&plan.call, &error) {
             Some(outcome) => Ok(Some(outcome)),
             None => Err(error.into()),

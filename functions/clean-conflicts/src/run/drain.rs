@@ -53,7 +53,7 @@ impl Run<'_> {
         self.work_off_imports(at_once).await
     }
 
-    /// Works off the pairs of imports that are due. They come last: no one waits for them.
+    /// Processes the pairs of imports that are due. They come last: no one waits for them.
     async fn work_off_imports(&self, at_once: usize) -> Result<(), TableError> {
         let (until, mut start) = (now_millis(), None);
         while !self.ctx.must_stop() {

@@ -78,7 +78,9 @@ impl Run<'_> {
         match before {
             State::Pending | State::Planned | State::NeedsReview | State::Failed => {}
             State::InProgress | State::Confirming => {
-                return Err(invalid("a run works on this conflict; wait for its end"));
+                return Err(invalid(
+                    "a remedy is being applied, or its effect is being checked; wait until that is over",
+                ));
             }
             State::Resolved | State::NotAConflict => {
                 return Err(invalid("this conflict is over"));

@@ -1,4 +1,4 @@
-//! Resolves and approves conflicts, as an operator asks; and works off the pairs of an import, each
+//! Resolves and approves conflicts, as an operator asks; and processes the pairs of an import, each
 //! as a resolve.
 
 use shared::conflicts::{Conflict, Lineage, Pair, Reason, Report, State, TableError};
@@ -15,7 +15,7 @@ use crate::facts;
 use crate::interrupted::Interrupted;
 use crate::stop::StopReason;
 
-/// The reason why the work of a change is unknown.
+/// The reason why the work for a change could not be determined.
 enum FindError {
     Interrupted(Interrupted),
     Table(TableError),
@@ -34,7 +34,7 @@ impl From<TableError> for FindError {
 }
 
 impl Run<'_> {
-    /// Clears the holder of the email: the user with the previous external id.
+    /// Resolves the conflict over the email of the user with the previous external id.
     pub async fn resolve(&self, resolve: &Resolve) -> Result<(), OperatorError> {
         let change = StatedChange {
             previous: &resolve.previous_external_id,
@@ -60,25 +60,29 @@ impl Run<'_> {
                 self.report.borrow_mut().add_done(&conflict);
                 Ok(())
             }
-            Ok(StatedWork::Report(report, named_for, _)) if resolve.dry_run => {
-                self.dry_run(&report, named_for).await.map_err(table_error)
-            }
-            Ok(StatedWork::Report(report, named_for, lineage)) => {
-                let opened = self.open(&change, &report, named_for, &lineage).await;
+            Ok(StatedWork::Report {
+                report, limited_to, ..
+            }) if resolve.dry_run => self.dry_run(&report, limited_to).await.map_err(table_error),
+            Ok(StatedWork::Report {
+                report,
+                limited_to,
+                statement,
+            }) => {
+                let opened = self.open(&change, &report, limited_to, &statement).await;
                 self.work_on(opened.map_err(table_error)?, None).await;
                 Ok(())
             }
         }
     }
 
-    /// Works off a pair of an import.
+    /// Processes a pair of an import.
     pub async fn work_on_pair(&self, mut pair: Pair) {
         if self.ctx.must_stop() {
             self.report.borrow_mut().deferred += 1;
             return;
         }
         if let Err(error) = self.advance(&mut pair).await {
-            tracing::warn!(%error, "could not write the state of an import pair");
+            tracing::warn!(%error, "could not work on an import pair");
             self.report.borrow_mut().deferred += 1;
         }
     }
@@ -125,8 +129,12 @@ impl Run<'_> {
                 pair.conflict_id = Some(conflict.id().clone());
                 pair.end(conflict.state(), conflict.reason());
             }
-            Ok(StatedWork::Report(report, named_for, lineage)) => {
-                let conflict = self.open(&change, &report, named_for, &lineage).await?;
+            Ok(StatedWork::Report {
+                report,
+                limited_to,
+                statement,
+            }) => {
+                let conflict = self.open(&change, &report, limited_to, &statement).await?;
                 // From here on the pair follows the conflict's record.
                 self.work_on(conflict, None).await;
                 return Ok(());
@@ -166,13 +174,13 @@ impl Run<'_> {
     }
 
     /// Says what would be done, and writes nothing.
-    async fn dry_run(&self, report: &Report, named_for: Option<String>) -> Result<(), TableError> {
+    async fn dry_run(&self, report: &Report, limited_to: Option<String>) -> Result<(), TableError> {
         let now = now_millis();
         let mut conflict = match self.ctx.table.get(report.conflict_id()).await? {
             Some(known) => known.reopened_by(report, now),
             None => Conflict::open(report),
         };
-        conflict.limit_to(named_for);
+        conflict.limit_to(limited_to);
         match facts::read(&self.ctx, &conflict, now).await {
             Ok(facts) => {
                 let decision = decide::next(&conflict, &facts, &self.ctx.policy, now);
@@ -191,15 +199,15 @@ impl Run<'_> {
         &self,
         change: &StatedChange<'_>,
         report: &Report,
-        named_for: Option<String>,
-        lineage: &Lineage,
+        limited_to: Option<String>,
+        statement: &Lineage,
     ) -> Result<Conflict, TableError> {
         let (table, scope) = (self.ctx.table, self.ctx.scope);
         table
-            .record_statement(scope, lineage, report.conflict_id())
+            .record_statement(scope, statement, report.conflict_id())
             .await?;
         let asked = |conflict: &mut Conflict| {
-            conflict.limit_to(named_for.clone());
+            conflict.limit_to(limited_to.clone());
             conflict.note_operator(change.by);
             conflict.link_pair(change.pair.clone());
         };
@@ -234,7 +242,7 @@ impl Run<'_> {
         let before = conflict.state();
         if !matches!(before, State::NeedsReview | State::Planned | State::Failed) {
             return Err(invalid(
-                "only a conflict that needs review, is planned or failed is approved",
+                "only a conflict that needs review, is planned or failed can be approved",
             ));
         }
         // Without a single holder, approve the user that a call was sent to, so that its effect is

@@ -236,11 +236,11 @@ fn white_space_around_a_secret_is_kept_and_a_mistake() {
         ("guess", Err("it may be anything")),
         (
             "open\n",
-            Err("word has white space around it: put the secret in again without"),
+            Err("word has white space around it: store the secret again without it"),
         ),
         (
             " guess",
-            Err("word has white space around it: put the secret in again without"),
+            Err("word has white space around it: store the secret again without it"),
         ),
     ] {
         let text = json!({"word": value}).to_string();

@@ -29,8 +29,8 @@ pub struct Sent {
     pub archives: Vec<String>,
     /// The time at which it was last sent.
     pub at: u64,
-    /// Whether a response arrived.
-    pub answered: bool,
+    /// Whether Zendesk accepted the call: 2xx, or 404. False after a 5xx or a lost response.
+    pub accepted: bool,
     /// The number of checks of its effect.
     pub checks: u32,
     /// Whether the fields that a release cleared by side effect were restored.
@@ -54,7 +54,7 @@ impl Sent {
             instead_because: None,
             archives: vec![archive.into()],
             at: now,
-            answered: false,
+            accepted: false,
             checks: 0,
             restored: false,
         }

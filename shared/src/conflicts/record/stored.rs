@@ -142,7 +142,7 @@ impl From<Conflict> for StoredConflict {
             stored.sent_at = Some(sent.at);
             stored.sent_to = Some(sent.to);
             stored.sent_to_external_id = sent.external_id;
-            stored.answered = sent.answered;
+            stored.answered = sent.accepted;
             stored.looks = sent.checks;
             stored.restored = sent.restored;
         }
@@ -169,7 +169,7 @@ impl TryFrom<StoredConflict> for Conflict {
                     .chain(stored.earlier_archives)
                     .collect(),
                 at,
-                answered: stored.answered,
+                accepted: stored.answered,
                 checks: stored.looks,
                 restored: stored.restored,
             }),

@@ -500,7 +500,7 @@ fn each_check_waits_longer() {
 }
 
 #[test]
-fn waiting_for_the_effect_of_an_answered_call_is_not_an_attempt() {
+fn waiting_for_the_effect_of_an_accepted_call_is_not_an_attempt() {
     let before = sent();
     let mut conflict = taken(&before);
     conflict.await_effect(&before, NOW);
@@ -509,7 +509,7 @@ fn waiting_for_the_effect_of_an_answered_call_is_not_an_attempt() {
         (1, 1)
     );
     let mut before = sent();
-    before.note_answered();
+    before.note_accepted();
     let mut conflict = taken(&before);
     conflict.await_effect(&before, NOW);
     assert_eq!(
@@ -533,13 +533,13 @@ fn waiting_for_the_holder_to_be_quiet_is_not_an_attempt() {
 #[test]
 fn a_call_that_is_sent_again_keeps_the_archives_of_the_same_user() {
     let mut conflict = sent();
-    conflict.note_answered();
+    conflict.note_accepted();
     conflict.note_archive_progress(Some("{}".to_owned()));
     conflict.record_sent(Sent::new(Remedy::ReleaseEmail, "user", "second", NOW + 1));
     let sent = conflict.sent().unwrap();
     assert_eq!(sent.archives, ["second", "manifest"]);
     assert_eq!(sent.archive(), Some("second"));
-    assert!(!sent.restored && !sent.answered && sent.checks == 0);
+    assert!(!sent.restored && !sent.accepted && sent.checks == 0);
     assert_eq!(conflict.archive_progress(), None);
     conflict.record_sent(Sent::new(Remedy::ReleaseEmail, "other", "third", NOW + 2));
     assert_eq!(conflict.sent().unwrap().archives, ["third"]);
@@ -595,7 +595,7 @@ fn an_interrupted_approval_keeps_its_archive_and_no_other_end_does() {
 #[test]
 fn an_operator_never_takes_back_a_remedy_that_was_sent() {
     let mut before = sent();
-    before.note_answered();
+    before.note_accepted();
     let mut reviewed = ended(before, State::NeedsReview, Some(Reason::EmailStillHeld));
     reviewed.reopen(NOW);
     assert_eq!(
@@ -608,7 +608,7 @@ fn an_operator_never_takes_back_a_remedy_that_was_sent() {
     );
     // The next check is the second one of a call without a response.
     let sent = reviewed.sent().unwrap();
-    assert!(!sent.answered && sent.checks == 1);
+    assert!(!sent.accepted && sent.checks == 1);
     let mut unsent = ended(pending(), State::Failed, None);
     unsent.reopen(NOW);
     assert_eq!((unsent.state(), unsent.attempts()), (State::Pending, 0));
@@ -735,7 +735,7 @@ fn a_record_is_stored_and_read_back() {
         instead_because: Some(Reason::CallerLinked),
         restored: true,
         checks: 2,
-        answered: true,
+        accepted: true,
         ..Sent::new(Remedy::ReleaseEmail, "user", "second", NOW)
     });
     full.archive_progress = Some("{}".to_owned());
@@ -795,7 +795,7 @@ fn a_record_of_an_earlier_version_is_read() {
     assert!(*claim == Claim::new("b", ClaimSource::Report, NOW));
     let expected = Sent {
         own_user_id: Some("own".to_owned()),
-        answered: true,
+        accepted: true,
         checks: 1,
         ..Sent::new(Remedy::Merge, "user", "manifest", NOW + 3)
     };

@@ -70,10 +70,10 @@ impl Conflict {
         };
     }
 
-    /// Records that the call was answered.
-    pub fn note_answered(&mut self) {
+    /// Records that Zendesk accepted the call.
+    pub fn note_accepted(&mut self) {
         if let Some(sent) = &mut self.sent {
-            sent.answered = true;
+            sent.accepted = true;
         }
     }
 
@@ -137,7 +137,7 @@ impl Conflict {
     }
 
     /// Schedules another check, because the effect of the call has not been observed. Waiting for
-    /// the effect of an answered call is not an attempt.
+    /// the effect of an accepted call is not an attempt.
     pub fn await_effect(&mut self, before: &Self, now: u64) {
         self.release();
         self.outages = 0;
@@ -148,7 +148,7 @@ impl Conflict {
         sent.checks += 1;
         let since = Duration::from_millis(now.saturating_sub(sent.at));
         self.due_at = Some(now + millis(patience(since)));
-        if sent.answered {
+        if sent.accepted {
             self.attempts = before.attempts;
         }
     }
@@ -245,8 +245,9 @@ impl Conflict {
         self.due_at = Some(now);
         self.ended_at = None;
         if let Some(sent) = &mut self.sent {
-            // The call had no effect although it was answered, and the operator has checked it.
-            sent.answered = false;
+            // Treat the call as not accepted and checked once: if its effect is still missing, it is
+            // repeated.
+            sent.accepted = false;
             sent.checks = 1;
         }
     }

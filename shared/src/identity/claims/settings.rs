@@ -159,7 +159,7 @@ fn proof(
 ) -> Result<EmailProof, ConfigError> {
     let values = variables.list(
         "EMAIL_VERIFIED_VALUES",
-        "the values of EMAIL_VERIFIED_CLAIM that say yes, with commas, such as true,1",
+        "the values of EMAIL_VERIFIED_CLAIM that say yes, separated by commas, such as true,1",
     )?;
     if variables.one_of("EMAIL_VERIFIED", EmailVerified::Claim)? == EmailVerified::Always {
         return Ok(EmailProof::Always);
@@ -168,7 +168,7 @@ fn proof(
         return refuse(
             "EMAIL_CLAIM",
             email,
-            "email, unless EMAIL_VERIFIED_CLAIM names the claim that says whether this one is verified, or EMAIL_VERIFIED is always: email_verified speaks of email only",
+            "email, unless EMAIL_VERIFIED_CLAIM names the claim that says whether this one is verified, or EMAIL_VERIFIED is always: email_verified is about email only",
         );
     }
     let values = values.unwrap_or_else(|| vec!["true".to_owned()]);

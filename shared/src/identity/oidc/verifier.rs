@@ -42,7 +42,7 @@ impl Verifier {
             return Err(ConfigError::missing("OIDC_AUDIENCE", AUDIENCE));
         }
         let http = HttpClient::new()
-            .map_err(|_| ConfigError::Conflict("the HTTP client cannot be made"))?;
+            .map_err(|_| ConfigError::Unusable("the HTTP client cannot be made"))?;
         let keys = |origin| Arc::new(IssuerKeys::new(origin, http.clone()));
         let shared = settings.jwks_url.map(|url| keys(Origin::Url(url)));
         let issuers = settings.issuers.into_iter().filter_map(|issuer| {

@@ -236,11 +236,11 @@ fn an_attempt_that_did_not_end_leaves_the_record_due() {
 }
 
 #[test]
-fn an_attempt_that_waits_for_an_effect_is_counted_if_the_call_was_not_answered() {
-    for (is_answered, attempts) in [(true, 2), (false, 3)] {
+fn an_attempt_that_waits_for_an_effect_is_counted_if_the_call_was_not_accepted() {
+    for (is_accepted, attempts) in [(true, 2), (false, 3)] {
         let mut before = attempted(2);
         before.record_sent(Sent {
-            answered: is_answered,
+            accepted: is_accepted,
             ..sent(Remedy::Merge)
         });
         let conflict = settled(&before, &Ok(AttemptProgress::Waiting));

@@ -85,16 +85,21 @@ impl Stating {
             StatedWork::NoUser => "no user",
             StatedWork::Done(_) => "done",
             StatedWork::Contradicted => "contradicted",
-            StatedWork::Report(..) => "report",
+            StatedWork::Report { .. } => "report",
         }
     }
 
-    /// The conflict that the work opens, the user that the remedy is for, and the lineage.
+    /// The conflict that the work opens, the user that the remedy is for, and the statement.
     fn opens(&self) -> (Conflict, Option<String>, Lineage) {
-        let StatedWork::Report(report, named_for, lineage) = self.work() else {
+        let StatedWork::Report {
+            report,
+            limited_to,
+            statement,
+        } = self.work()
+        else {
             panic!("{}", self.shown())
         };
-        (Conflict::open(&report), named_for, lineage)
+        (Conflict::open(&report), limited_to, statement)
     }
 }
 
@@ -283,11 +288,11 @@ fn an_event_that_assigned_the_id_after_the_list_was_true_contradicts_a_pair() {
 #[test]
 fn a_change_is_a_claim_of_the_operator_over_the_users_email() {
     for (stating, stated_at) in [(alone(), NOW), (imported(), REPORTED)] {
-        let (conflict, named_for, lineage) = stating.opens();
+        let (conflict, limited_to, lineage) = stating.opens();
         assert_eq!((conflict.email(), conflict.user_id()), (Some(EMAIL), None));
         let claims: Vec<_> = conflict.claims().iter().collect();
         assert!(claims == [&Claim::new(NEW, ClaimSource::Operator, NOW)]);
-        assert_eq!(named_for, None);
+        assert_eq!(limited_to, None);
         let source = Source::Operator {
             user_id: HOLDER_ID.to_owned(),
         };
