@@ -17,8 +17,23 @@ fn name(alarm: &Value) -> &str {
     name.strip_prefix("${AWS::StackName}-").unwrap()
 }
 
-fn dimension<'a>(alarm: &'a Value, name: &str) -> Option<&'a str> {
-    let mut dimensions = alarm["Dimensions"].as_array().unwrap().iter();
+/// The metrics that an alarm reads: its own, or those of its expression.
+fn metrics(alarm: &Value) -> Vec<&Value> {
+    alarm["Metrics"].as_array().map_or_else(
+        || vec![alarm],
+        |queries| {
+            let metrics = queries.iter().map(|query| &query["MetricStat"]["Metric"]);
+            metrics.filter(|metric| !metric.is_null()).collect()
+        },
+    )
+}
+
+fn reads(alarm: &Value, metric: &str) -> bool {
+    metrics(alarm).iter().any(|it| it["MetricName"] == metric)
+}
+
+fn dimension<'a>(metric: &'a Value, name: &str) -> Option<&'a str> {
+    let mut dimensions = metric["Dimensions"].as_array().unwrap().iter();
     dimensions.find(|it| it["Name"] == name)?["Value"].as_str()
 }
 
@@ -60,9 +75,14 @@ fn alarms_on_our_own_metrics_watch_this_stack_only() {
     let whole = Template::whole();
     let mut ours = 0;
     for (id, alarm) in alarms(&whole) {
-        if alarm["Namespace"] == "chat-identity" {
-            assert_eq!(dimension(alarm, "stack"), Some("${AWS::StackName}"), "{id}");
-            ours += 1;
+        let metrics = metrics(alarm);
+        assert!(!metrics.is_empty(), "{id}");
+        for metric in metrics {
+            if metric["Namespace"] == "chat-identity" {
+                let stack = dimension(metric, "stack");
+                assert_eq!(stack, Some("${AWS::StackName}"), "{id}");
+                ours += 1;
+            }
         }
     }
     assert!(ours > 15, "{ours}");
@@ -73,8 +93,9 @@ fn each_fault_that_stops_runs_raises_an_alarm() {
     let whole = Template::whole();
     let stopped: BTreeSet<_> = alarms(&whole)
         .into_iter()
-        .filter(|(_, alarm)| alarm["MetricName"] == "Stopped")
-        .filter_map(|(_, alarm)| dimension(alarm, "reason"))
+        .flat_map(|(_, alarm)| metrics(alarm))
+        .filter(|metric| metric["MetricName"] == "Stopped")
+        .filter_map(|metric| dimension(metric, "reason"))
         .collect();
     for reason in [
         "unauthorized",
@@ -88,12 +109,36 @@ fn each_fault_that_stops_runs_raises_an_alarm() {
         assert!(stopped.contains(reason), "{reason}");
     }
     let fetches = alarms(&whole).into_iter();
-    let fetches = fetches.filter(|(_, alarm)| alarm["MetricName"] == "SecretFetchFailed");
+    let fetches = fetches.filter(|(_, alarm)| reads(alarm, "SecretFetchFailed"));
     assert_eq!(fetches.count(), 3, "one for each function with a secret");
     // A wrong API key or webhook secret is refused here, and has its own alarm.
     let all = alarms(&whole).into_iter();
-    let wrong = all.filter(|(_, alarm)| alarm["MetricName"] == "SecretLooksWrong");
+    let wrong = all.filter(|(_, alarm)| reads(alarm, "SecretLooksWrong"));
     assert_eq!(wrong.count(), 1, "the signing secret's");
+}
+
+/// With a fixed number, a high `SecretTtlSeconds` would raise the alarm in normal operation.
+#[test]
+fn the_signing_key_is_old_five_minutes_after_its_ttl() {
+    for seconds in ["60", "3600"] {
+        let ttl = &[("SecretTtlSeconds", seconds)][..];
+        let stack = Template::load().deploy(&[JWT, SIGNING, ttl]).unwrap();
+        let alarm = stack.properties("SigningKeyOldAlarm");
+        let queries = alarm["Metrics"].as_array().unwrap();
+        let returned: Vec<_> = queries
+            .iter()
+            .filter(|it| it["ReturnData"] != false)
+            .collect();
+        let [returned] = returned[..] else {
+            panic!("an alarm is based on one value: {queries:?}");
+        };
+        assert_eq!(returned["Expression"], format!("age - {seconds}"));
+        let age = queries.iter().find(|it| it["Id"] == "age").unwrap();
+        assert_eq!(age["MetricStat"]["Metric"]["MetricName"], "KeyAge");
+        assert_eq!(age["MetricStat"]["Stat"], "Maximum");
+        assert_eq!(alarm["Threshold"], 300);
+        assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold");
+    }
 }
 
 #[test]
