@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails if modules of a crate import each other in a circle, or one imports a module not below it.
+"""Fails if a crate has an import cycle between modules, or one imports a module not below it.
 
     .ci/imports.py [FOLDER ...]     the crates to check; without any, all crates of the repository
 
@@ -158,7 +158,7 @@ class Crate:
             if layer.get(module, -1) >= layer.get(target, len(layers)):
                 yield from lines
 
-    def circles(self):
+    def cycles(self):
         imports = self.siblings()
         graph = {}
         for module, target in imports:
@@ -175,19 +175,19 @@ class Crate:
                 elif target in stack:
                     low[node] = min(low[node], index[target])
             if low[node] == index[node]:
-                circle = []
+                cycle = []
                 while True:
-                    circle.append(stack.pop())
-                    if circle[-1] == node:
+                    cycle.append(stack.pop())
+                    if cycle[-1] == node:
                         break
-                if len(circle) > 1:
-                    found.append(circle)
+                if len(cycle) > 1:
+                    found.append(cycle)
 
         for node in graph:
             if node not in index:
                 visit(node)
-        for circle in found:
-            ends = [ends for ends in sorted(imports) if set(ends) <= set(circle)]
+        for cycle in found:
+            ends = [ends for ends in sorted(imports) if set(ends) <= set(cycle)]
             yield [line for pair in ends for line in sorted(imports[pair])]
 
 
@@ -201,9 +201,9 @@ def main(folders):
             continue
         checked += 1
         crate = Crate(folder / "src")
-        for lines in crate.circles():
+        for lines in crate.cycles():
             failed = True
-            print(f"{folder}: modules import each other in a circle:", *lines, sep="\n", file=sys.stderr)
+            print(f"{folder}: import cycle between modules:", *lines, sep="\n", file=sys.stderr)
         layers = LAYERS.get(folder.as_posix())
         lines = list(crate.not_downwards(layers)) if layers else []
         if lines:
