@@ -73,6 +73,11 @@ fn introduce(stack: &Stack, remedy: &str) -> io::Result<()> {
     let (url, issuer) = (stack.url(), stack.backends.issuer.url());
     let token = stack.backends.issuer.id_token(Stack::user());
     let drain = stack.invoke_command("clean-conflicts", &json!({"action": "drain"}));
+    let effect = if remedy == "plan" {
+        ", so it only plans"
+    } else {
+        ""
+    };
     writeln!(
         io::stdout(),
         "chat-identity    {url}\n\
@@ -88,7 +93,7 @@ fn introduce(stack: &Stack, remedy: &str) -> io::Result<()> {
          curl -s -X POST {url}/zendesk/token -H 'authorization: Bearer {token}'\n\n\
          Look at it as an operator does:\n\n\
          cargo run -p operate -- --local check\n\n\
-         Clear the conflicts that were reported (REMEDY is {remedy}; see --remedy):\n\n\
+         Run the cleanup (REMEDY is {remedy}{effect}; see --remedy):\n\n\
          {drain}\n\n\
          Ctrl-C stops everything.",
         stack.backends.sunshine.url(),
