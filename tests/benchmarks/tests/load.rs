@@ -25,11 +25,11 @@ fn load(target: &str) {
 }
 
 #[test]
-fn the_local_stack_bears_an_hours_traffic_for_seconds() {
+fn the_local_stack_handles_traffic_at_the_hourly_rate() {
     load("stack");
 }
 
 #[test]
-fn single_functions_bear_the_first_rate_of_a_sweep() {
+fn single_functions_handle_the_first_rate_of_a_sweep() {
     load("functions");
 }

@@ -169,7 +169,7 @@ async fn an_event_that_arrives_between_two_reads_contradicts_nothing() {
 }
 
 #[tokio::test]
-async fn without_any_time_left_a_lease_is_over_at_once() {
+async fn a_run_without_time_left_changes_nothing_and_blocks_no_other_run() {
     let stack = Stack::start(&[]).await;
     stack.sunshine.add_user(holder());
     stack.report(NEW, EMAIL).await;
@@ -194,7 +194,7 @@ fn lease(stack: &Stack) -> u64 {
 
 /// Every caller has the same email, because the identity provider's mapping is wrong.
 #[tokio::test]
-async fn one_mapping_gone_wrong_is_one_record_for_a_person_and_changes_nothing() {
+async fn a_wrong_mapping_makes_one_record_that_needs_review_and_changes_no_user() {
     for allowed in ["release-email", "delete"] {
         let stack = Stack::start(&[("REMEDY", allowed)]).await;
         stack.sunshine.add_user(holder());

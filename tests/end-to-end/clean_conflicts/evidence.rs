@@ -21,30 +21,30 @@ async fn assert_left_alone(users: Vec<User>, state: &str, reason: Option<&str>) 
 }
 
 #[tokio::test]
-async fn without_a_broken_rule_a_remedy_is_taken() {
+async fn a_remedy_is_applied_if_no_rule_is_broken() {
     let (stack, report) = drained(vec![holder()], &[("REMEDY", "release-email")]).await;
     assert_eq!(outcome(&report), ("resolved", None), "{report}");
     assert_eq!(stack.changes().len(), 2);
 }
 
 #[tokio::test]
-async fn two_users_with_the_email() {
+async fn two_users_with_the_email_need_review() {
     let users = vec![holder(), User::known("5", EMAIL)];
     assert_left_alone(users, "needs_review", Some("several_users")).await;
 }
 
 #[tokio::test]
-async fn nobody_with_the_email() {
+async fn an_email_that_no_user_holds_is_not_a_conflict() {
     assert_left_alone(vec![], "not_a_conflict", None).await;
 }
 
 #[tokio::test]
-async fn the_callers_own_user() {
+async fn an_email_of_the_callers_own_user_is_not_a_conflict() {
     assert_left_alone(vec![User::known(NEW, EMAIL)], "not_a_conflict", None).await;
 }
 
 #[tokio::test]
-async fn the_user_found_under_the_callers_external_id() {
+async fn a_holder_found_under_the_callers_external_id_needs_review() {
     // The caller's external id has the form of an id, and is the holder's.
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     let user = stack.sunshine.add_user(holder());
@@ -55,7 +55,7 @@ async fn the_user_found_under_the_callers_external_id() {
 }
 
 #[tokio::test]
-async fn a_difference_in_case_alone() {
+async fn an_external_id_that_differs_in_case_alone_needs_review() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     stack.sunshine.add_user(User::known("Anna-\u{c4}", EMAIL));
     stack.report("aNNA-\u{e4}", EMAIL).await;
@@ -65,7 +65,7 @@ async fn a_difference_in_case_alone() {
 }
 
 #[tokio::test]
-async fn another_brand() {
+async fn a_holder_of_another_brand_needs_review() {
     let listed = |brand: Value| {
         let mut user = json!(holder());
         user["id"] = json!("67a11490f0300123456789ab");
@@ -94,7 +94,7 @@ async fn another_brand() {
 }
 
 #[tokio::test]
-async fn the_brand_that_is_configured() {
+async fn only_the_user_of_the_configured_brand_loses_the_email() {
     let user = User {
         brand_id: Some("9477".to_owned()),
         ..holder()
@@ -108,7 +108,7 @@ async fn the_brand_that_is_configured() {
 }
 
 #[tokio::test]
-async fn an_email_of_the_profile_alone() {
+async fn an_email_of_the_profile_alone_is_not_released() {
     let mut user = holder();
     user.identities.clear();
     assert_left_alone(vec![user.clone()], "not_a_conflict", None).await;
@@ -129,7 +129,7 @@ async fn an_email_of_the_profile_alone() {
 }
 
 #[tokio::test]
-async fn no_external_id() {
+async fn a_holder_without_an_external_id_needs_review() {
     for external_id in [None, Some(String::new())] {
         let user = User {
             external_id,
@@ -140,7 +140,7 @@ async fn no_external_id() {
 }
 
 #[tokio::test]
-async fn lineage_and_no_zendesk_id() {
+async fn with_lineage_and_no_zendesk_id_the_email_is_released() {
     // An id that is not a number counts as missing.
     for zendesk_id in [None, Some("abc".to_owned()), Some("-1".to_owned())] {
         let user = User {
@@ -155,7 +155,7 @@ async fn lineage_and_no_zendesk_id() {
 }
 
 #[tokio::test]
-async fn two_claimants() {
+async fn two_claimants_need_review() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     stack.sunshine.add_user(linked_holder());
     stack.report_changed(OLD, NEW).await;
@@ -170,7 +170,7 @@ async fn two_claimants() {
 }
 
 #[tokio::test]
-async fn a_second_claimant_of_a_plan() {
+async fn a_second_claimant_turns_a_plan_into_a_review() {
     let stack = Stack::start(&[]).await;
     stack.sunshine.add_user(holder());
     stack.report(NEW, EMAIL).await;

@@ -32,7 +32,7 @@ fn external_ids() -> Vec<(String, bool)> {
 }
 
 #[tokio::test]
-async fn as_the_callers_external_id() {
+async fn a_callers_hostile_external_id_is_refused_or_releases_the_right_email() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     for (number, (id, is_taken)) in external_ids().into_iter().enumerate() {
         let email = format!("user{number}@example.com");
@@ -59,7 +59,7 @@ async fn as_the_callers_external_id() {
 }
 
 #[tokio::test]
-async fn as_either_side_of_resolve() {
+async fn resolve_with_a_hostile_external_id_is_refused_or_deletes_the_right_user() {
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     for (number, (id, is_taken)) in external_ids().into_iter().enumerate() {
         let resolve = |previous: &str, current: &str| {
@@ -97,7 +97,7 @@ async fn as_either_side_of_resolve() {
 }
 
 #[tokio::test]
-async fn as_the_id_of_another_user() {
+async fn an_external_id_that_is_another_users_id_does_not_reach_that_user() {
     // An external id that is another user's id.
     let stack = Stack::start(&[("REMEDY", "delete")]).await;
     let victim = stack
@@ -120,7 +120,7 @@ async fn as_the_id_of_another_user() {
 }
 
 #[tokio::test]
-async fn as_responses_from_upstream() {
+async fn hostile_ids_in_users_from_upstream_cause_no_remedy() {
     let stack = Stack::start(&[("REMEDY", "delete"), ("SUNSHINE_BRAND_ID", "9477")]).await;
     stack.sunshine.add_user(linked_holder());
     let user = |changes: Value| {
@@ -148,7 +148,7 @@ async fn as_responses_from_upstream() {
 }
 
 #[tokio::test]
-async fn as_ids_and_cursors_of_pages() {
+async fn hostile_ids_and_cursors_in_pages_cause_no_remedy() {
     let mut stack = Stack::start(&[("REMEDY", "delete")]).await;
     // A cursor is sent back as the upstream gave it, and these are not the document's.
     stack.holds_contract = false;

@@ -39,7 +39,7 @@ async fn resolve_applies_the_named_remedy() {
     }
 }
 
-/// The old external id became another user's after the list was made and before it was worked off.
+/// The old external id became another user's after the list was made and before it was processed.
 /// That user signed up long ago.
 #[tokio::test]
 async fn a_pair_does_not_reach_a_user_who_got_the_external_id_since() {

@@ -1,4 +1,4 @@
-//! Imports a migration and works it off, with a kill every ten seconds:
+//! Imports a migration and processes it, with a kill every ten seconds:
 //!
 //! `cargo bench --profile host -p end-to-end --bench migration`, or with another number of pairs
 //! than 100,000 after `--`. After the build, 100,000 take about half an hour.

@@ -46,7 +46,7 @@ async fn release_the_pair(stack: &Stack) {
 }
 
 #[tokio::test]
-async fn each_pair_is_worked_off_as_a_resolve_and_once() {
+async fn each_pair_is_processed_once_like_a_resolve() {
     let stack = Stack::start(&[("REMEDY", "release-email")]).await;
     stack.sunshine.add_user(old_user("old1", "a@example.com"));
     stack.sunshine.add_user(old_user("old2", "b@example.com"));
@@ -133,7 +133,7 @@ async fn a_report_of_a_pairs_conflict_writes_the_conflict_only() {
     release_the_pair(&stack).await;
 }
 
-/// The old `external_id` was given to a new person before the list was worked off.
+/// The old `external_id` was given to a new person before the list was processed.
 #[tokio::test]
 async fn a_pair_does_not_reach_the_next_holder_of_an_external_id() {
     let stack = Stack::start(&[("REMEDY", "merge")]).await;
@@ -185,7 +185,7 @@ async fn people_who_are_locked_out_come_before_an_import() {
     assert_eq!(stack.record(&id)["state"], "resolved");
 }
 
-/// More conflicts are worked on at once than the run may merge, and each waits for the merge before
+/// More conflicts are processed at once than the run may merge, and each waits for the merge before
 /// its own.
 #[tokio::test]
 async fn a_run_merges_as_many_as_it_may() {

@@ -146,7 +146,7 @@ async fn a_chain_proves_a_merge() {
 }
 
 #[tokio::test]
-async fn a_contradiction_or_a_loop_is_for_a_person() {
+async fn a_contradiction_or_a_loop_needs_review() {
     let contradiction = [("A", "C"), ("A", "B")];
     let round = [("A", "B"), ("B", "A"), ("A", "B")];
     for changes in [&contradiction[..], &round] {

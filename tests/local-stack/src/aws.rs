@@ -50,7 +50,7 @@ struct Endpoint {
     secrets: SecretsManagerService,
     s3: S3Service,
     faults: Mutex<Vec<Fault>>,
-    /// Whether requests are changed so that DynamoDB bears a large table.
+    /// Whether requests are changed so that DynamoDB handles a large table.
     is_large: AtomicBool,
     recorded: Mutex<Vec<Recorded>>,
     holds: Holds<Recorded>,

@@ -259,7 +259,7 @@ async fn an_anonymous_user_who_logs_in_keeps_the_conversation() {
 }
 
 #[tokio::test]
-async fn a_user_is_seen_by_what_it_does_and_by_nothing_else() {
+async fn only_a_users_own_activity_updates_last_seen() {
     let sunshine = start().await;
     let jwt = jwt_of("1234", Some("sue@example.org"));
     let last_seen = |user: &str| sunshine.clients(user)[0].last_seen.clone().unwrap();

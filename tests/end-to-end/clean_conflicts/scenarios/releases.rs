@@ -20,7 +20,7 @@ async fn one_report_takes_nothing_from_a_holder_who_is_active() {
 }
 
 #[tokio::test]
-async fn a_holder_who_was_never_seen_since_the_report_is_released() {
+async fn the_email_of_a_holder_not_seen_since_the_report_is_released() {
     let stack = Stack::start(&[RELEASE]).await;
     let left_over = stack.sunshine.add_user(holder());
     let client = Client::seen_at(LONG_AGO);
@@ -64,7 +64,7 @@ async fn a_release_without_lineage_is_taken_once_the_wait_is_over() {
 
 /// `personalinformation` removes every identity, and one disputed email is not worth the others.
 #[tokio::test]
-async fn a_holder_with_another_identity_is_for_a_person() {
+async fn a_holder_with_another_identity_needs_review() {
     let others = [
         Identity::email("anna.work@example.com"),
         Identity::phone("+4712345678"),

@@ -98,7 +98,7 @@ impl Sunshine {
         self.state().store.complete_deletions()
     }
 
-    /// Lets time pass: every sign-up and every sign of life becomes older by this.
+    /// Lets time pass: every sign-up and the last activity of every client become older by this.
     pub fn age(&self, by: Duration) {
         self.state().store.age(by);
     }

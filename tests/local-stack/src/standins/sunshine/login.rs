@@ -54,7 +54,7 @@ fn refused(status: u16, code: &str, description: &str) -> Response {
     Response::json(status, &json!({ "code": code, "description": description }))
 }
 
-/// The user who makes a call; the call is a sign of life.
+/// The user who makes a call; the call counts as activity.
 fn user(state: &mut State, call: &Call) -> Result<User, Response> {
     let user = caller(state, call)?;
     state.store.see(&user.id);

@@ -221,7 +221,7 @@ impl Store {
         };
     }
 
-    /// Makes every sign-up and every sign of life older.
+    /// Makes every sign-up and the last activity of every client older.
     pub(super) fn age(&mut self, by: Duration) {
         for user in self.users.values_mut() {
             user.signed_up_at.iter_mut().for_each(|time| age(time, by));
