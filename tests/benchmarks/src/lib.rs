@@ -1,4 +1,4 @@
-//! `cargo bench-functions` and `cargo load`: how quick the functions are, and how much they bear.
+//! `cargo bench-functions` and `cargo load`: how fast the functions are, and how much load they handle.
 
 pub mod bench;
 pub mod load;

@@ -12,7 +12,7 @@ const COLUMNS: [&str; 13] = [
     "cold, ms",
     "× smallest",
     "p90",
-    "of that init",
+    "init, ms",
     "warm p50, µs",
     "× smallest",
     "p99",

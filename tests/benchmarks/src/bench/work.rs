@@ -52,7 +52,7 @@ impl Kind {
                 "`POST /zendesk/conflicts`, each of another user: a new conflict in the table"
             }
             Self::CleanConflicts => {
-                "`{\"action\":\"drain\"}` with nothing due: the run lease is taken and given back, \
+                "`{\"action\":\"drain\"}` with nothing due: the run lease is taken and released, \
                  and the due index read"
             }
             Self::ReceiveWebhook => {

@@ -1,4 +1,5 @@
-//! `cargo load` and `cargo load-functions`: how much load it can bear, and how it responds to more.
+//! `cargo load` and `cargo load-functions`: how much load the local stack and the functions handle,
+//! and how they respond to more.
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -83,7 +83,9 @@ pub(super) async fn run(options: Options) -> io::Result<Summary> {
         let mut target = Target::start(&backends, kind, &program, options.seed).await?;
         let highest = target.sweep(&spans, &mut summary).await;
         if !options.short {
-            target.beyond(highest, &spans, &mut summary).await;
+            target
+                .at_twice_the_rate(highest, &spans, &mut summary)
+                .await;
         }
         target.upstream_refuses(&spans, &mut summary).await;
         let peak = target.environments.peak_memory() / 1024;
@@ -168,12 +170,12 @@ impl Target {
         rate
     }
 
-    /// Sends twice the rate that it can bear: every request that is served must be served
+    /// Sends twice the rate at which it breaks: every request that is served must be served
     /// correctly.
-    async fn beyond(&mut self, highest: f64, spans: &Spans, summary: &mut Summary) {
+    async fn at_twice_the_rate(&mut self, highest: f64, spans: &Spans, summary: &mut Summary) {
         let rate = highest * 2.0;
         let measured = self.load(rate, spans.step).await;
-        self.tell("beyond", (rate, spans.step), measured, summary);
+        self.tell("at twice that rate", (rate, spans.step), measured, summary);
     }
 
     /// An upstream that refuses and then recovers: the refusals are passed on, and the refused
@@ -205,12 +207,7 @@ impl Target {
         self.tell(upstream, (CALM, spans.refusing), refused, summary);
 
         let recovered = self.load(CALM, spans.refusing).await;
-        self.tell(
-            "and is well again",
-            (CALM, spans.refusing),
-            recovered,
-            summary,
-        );
+        self.tell("after recovery", (CALM, spans.refusing), recovered, summary);
         for number in again {
             let outcome = self.send(number).await;
             if outcome != Outcome::Served {
