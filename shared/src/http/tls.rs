@@ -25,7 +25,7 @@ pub(crate) fn client_config() -> Option<ClientConfig> {
 fn build() -> Option<ClientConfig> {
     if !IS_QUICK_TO_START {
         tracing::warn!(
-            "built without AWS_LC_SYS_NO_JITTER_ENTROPY=1, so each cold start takes some 20 ms more"
+            "built without AWS_LC_SYS_NO_JITTER_ENTROPY=1, so each cold start takes 20 to 30 ms more"
         );
     }
     let mut roots = RootCertStore::empty();
