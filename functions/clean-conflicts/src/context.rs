@@ -7,7 +7,7 @@ use std::time::Duration;
 use shared::conflicts::{Conflict, Reason, Remedy, Scope, State, Table};
 use shared::lambda::deadline::Deadline;
 use shared::sunshine::{Error, Halt, SunshineClient};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::archive::Archive;
 use crate::evidence::Policy;
@@ -43,13 +43,30 @@ pub struct Context<'a> {
     pub deadlines: Deadlines,
     /// The number of remedies that may still be applied.
     pub actions: Actions,
-    /// Whether a merge of this run is unconfirmed. It is locked during a merge, because one merge
-    /// is confirmed before the next one begins.
+    /// Whether a merge of this run is unconfirmed; see [`MergeTurn`].
     pub merging: Mutex<bool>,
     /// The id of the invocation, for the log.
     pub request_id: &'a str,
     /// The reason why the run stopped, if it did.
     pub stopped: Cell<Option<StopReason>>,
+}
+
+/// The turn of a conflict to merge. The conflicts of a run merge one after the other, and each merge is
+/// confirmed before the next one begins: a wrong one is the last.
+pub struct MergeTurn<'a> {
+    is_unconfirmed: MutexGuard<'a, bool>,
+}
+
+impl MergeTurn<'_> {
+    /// Notes that the merge was sent.
+    pub fn sent(&mut self) {
+        *self.is_unconfirmed = true;
+    }
+
+    /// Notes that its effect was observed.
+    pub fn confirmed(&mut self) {
+        *self.is_unconfirmed = false;
+    }
 }
 
 impl Context<'_> {
@@ -107,6 +124,16 @@ impl Context<'_> {
             self.stop(StopReason::MaxActions);
         }
         action
+    }
+
+    /// Waits for this conflict's turn to merge. There is none if an earlier merge is unconfirmed, or
+    /// if the run must stop.
+    pub async fn merge_turn(&self) -> Result<MergeTurn<'_>, Interrupted> {
+        let is_unconfirmed = self.merging.lock().await;
+        if *is_unconfirmed || self.must_leave() {
+            return Err(Interrupted::Left);
+        }
+        Ok(MergeTurn { is_unconfirmed })
     }
 
     /// Finds the cause of an interruption, if necessary with another call. Returns

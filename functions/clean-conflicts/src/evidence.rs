@@ -39,7 +39,7 @@ pub struct Policy {
     pub trusts_events: bool,
 }
 
-/// The last sign of life of the user that holds the email.
+/// The last activity of the user that holds the email.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LastSeen {
     /// It was not read, because no decision depends on it yet.
@@ -54,7 +54,7 @@ pub enum LastSeen {
 }
 
 impl LastSeen {
-    /// The sign of life of one client, from its `lastSeen` in ISO 8601.
+    /// The last activity of one client, from its `lastSeen` in ISO 8601.
     pub fn of_client(last_seen: Option<&str>) -> Self {
         match last_seen.map(parse_millis) {
             None => Self::Never,
@@ -87,7 +87,7 @@ pub struct Facts {
     pub changes: Vec<Lineage>,
     /// The user found under each claimant's external id.
     pub own: BTreeMap<String, User>,
-    /// The holder's last sign of life.
+    /// The holder's last activity.
     pub last_seen: LastSeen,
     /// The current external id of the Support user that the holder is linked to, if an event stated
     /// it.

@@ -172,7 +172,7 @@ async fn read_own(
     Ok(())
 }
 
-/// The last sign of life on any of the user's clients.
+/// The last activity on any of the user's clients.
 async fn last_seen(ctx: &Context<'_>, id: &UserId) -> Result<LastSeen, Interrupted> {
     let (mut seen, mut after) = (LastSeen::Never, None);
     loop {

@@ -72,7 +72,7 @@ pub enum Proof {
     Missing,
     /// Another statement contradicts it, so a person must find out.
     Contradicted,
-    /// The change is proven once the target has shown no sign of life for a while. A claim without
+    /// The change is proven once the target has shown no activity for a while. A claim without
     /// a time looks the same if the external id was assigned to a new person, but that person is
     /// active.
     OnceQuiet,

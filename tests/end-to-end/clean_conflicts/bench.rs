@@ -4,7 +4,6 @@
 //! `cargo bench --profile host -p end-to-end --bench cleanup_rate`, or with a smaller number of
 //! conflicts after `--`. It takes two minutes after the build.
 
-#[path = "../cleanup/mod.rs"]
 #[allow(dead_code, reason = "the tests use all of it")]
 mod cleanup;
 mod crowd;

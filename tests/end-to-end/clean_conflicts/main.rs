@@ -4,7 +4,6 @@
 mod archive;
 mod at_once;
 mod canaries;
-#[path = "../cleanup/mod.rs"]
 mod cleanup;
 mod crowd;
 mod evidence;

@@ -3,7 +3,7 @@
 //! `cargo bench --profile host -p end-to-end --bench migration`, or with another number of pairs
 //! than 100,000 after `--`. After the build, 100,000 take about half an hour.
 
-#[path = "../cleanup/mod.rs"]
+#[path = "../clean_conflicts/cleanup/mod.rs"]
 #[allow(dead_code, reason = "the tests use all of it")]
 mod cleanup;
 

@@ -3,7 +3,7 @@
 
 mod actions;
 mod checks;
-#[path = "../cleanup/mod.rs"]
+#[path = "../clean_conflicts/cleanup/mod.rs"]
 mod cleanup;
 mod erasure;
 mod imports;

@@ -1,4 +1,15 @@
 //! After a remedy was sent: a conflict is resolved only once the effect has been observed.
+//!
+//! | what is observed | Zendesk accepted the call | decision |
+//! | --- | --- | --- |
+//! | a release cleared other fields | either | restore them |
+//! | a merge reached or changed another user | either | `other_user_changed` |
+//! | the email is free, or the callers' | either | resolved |
+//! | no effect, and an operator named another remedy | either | that remedy |
+//! | no effect yet: the first check, a delete up to 24 h | yes | wait |
+//! | no effect | yes | `email_still_held` |
+//! | no effect at the first check | no | wait |
+//! | no effect | no | the remedy again, as [`repeat`] allows |
 
 use std::time::Duration;
 

@@ -249,7 +249,7 @@ impl Case<'_> {
         self.apply_or_plan(user, caller, Call::Release, instead_because, not_before)
     }
 
-    /// Checks that the holder has shown no sign of life since the first report. Returns the time at
+    /// Checks that the holder has shown no activity since the first report. Returns the time at
     /// which to check again, if the wait is not over.
     fn quiet_since(&self) -> Judged<Option<u64>> {
         let until = Facts::waits_until(self.conflict, self.policy);

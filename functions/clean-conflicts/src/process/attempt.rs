@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 use shared::conflicts::{Conflict, Remedy};
 use shared::lambda::clock::now_millis;
 use shared::sunshine::User;
-use tokio::sync::MutexGuard;
 
 use crate::act;
-use crate::context::{Action, Context};
+use crate::context::{Action, Context, MergeTurn};
 use crate::decide::{self, AttemptProgress, Decision};
 use crate::evidence::Facts;
 use crate::facts;
@@ -26,7 +25,7 @@ pub async fn attempt<'a>(
     conflict: &mut Conflict,
     mut action: Option<Action<'a>>,
 ) -> Result<AttemptProgress, Interrupted> {
-    let mut merging: Option<MutexGuard<'_, bool>> = None;
+    let mut turn: Option<MergeTurn<'_>> = None;
     loop {
         let (facts, mut decision) = read_and_decide(ctx, conflict).await?;
         if let Decision::Restore(patch) = &decision {
@@ -35,8 +34,8 @@ pub async fn attempt<'a>(
         }
         let plan = match decision {
             Decision::Done(outcome) => {
-                if let (Some(unconfirmed), Outcome::Resolved) = (&mut merging, outcome) {
-                    **unconfirmed = false;
+                if let (Some(turn), Outcome::Resolved) = (&mut turn, outcome) {
+                    turn.confirmed();
                 }
                 return Ok(AttemptProgress::Done(outcome));
             }
@@ -51,15 +50,11 @@ pub async fn attempt<'a>(
         let Some(taken) = action.take().or_else(|| ctx.take_action()) else {
             return Err(Interrupted::Left);
         };
-        if plan.call.remedy() == Remedy::Merge && merging.is_none() {
-            let unconfirmed = ctx.merging.lock().await;
-            if *unconfirmed || ctx.must_leave() {
-                return Err(Interrupted::Left);
-            }
-            merging = Some(unconfirmed);
+        if plan.call.remedy() == Remedy::Merge && turn.is_none() {
+            turn = Some(ctx.merge_turn().await?);
         }
         let user = facts.holder().ok_or(Interrupted::Retry)?;
-        if let Some(outcome) = apply(ctx, conflict, plan, user, taken, &mut merging).await? {
+        if let Some(outcome) = apply(ctx, conflict, plan, user, taken, &mut turn).await? {
             return Ok(AttemptProgress::Done(outcome));
         }
     }
@@ -91,7 +86,7 @@ async fn apply(
     mut plan: Plan,
     user: &User,
     action: Action<'_>,
-    merging: &mut Option<MutexGuard<'_, bool>>,
+    turn: &mut Option<MergeTurn<'_>>,
 ) -> Result<Option<Outcome>, Interrupted> {
     let remedy = plan.call.remedy();
     let mut archived = act::archive(ctx, conflict, user, remedy).await?;
@@ -126,8 +121,8 @@ async fn apply(
         };
     }
     action.spend();
-    if let Some(unconfirmed) = merging {
-        **unconfirmed = true;
+    if let Some(turn) = turn {
+        turn.sent();
     }
     Ok(None)
 }
