@@ -325,11 +325,18 @@ function holds(path) {
   script[path] = (user) => (user === "ada" ? open : undefined);
 }
 const REFUSED = "claims.external_id === 'ada' && claims.email";
-/** The states of Ada's login: `before` runs before the login, and `ms` is the time until the state. */
+const isHandedOver = (page) => page.waitForFunction(() => globalThis.widget.handed.length > 0);
+const isRequested = async (page) => {
+  while (!asked.length) await settled(page);
+};
+/**
+ * The states of Ada's login: `before` runs before the login, `begun` waits for the last event before the
+ * state, and `ms` is the time from there to the state.
+ */
 const STATES = {
-  "waits for its ID token": { before: (page) => page.evaluate(() => (shop.holdsIdTokenOf = "ada")) },
-  "waits for its token": { before: () => holds("token") },
-  "waits to retry": { before: () => (script.token = (user) => (user === "ada" ? 503 : 200)) },
+  "waits for its ID token": { before: (page) => page.evaluate(() => (shop.holdsIdTokenOf = "ada")), begun: settled },
+  "waits for its token": { before: () => holds("token"), begun: isRequested },
+  "waits to retry": { before: () => (script.token = (user) => (user === "ada" ? 503 : 200)), begun: isRequested },
   "waits for the widget": { before: (page) => page.evaluate("widget.holds = (claims) => claims.external_id === 'ada'") },
   "was refused once": { before: (page) => page.evaluate(`widget.refuses = (claims, count) => ${REFUSED} && count === 1`) },
   "logs in without the email": { before: (page) => page.evaluate(`widget.refuses = (claims) => ${REFUSED}; widget.holds = (claims) => !claims.email`), ms: 2000 },
@@ -345,12 +352,12 @@ const STATES = {
     },
   },
 };
-for (const [state, { before, ms = 300, shows, after }] of Object.entries(STATES)) {
+for (const [state, { before, begun = isHandedOver, ms = 300, shows, after }] of Object.entries(STATES)) {
   for (const how of ["with a logout in between", "without a logout"]) {
     story(`another user logs in while the login ${state}, ${how}`, async (page) => {
       await before?.(page);
       await page.shop("setUser", "ada");
-      await settled(page);
+      await begun(page);
       await page.clock.runFor(ms);
       if (shows) await page.shows(shows);
       await after?.(page);
