@@ -155,6 +155,7 @@ impl World {
             return;
         };
         user.email = Some(email.clone());
+        self.set_by_agents.insert((number, email.clone()));
         self.functions
             .services
             .sunshine

@@ -58,6 +58,11 @@ pub(super) struct World {
     pub(super) support: Support,
     pub(super) release_after: u64,
     is_down: bool,
+    /// The emails of other people that agents wrote into a person's Support user.
+    pub(super) set_by_agents: BTreeSet<(usize, String)>,
+    /// Those that a sync then wrote into the person's user. No one else had them at that time, so
+    /// nothing showed that they are of another person.
+    pub(super) synced: BTreeSet<(usize, String)>,
     client: reqwest::Client,
 }
 
@@ -113,6 +118,8 @@ impl World {
             given_away: BTreeSet::new(),
             release_after: setting.release_after * 1000,
             is_down: false,
+            set_by_agents: BTreeSet::new(),
+            synced: BTreeSet::new(),
             client: reqwest::Client::new(),
             functions,
         };
@@ -125,6 +132,7 @@ impl World {
     }
 
     pub(super) async fn take(&mut self, step: &Step) {
+        let before = self.functions.services.sunshine.users();
         match *step {
             Step::Visit(person) => self.visit(person).await,
             Step::Report(person) => self.report(person).await,
@@ -148,6 +156,7 @@ impl World {
             Step::Hour => self.pass(HOUR),
             Step::Month => self.pass(31 * DAY),
         }
+        self.note_synced(&before);
         // Times are compared in milliseconds.
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
