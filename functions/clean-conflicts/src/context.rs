@@ -126,8 +126,8 @@ impl Context<'_> {
         action
     }
 
-    /// Waits for this conflict's turn to merge. There is none if an earlier merge is unconfirmed, or
-    /// if the run must stop.
+    /// Waits until this conflict may merge. Returns [`Interrupted::Left`] if an earlier merge is
+    /// unconfirmed, or if the run must stop.
     pub async fn merge_turn(&self) -> Result<MergeTurn<'_>, Interrupted> {
         let is_unconfirmed = self.merging.lock().await;
         if *is_unconfirmed || self.must_leave() {

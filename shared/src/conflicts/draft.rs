@@ -234,11 +234,26 @@ fn cancellation_reasons<R>(
 
 #[cfg(test)]
 pub(super) mod memory {
+    use super::super::id::Scope;
     use super::*;
+    use crate::identity::external_id::ExternalId;
 
     /// Items in memory, for the tests of plans.
     #[derive(Clone, Default, PartialEq)]
     pub struct Items(Known);
+
+    /// An app without brands.
+    pub fn scope() -> Scope {
+        Scope {
+            app_id: "app".parse().unwrap(),
+            brand_id: None,
+        }
+    }
+
+    /// An external id.
+    pub fn id(id: &str) -> ExternalId {
+        ExternalId::try_from(id.to_owned()).unwrap()
+    }
 
     impl Items {
         /// Executes a plan, and keeps what it wrote.

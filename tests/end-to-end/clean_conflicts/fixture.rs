@@ -1,4 +1,4 @@
-//! What the tests of this suite add to the fixture: one pair of users, and helpers.
+//! The additions of this suite to the fixture: a pair of users, and helpers.
 
 pub(crate) use std::collections::BTreeMap;
 pub(crate) use std::time::Duration;

@@ -30,7 +30,7 @@ pub struct StatedFacts {
     /// The user that the previous external id leads to. The path takes user ids too, so this need
     /// not be the one that was meant.
     pub found: Option<User>,
-    /// What operators stated about the previous external id before.
+    /// Operators' earlier statements about the previous external id.
     pub statements: Vec<Lineage>,
     /// The conflict that was last opened for the same change.
     pub opened: Option<Conflict>,
@@ -51,7 +51,7 @@ pub enum StatedWork {
         report: Box<Report>,
         /// The user that a named remedy is for; no drain may replace that remedy by another one.
         limited_to: Option<String>,
-        /// What the operator states, to record.
+        /// The operator's statement, which is to be recorded.
         statement: Lineage,
     },
 }

@@ -1,4 +1,4 @@
-use super::super::draft::memory::Items;
+use super::super::draft::memory::{Items, id, scope};
 use super::super::lineage::{Lineage, Source};
 use super::super::state::{Remedy, State};
 use super::super::support_user::SupportUser;
@@ -8,17 +8,6 @@ const HOUR: u64 = 60 * 60 * 1000;
 const DAY: u64 = 24 * HOUR;
 const NOW: u64 = 1000 * DAY;
 const EMAIL: &str = "anna@example.com";
-
-fn scope() -> Scope {
-    Scope {
-        app_id: "app".parse().unwrap(),
-        brand_id: None,
-    }
-}
-
-fn id(id: &str) -> ExternalId {
-    ExternalId::try_from(id.to_owned()).unwrap()
-}
 
 /// The external id became another, without an email.
 fn became(previous: &str, current: &str) -> Change {
@@ -393,7 +382,7 @@ fn an_outdated_email_makes_earlier_ids_one_claimant_and_claims_nothing() {
     recording.record_change(30, has_email("B", "work@example.com"));
     recording.record_change(25, has_email("B", EMAIL));
     assert_eq!(recording.claims(EMAIL), by_events(&["B"]));
-    // Without an earlier claim there is none.
+    // Without an earlier claim, no claim is recorded.
     recording.record_change(30, has_email("D", "work@example.com"));
     recording.record_change(25, has_email("D", EMAIL));
     assert_eq!(recording.claims(EMAIL), by_events(&["B"]));

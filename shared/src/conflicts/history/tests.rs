@@ -1,19 +1,8 @@
-use super::super::draft::memory::Items;
+use super::super::draft::memory::{Items, id, scope};
 use super::*;
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 const NOW: u64 = 1000 * DAY;
-
-fn scope() -> Scope {
-    Scope {
-        app_id: "app".parse().unwrap(),
-        brand_id: None,
-    }
-}
-
-fn id(id: &str) -> ExternalId {
-    ExternalId::try_from(id.to_owned()).unwrap()
-}
 
 /// A change: its time, and the external ids before and after.
 type Step<'a> = (u64, &'a str, &'a str);
@@ -92,7 +81,7 @@ fn orders<T: Copy>(of: &[T]) -> Vec<Vec<T>> {
     all
 }
 
-/// Checks what these changes say about each two external ids, in whatever order they are recorded.
+/// Checks what these changes say about each two external ids, in any order of recording.
 fn assert_between(changes: &[Step<'_>], expected: &[(&str, &str, &str)]) {
     for order in orders(changes) {
         let mut histories = Histories::of(&order);

@@ -1,4 +1,4 @@
-//! Where an attempt leaves the record.
+//! The record after an attempt.
 
 use shared::sunshine::Error;
 
@@ -359,7 +359,7 @@ fn another_claim_in_the_meantime_makes_the_decision_outdated() {
         // An event is not a caller.
         (&before, report(ClaimSource::Event, "7", NOW)),
         (&of_two, report(ClaimSource::Event, "8", NOW)),
-        // Nobody else claimed the email until now.
+        // This is the first claim of another person.
         (&of_an_event, report(ClaimSource::Report, "7", NOW)),
         // Lineage makes the two external ids one person.
         (
@@ -400,7 +400,7 @@ fn a_report_in_the_meantime_changes_nothing_else() {
     assert_eq!(conflict.state(), State::Pending);
     assert_eq!(conflict.due_at(), unchanged.due_at());
     assert_eq!(conflict.attempts(), 1);
-    // What was sent is sent.
+    // A call that was sent stays recorded as sent.
     let mut before = before;
     before.record_sent(sent(Remedy::ReleaseEmail));
     for outcome in [

@@ -1,4 +1,4 @@
-//! What an operator states, and the work that it causes.
+//! The work that follows from an operator's statement.
 
 use shared::conflicts::PairRef;
 use shared::identity::external_id::ExternalId;
@@ -9,8 +9,8 @@ use super::*;
 const SIGNED_UP: u64 = 1_580_757_008_152;
 const THIRD_ID: &str = "cccccccccccccccccccccccc";
 
-/// A change that an operator states, and what was read about it. By default, the operator sends it
-/// alone and names no remedy, the user is there, and nobody stated anything before.
+/// An operator's statement, and the facts about it. By default, the operator sends it
+/// alone and names no remedy, the user exists, and there is no earlier statement.
 struct Stating {
     remedy: Option<Remedy>,
     is_imported: bool,
