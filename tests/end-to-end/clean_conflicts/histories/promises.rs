@@ -44,7 +44,7 @@ impl World {
 
     /// Notes which emails that agents set were written into users since `before`, when no user of
     /// another person had them.
-    pub(super) fn note_synced(&mut self, before: &[User]) {
+    fn note_synced(&mut self, before: &[User]) {
         for (owner, email) in &self.set_by_agents {
             let has_it = |user: &User| user.emails().any(|it| it == email);
             let is_owners = |user: &User| {
@@ -93,8 +93,9 @@ impl World {
     /// Checks that evidence justifies every identity that is gone since `before`: it was left over
     /// from the claimant, or belonged to someone who neither reported nor was seen since the first
     /// report. Checks that nothing was done twice, and that the official document describes every
-    /// request.
-    pub(super) fn assert_justified(&self, before: &Before) {
+    /// request. Notes what a sync wrote, for `assert_promises`.
+    pub(super) fn assert_justified(&mut self, before: &Before) {
+        self.note_synced(&before.users);
         let sunshine = &self.functions.services.sunshine;
         let after = sunshine.users();
         for user in &before.users {
