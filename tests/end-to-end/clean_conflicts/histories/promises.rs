@@ -61,7 +61,7 @@ impl World {
     }
 
     /// Checks that no history is lost or shown to another person, and that no one has the email of
-    /// another person, unless an agent gave it to them.
+    /// another person, unless an agent gave it to them while no one else had it.
     pub(super) fn assert_promises(&self) {
         let sunshine = &self.functions.services.sunshine;
         let mut found = vec![0; self.people.len()];

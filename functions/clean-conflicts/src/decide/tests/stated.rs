@@ -9,8 +9,8 @@ use super::*;
 const SIGNED_UP: u64 = 1_580_757_008_152;
 const THIRD_ID: &str = "cccccccccccccccccccccccc";
 
-/// An operator's statement, and the facts about it. By default, the operator sends it
-/// alone and names no remedy, the user exists, and there is no earlier statement.
+/// An operator's statement, and the facts that were read for it. The default is a `resolve` without
+/// a remedy, about a user who exists, and the first statement about the external id.
 struct Stating {
     remedy: Option<Remedy>,
     is_imported: bool,
